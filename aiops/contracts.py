@@ -1,0 +1,199 @@
+"""The seams. Each Protocol's docstring is the promise that its contract suite holds every implementation to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from aiops.domain.batches import EntitySeries, SignalWindow, StateObservation
+from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
+from aiops.domain.evidence import EvidenceSet
+from aiops.domain.graph import Entity, GraphDelta, Subgraph
+from aiops.domain.occurrences import Alarm, Change, Incident
+
+import pyarrow as pa  # isort: skip  (third party of the domain: column batches)
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """What a write changed: created, updated (a field changed), unchanged (no write happened), closed."""
+
+    created: int
+    updated: int
+    unchanged: int
+    closed: int
+
+
+class GraphStore(Protocol):
+    """Topology, alarms, changes. Every write is idempotent on natural keys and durable when it returns.
+
+    Raises :class:`aiops.errors.StoreUnavailable` when it cannot be reached; never returns less than it was asked for in silence.
+    """
+
+    def apply(self, delta: GraphDelta, *, at: datetime) -> ApplyResult:
+        """Merge entities (labels and aliases are united, later values win) and relations (key: ends, kind, provenance).
+
+        A relation seen again gets ``last_seen = at`` and, if it was closed, is opened anew as a second validity
+        interval. ``delta.complete`` closes (``valid_to = at``) open relations of ``delta.source`` that it does not name.
+        A relation end that is no entity yet is created with kind Unknown. One transaction.
+        """
+        ...
+
+    def entity(self, entity_id: str) -> Entity | None: ...
+
+    def find_entities(self, query: str = "", kind: str | None = None, limit: int = 50) -> tuple[Entity, ...]:
+        """Entities whose id, name or alias contains ``query`` (case-insensitive), exact matches first, then by id."""
+        ...
+
+    def resolve(self, names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """For each name (an id, a name or an alias; case-insensitive) the ids it may mean, sorted. Unknown: ()."""
+        ...
+
+    def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
+        """Names that look like ``name``, best first: turns a dead end into help."""
+        ...
+
+    def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
+        """Everything within ``depth`` relations of ``seeds`` (any direction), as the topology stood at ``as_of``.
+
+        At most ``limit`` entities, nearest first (then by id); ``truncated`` says when more were there. Unknown seeds
+        are left out.
+        """
+        ...
+
+    def export(self, *, as_of: datetime | None = None) -> Subgraph:
+        """The whole topology at ``as_of``; None: every relation that is open now, and all entities."""
+        ...
+
+    def put_alarms(self, alarms: Iterable[Alarm]) -> int:
+        """Upsert by (fingerprint, started_at); a resolved one never becomes open again under the same key. Returns
+        how many changed anything."""
+        ...
+
+    def alarms(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> tuple[Alarm, ...]:
+        """Alarms that were open at any moment of [start, end), by (started_at, fingerprint)."""
+        ...
+
+    def put_changes(self, changes: Iterable[Change]) -> int:
+        """Upsert by (source, external_id)."""
+        ...
+
+    def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        """Changes that began in [start, end), by (started_at, source, external_id)."""
+        ...
+
+    def unmatched(self, limit: int = 500) -> tuple[Entity, ...]:
+        """Entities of kind Unknown, by id."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Rows by what they are: ``entity:Host``, ``relation:RUNS_ON`` (open ones), ``alarm``, ``change``, ``incident``."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class IncidentStore(Protocol):
+    """Incidents and their analyses, beside the graph in the same database."""
+
+    def put_incident(self, incident: Incident) -> Incident:
+        """Upsert by (source, external_id) where there is an external id, else by id. Returns what is stored now (its
+        id stays the first one)."""
+        ...
+
+    def incident(self, incident_id: str) -> Incident | None: ...
+
+    def incidents(
+        self, *, status: str | None = None, limit: int = 50, before: str | None = None
+    ) -> tuple[Incident, ...]:
+        """Newest first by (started_at, id); ``before`` is the id after which the page starts."""
+        ...
+
+    def put_analysis(
+        self, incident_id: str, document: bytes, *, at: datetime, causes: Sequence[tuple[str, float]]
+    ) -> int:
+        """Store a rendered analysis (JSON bytes, returned unchanged later); its number counts from 1 per incident.
+        ``causes`` are (entity id, confidence) in rank order, drawn as ROOT_CAUSE in the graph. Returns the number."""
+        ...
+
+    def analysis(self, incident_id: str, number: int | None = None) -> tuple[int, bytes] | None:
+        """The given or newest analysis."""
+        ...
+
+
+class SignalStore(Protocol):
+    """Recent raw signals, bounded in bytes and time; the oldest go first, and what went is counted in ``stats``."""
+
+    def write_series(self, series: Iterable[EntitySeries]) -> int:
+        """Append samples; the same (series, time) twice is kept once. Returns samples written."""
+        ...
+
+    def write_logs(self, logs: pa.Table) -> int:
+        """Append rows of LOG_SCHEMA; the same ``event_id`` twice is kept once. Returns rows written."""
+        ...
+
+    def write_states(self, states: Iterable[StateObservation]) -> int: ...
+
+    def window(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> SignalWindow:
+        """What is held of [start, end), of these entities or of all."""
+        ...
+
+    def stats(self) -> Mapping[str, int]:
+        """``series``, ``samples``, ``logs``, ``states``, ``bytes``, ``evicted_samples``, ``evicted_logs``."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """All that was seen around an incident, before anyone judged it."""
+
+    window: SignalWindow
+    alarms: tuple[Alarm, ...]
+    changes: tuple[Change, ...]
+
+
+class EvidenceExtractor(Protocol):
+    """Judges what was seen: which of it is unusual, since when, how much. Pure: same input, same output."""
+
+    def extract(self, incident: Incident, subgraph: Subgraph, seen: Observations) -> EvidenceSet: ...
+
+
+class RuleEngine(Protocol):
+    """Domain knowledge over evidence. Pure and bounded; a rule that runs into its bound is named in ``gaps``."""
+
+    def evaluate(self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet) -> RuleOutcome: ...
+
+
+class Prior(Protocol):
+    """The unlearned score of every candidate."""
+
+    def score(
+        self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet, seen: Observations
+    ) -> CandidateTable: ...
+
+
+class Corrector(Protocol):
+    """The learned, bounded correction of the prior. Raises :class:`aiops.errors.ModelError` on features it was not made for."""
+
+    @property
+    def model(self) -> str:
+        """Name, version and SHA-256 of the weights."""
+        ...
+
+    def correct(self, table: CandidateTable, rules: RuleOutcome) -> Correction: ...

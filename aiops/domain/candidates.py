@@ -1,0 +1,83 @@
+"""The table on which candidates are scored: one row an entity, one unit-free column a channel.
+
+Made by the prior, read by the rules' scorer and the network, which know nothing of each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiops.domain.batches import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTable:
+    """n candidates, c node features, m directed edges, d edge features.
+
+    ``entities``: n ids, sorted. ``features``: float64 [n, c], unit-free, roughly in [-1, 1], named by ``feature_names``.
+    ``prior``: float64 [n], the unlearned score, >= 0, largest is 1 unless nothing speaks for anyone (all 0).
+    ``edges``: int64 [2, m], row 0 the index of the possible cause, row 1 of the possible effect (failure flows 0 -> 1).
+    ``edge_features``: float64 [m, d], named by ``edge_feature_names``. ``group``: int64 [n], index of the candidate that
+    stands for this one in the ranking (itself, or e.g. the service that a pod is part of).
+    """
+
+    entities: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    features: FloatArray
+    prior: FloatArray
+    edges: IntArray
+    edge_feature_names: tuple[str, ...]
+    edge_features: FloatArray
+    group: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What the network adds: ``delta[i]`` in [-bound, bound] for row i. ``attention``: float64 [m], mean over heads of
+    the last layer, what the model looked at. ``model`` names weights and manifest."""
+
+    delta: FloatArray
+    attention: FloatArray
+    bound: float
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleAction:
+    """Something an engineer can do. ``type``: diagnostic | mitigation; ``risk``: safe | low | high."""
+
+    title: str
+    type: str
+    risk: str
+    command: str | None = None
+    undo: str | None = None
+    runbook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFiring:
+    """A rule spoke about an entity. ``effect``: support | oppose | veto | pin. ``kind`` names the fault (``disk_full``).
+
+    ``weight`` in [0, 1]. ``evidence`` are the ids of the evidence it matched, ``statement`` the sentence it contributes,
+    ``trace`` the chain of rule ids that led here (this one last).
+    """
+
+    rule: str
+    entity: str
+    effect: str
+    weight: float
+    kind: str | None
+    category: str | None
+    statement: str
+    evidence: tuple[str, ...]
+    trace: tuple[str, ...]
+    actions: tuple[RuleAction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """All firings, sorted by (entity, rule), and the version of the rule set: semver+sha256 of the canonical YAML."""
+
+    firings: tuple[RuleFiring, ...]
+    version: str
+    gaps: tuple[str, ...] = ()

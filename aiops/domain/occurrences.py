@@ -1,0 +1,91 @@
+"""Things that happened and were reported as such: alarms, changes, maintenance; and the incident itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aiops.domain.graph import EMPTY
+
+#: Our severities, worst first.
+SEVERITIES: tuple[str, ...] = ("critical", "major", "minor", "warning", "info")
+
+_ALIASES: Mapping[str, str] = {
+    **{
+        name: "critical"
+        for name in ("disaster", "page", "emerg", "emergency", "alert", "crit", "fatal", "0", "1", "2")
+    },
+    **{name: "major" for name in ("high", "error", "err", "3")},
+    **{name: "minor" for name in ("average", "medium", "4")},
+    **{name: "warning" for name in ("low", "warn", "5")},
+    **{name: "info" for name in ("none", "notice", "debug", "informational", "6", "7")},
+}
+
+
+def severity_named(name: str) -> str | None:
+    """Our severity for a name that senders use, or None where nobody taught us the word."""
+    lowered = name.strip().lower()
+    return lowered if lowered in SEVERITIES else _ALIASES.get(lowered)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What some detector said. Natural key: (``fingerprint``, ``started_at``). ``peer``: alarm on entity -> peer."""
+
+    id: str
+    fingerprint: str
+    name: str
+    entity: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    severity: str | None = None
+    peer: str | None = None
+    value: float | None = None
+    message: str = ""
+    source: str = ""
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A deployment, a configuration, a maintenance ... Natural key: (``source``, ``external_id``)."""
+
+    id: str
+    source: str
+    external_id: str
+    title: str
+    kind: str  # deploy | config | maintenance | scale | other
+    started_at: datetime
+    ended_at: datetime | None
+    entities: tuple[str, ...]
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """Where it hurt: an entity, perhaps the metric that said so, and when."""
+
+    entity: str
+    metric: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What an engineer posts. ``affected`` are entity ids (already resolved), sorted."""
+
+    id: str
+    title: str
+    started_at: datetime
+    severity: str = "major"
+    source: str = "api"
+    external_id: str | None = None
+    description: str = ""
+    ended_at: datetime | None = None
+    status: str = "open"  # open | acknowledged | resolved
+    affected: tuple[str, ...] = ()
+    symptoms: tuple[Symptom, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    window_before_s: float = 900.0
+    window_after_s: float = 300.0

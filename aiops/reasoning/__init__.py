@@ -1,0 +1,1 @@
+"""From evidence to ranked causes: retrieval, paths, the unlearned prior, ranking, explanation."""

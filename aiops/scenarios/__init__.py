@@ -1,0 +1,1 @@
+"""Recorded outages that ship with the product."""

@@ -1,0 +1,1 @@
+"""Stores behind the contracts: SQLite, Neo4j, and one in memory for single analyses and tests."""

@@ -1,0 +1,1 @@
+"""The graph attention network: features, training, and serving as a bounded correction."""

@@ -1,0 +1,1 @@
+"""Domain knowledge as data: YAML rule packs compiled to CLIPS."""
