@@ -181,10 +181,16 @@ class RuleEngine(Protocol):
 
 
 class Prior(Protocol):
-    """The unlearned score of every candidate."""
+    """The unlearned score of every candidate. Pure. ``healthy`` names entities to be taken as healthy (what-if)."""
 
     def score(
-        self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet, seen: Observations
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        evidence: EvidenceSet,
+        seen: Observations,
+        *,
+        healthy: frozenset[str] = frozenset(),
     ) -> CandidateTable: ...
 
 

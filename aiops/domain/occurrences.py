@@ -12,14 +12,13 @@ from aiops.domain.graph import EMPTY
 SEVERITIES: tuple[str, ...] = ("critical", "major", "minor", "warning", "info")
 
 _ALIASES: Mapping[str, str] = {
-    **{
-        name: "critical"
-        for name in ("disaster", "page", "emerg", "emergency", "alert", "crit", "fatal", "0", "1", "2")
-    },
-    **{name: "major" for name in ("high", "error", "err", "3")},
-    **{name: "minor" for name in ("average", "medium", "4")},
-    **{name: "warning" for name in ("low", "warn", "5")},
-    **{name: "info" for name in ("none", "notice", "debug", "informational", "6", "7")},
+    **dict.fromkeys(
+        ("disaster", "page", "emerg", "emergency", "alert", "crit", "fatal", "0", "1", "2"), "critical"
+    ),
+    **dict.fromkeys(("high", "error", "err", "3"), "major"),
+    **dict.fromkeys(("average", "medium", "4"), "minor"),
+    **dict.fromkeys(("low", "warn", "5"), "warning"),
+    **dict.fromkeys(("none", "notice", "debug", "informational", "6", "7"), "info"),
 }
 
 
