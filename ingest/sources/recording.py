@@ -1,7 +1,7 @@
 """Recorded telemetry, byte for byte: the stream files of a folder in the format ``aiops-recording/1``.
 
-A stream file is an ordinary ``.zst`` file (RFC 8878): zstd frames one after another, each holding whole records, so
-that reading needs the memory of one zstd frame and not of the stream. Uncompressed, a record is::
+A stream file is an ordinary ``.zst`` file (RFC 8878): zstd frames one after another, each holding whole
+records, so that reading needs the memory of one zstd frame and not of the stream. Uncompressed, a record is::
 
     float64  arrival time, seconds since the epoch     (big-endian, as all numbers here)
     uint16   length of the peer, in bytes
@@ -9,8 +9,9 @@ that reading needs the memory of one zstd frame and not of the stream. Uncompres
     uint32   length of the payload, in bytes
     bytes    payload
 
-The payload is one UDP datagram or one TCP ``recv`` of syslog, one remote-write body **after** snappy decompression,
-or one Alertmanager webhook body. It stands apart from the parsers because it knows nothing of what the bytes say.
+The payload is one UDP datagram or one TCP ``recv`` of syslog, one remote-write body **after** snappy
+decompression, or one Alertmanager webhook body. It stands apart from the parsers because it knows nothing of
+what the bytes say.
 """
 
 from __future__ import annotations
@@ -84,8 +85,9 @@ def write_frames(
 def read_frames(path: Path) -> Iterator[Frame]:
     """The records of ``path`` in the order in which they arrived, read lazily.
 
-    Raises :class:`RecordingError` with ``file`` and ``offset`` (bytes into the compressed file at which the zstd
-    frame with the fault starts) once what is truncated or corrupt is reached; what came before has been yielded.
+    Raises :class:`RecordingError` with ``file`` and ``offset`` (bytes into the compressed file at which the
+    zstd frame with the fault starts) once what is truncated or corrupt is reached; what came before has been
+    yielded.
     """
     try:
         file = path.open("rb")
@@ -121,7 +123,7 @@ def _take(file: BufferedReader, size: int, path: Path, offset: int) -> bytes:
 
 
 def _read_zstd_frame(file: BufferedReader, path: Path, offset: int) -> bytes | None:
-    """One zstd frame, still compressed, found by its block headers (RFC 8878, section 3.1.1); None at the end."""
+    """One zstd frame, still compressed; None at the end. Its length follows from RFC 8878, section 3.1.1."""
     magic = file.read(4)
     if not magic:
         return None

@@ -1,7 +1,8 @@
-"""The stream files of a recording: what is written is read back; what is damaged is refused with its place."""
+"""The stream files of a recording: what is written is read back, what is damaged is refused with its place."""
 
 from __future__ import annotations
 
+import random
 import struct
 from pathlib import Path
 
@@ -40,6 +41,16 @@ def written(tmp_path: Path, what: list[Frame], block_bytes: int = recording.BLOC
     return path
 
 
+def read_what_is_there(path: Path) -> tuple[list[Frame], RecordingError | None]:
+    """The records up to the damage, and the error that names it. Any other exception fails the test."""
+    got: list[Frame] = []
+    try:
+        got.extend(read_frames(path))
+    except RecordingError as error:
+        return got, error
+    return got, None
+
+
 def test_the_layout_of_a_record_is_the_documented_one() -> None:
     assert (
         encode_frame(Frame(1.5, "é", b"abc"))
@@ -63,12 +74,14 @@ def test_an_empty_stream_has_no_records(tmp_path: Path) -> None:
 
 
 def test_the_reader_holds_one_block_at_a_time(tmp_path: Path) -> None:
-    path = written(tmp_path, [Frame(float(i), "p", bytes(1000)) for i in range(50)], block_bytes=5000)
+    noise = random.Random(7)
+    what = [Frame(float(i), "p", noise.randbytes(1000)) for i in range(50)]
+    path = written(tmp_path, what, block_bytes=5000)
     reader = read_frames(path)
     next(reader)
-    path.write_bytes(path.read_bytes()[:60])  # damage the rest while the first block is being served
+    path.write_bytes(path.read_bytes()[:20_000])  # damage the rest while the first block is being served
     assert [next(reader).at for _ in range(3)] == [1.0, 2.0, 3.0]
-    with pytest.raises(RecordingError):
+    with pytest.raises(RecordingError, match="ends too early"):
         list(reader)
 
 
@@ -78,10 +91,8 @@ def test_a_cut_file_yields_what_is_whole_and_then_says_where(tmp_path: Path, cut
     path = written(tmp_path, FRAMES, block_bytes=1)
     data = path.read_bytes()
     path.write_bytes(data[: cut % len(data)])
-    got: list[Frame] = []
-    try:
-        got.extend(read_frames(path))
-    except RecordingError as error:
+    got, error = read_what_is_there(path)
+    if error is not None:
         assert error.details["file"] == str(path)
         assert str(path) in str(error)
     assert got == FRAMES[: len(got)]
@@ -93,10 +104,8 @@ def test_a_cut_file_yields_what_is_whole_and_then_says_where(tmp_path: Path, cut
 def test_junk_is_refused_without_a_foreign_exception(tmp_path: Path, junk: bytes, keep: bool) -> None:
     path = tmp_path / "junk.bin.zst"
     path.write_bytes((b"\x28\xb5\x2f\xfd" if keep else b"") + junk)
-    try:
-        assert all(isinstance(frame, Frame) for frame in read_frames(path))
-    except RecordingError as error:
-        assert error.details["offset"] == 0
+    _, error = read_what_is_there(path)
+    assert error is None or error.details["offset"] == 0
 
 
 @each_example
@@ -106,10 +115,8 @@ def test_a_flipped_bit_never_raises_anything_else(tmp_path: Path, at: int, bit: 
     data = bytearray(path.read_bytes())
     data[at % len(data)] ^= 1 << bit
     path.write_bytes(data)
-    try:
-        list(read_frames(path))
-    except RecordingError as error:
-        assert error.hint
+    _, error = read_what_is_there(path)
+    assert error is None or error.hint
 
 
 def block_of(tmp_path: Path, body: bytes) -> Path:
