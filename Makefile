@@ -1,0 +1,55 @@
+# The two commands: `make demo` and `make test`. Both set up what they need; nothing has to run beforehand.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+CASES ?= ../shared/data/cases
+
+.PHONY: help setup setup-dev system demo test check bench lab clean
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH: install Python 3.11 or newer, or say make PYTHON=..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+
+$(VENV)/.base: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]' --group dev
+	@touch $@
+
+setup: $(VENV)/.base ## the base environment: serves everything, without torch
+
+setup-dev: $(VENV)/.dev ## the base plus what trains, tests and checks (torch brings several GB)
+
+system: ## Debian's packages of the real servers that the tests start
+	sh servers/debian.sh
+
+demo: setup ## replay a recorded outage through the real pipeline and print the ranked causes
+	$(BIN)/aiops demo
+
+test: setup-dev system ## everything, on a real Neo4j, Prometheus, Alertmanager and rsyslog
+	CI=$${CI:-true} $(BIN)/python -m pytest --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
+
+check: setup-dev ## ruff, mypy, import-linter, deptry
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+bench: setup-dev ## accuracy, throughput, latency, memory; writes benchmarks/results/*.json and the README's tables
+	$(BIN)/python -m benchmarks.accuracy --cases $(CASES) -o benchmarks/results/accuracy.json
+	$(BIN)/python -m benchmarks.throughput -o benchmarks/results/throughput.json
+	$(BIN)/python -m benchmarks.latency -o benchmarks/results/latency.json
+	$(BIN)/python -m benchmarks.tables
+
+lab: setup-dev ## record the outages anew (root, about 40 minutes; docs/lab.md)
+	$(BIN)/python -m scenarios.lab record --out scenarios/recordings
+
+clean: ## remove environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist artefacts
