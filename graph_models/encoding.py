@@ -1,0 +1,82 @@
+"""From the candidate table and the rules' firings to the arrays that the network reads.
+
+No name and no id enters: only unit-free features, so that what one site teaches can hold on another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aiops.domain.candidates import CandidateTable, RuleOutcome
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+
+#: Columns that stand behind the table's own: the prior, then what the rules said.
+EXTRA_NODE_FEATURES = ("prior", "prior_rank", "rule_support", "rule_oppose", "rule_veto", "rule_pin")
+#: Column that stands behind the table's edge features: 1 along the way failure spreads, -1 against it.
+EXTRA_EDGE_FEATURES = ("along",)
+#: Features are clipped to this; what lies beyond says no more.
+CLIP = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedGraph:
+    """n candidates, messages both ways over m edges.
+
+    ``x``: float32 [n, c]. ``edge_index``: int64 [2, 2 m], the first m along the spread of failure, the rest against it.
+    ``edge_attr``: float32 [2 m, d]. ``prior``: float32 [n].
+    """
+
+    x: Float32
+    edge_index: Int64
+    edge_attr: Float32
+    prior: Float32
+
+
+def feature_schema(table: CandidateTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of node and edge features in the order in which the network reads them."""
+    return (*table.feature_names, *EXTRA_NODE_FEATURES), (*table.edge_feature_names, *EXTRA_EDGE_FEATURES)
+
+
+def schema_hash(node_features: tuple[str, ...], edge_features: tuple[str, ...]) -> str:
+    """SHA-256 over the names; weights made for other names are refused."""
+    return hashlib.sha256("\n".join((*node_features, "--", *edge_features)).encode()).hexdigest()
+
+
+def encode(table: CandidateTable, rules: RuleOutcome) -> EncodedGraph:
+    """The arrays of one case; see :class:`EncodedGraph` for shapes."""
+    n = len(table.entities)
+    x = np.concatenate([table.features.reshape(n, -1), _extras(table, rules)], axis=1)
+    forward = table.edges.astype(np.int64).reshape(2, -1)
+    m = forward.shape[1]
+    attributes = table.edge_features.reshape(m, -1)
+    along = np.ones((m, 1))
+    edge_attr = np.concatenate(
+        [np.concatenate([attributes, along], axis=1), np.concatenate([attributes, -along], axis=1)]
+    )
+    return EncodedGraph(
+        x=np.clip(np.nan_to_num(x), -CLIP, CLIP).astype(np.float32),
+        edge_index=np.concatenate([forward, forward[::-1]], axis=1),
+        edge_attr=np.clip(np.nan_to_num(edge_attr), -CLIP, CLIP).astype(np.float32),
+        prior=table.prior.astype(np.float32),
+    )
+
+
+def _extras(table: CandidateTable, rules: RuleOutcome) -> npt.NDArray[np.float64]:
+    n = len(table.entities)
+    extras = np.zeros((n, len(EXTRA_NODE_FEATURES)))
+    extras[:, 0] = table.prior
+    order = np.lexsort((np.arange(n), -table.prior))
+    extras[order, 1] = 1.0 / (1.0 + np.arange(n))
+    index = {entity: row for row, entity in enumerate(table.entities)}
+    column = {"support": 2, "oppose": 3, "veto": 4, "pin": 5}
+    for firing in rules.firings:
+        row = index.get(firing.entity)
+        if row is not None:
+            extras[row, column[firing.effect]] = max(extras[row, column[firing.effect]], firing.weight)
+    return extras

@@ -1,0 +1,60 @@
+"""Writes the trained network as ONNX, with free node and edge counts, and reads trained weights back."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from graph_models.network import RootCauseGAT
+from graph_models.registry import read_manifest
+
+
+def export_onnx(network: RootCauseGAT, path: Path, node_features: int, edge_features: int) -> None:
+    """``torch.export`` with dynamic axes: inputs x [n, c], edge_index [2, e], edge_attr [e, d]; outputs score, attention."""
+    network.eval()
+    example = (
+        torch.zeros(12, node_features),
+        torch.zeros(2, 30, dtype=torch.int64),
+        torch.zeros(30, edge_features),
+    )
+    nodes, edges = torch.export.Dim("nodes", min=1), torch.export.Dim("edges", min=0)
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network,
+                example,
+                dynamo=True,
+                input_names=["x", "edge_index", "edge_attr"],
+                output_names=["score", "attention"],
+                dynamic_shapes={"x": {0: nodes}, "edge_index": {1: edges}, "edge_attr": {0: edges}},
+            )
+    finally:
+        quiet.setLevel(level)
+    assert program is not None
+    program.save(str(path))
+
+
+def load_network(folder: Path) -> RootCauseGAT:
+    """The trained network of a model folder, in evaluation mode. Raises :class:`aiops.errors.ModelError`."""
+    manifest = read_manifest(folder)
+    architecture = manifest.architecture
+    network = RootCauseGAT(
+        len(manifest.node_features),
+        len(manifest.edge_features),
+        hidden=int(architecture["hidden"]),
+        heads=int(architecture["heads"]),
+        layers=int(architecture["layers"]),
+        dropout=float(architecture["dropout"]),
+    )
+    network.load_state_dict(load_file(str(folder / "weights.safetensors")))
+    return network.eval()

@@ -1,0 +1,64 @@
+"""Serves the network through ONNX Runtime as a bounded correction of the prior: s = prior + bound * tanh(g / bound)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
+from aiops.errors import ModelError
+from graph_models.encoding import EncodedGraph, encode, feature_schema, schema_hash
+from graph_models.registry import Manifest, read_manifest
+
+
+class OnnxCorrector:
+    """A :class:`aiops.contracts.Corrector`. One session, one thread, safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load ``model.onnx`` of ``folder``. Raises :class:`ModelError`."""
+        self._manifest = read_manifest(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(folder / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"ONNX Runtime refuses {folder / 'model.onnx'}: {error}", hint="train the model anew"
+            ) from error
+
+    @property
+    def model(self) -> str:
+        return self._manifest.describe()
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._manifest
+
+    def correct(self, table: CandidateTable, rules: RuleOutcome) -> Correction:
+        """The correction of every row. Raises :class:`ModelError` on features that the network was not trained on."""
+        if schema_hash(*feature_schema(table)) != self._manifest.schema_sha256:
+            raise ModelError(
+                f"model {self.model} was trained on other features",
+                hint="train it anew with `aiops train`, or switch it off",
+            )
+        bound = self._manifest.bound
+        m = table.edges.shape[1]
+        if not table.entities:
+            return Correction(delta=np.zeros(0), attention=np.zeros(m), bound=bound, model=self.model)
+        raw, attention = self.run(encode(table, rules))
+        delta = bound * np.tanh(raw / bound) if bound > 0 else np.zeros(len(table.entities))
+        return Correction(
+            delta=delta, attention=np.maximum(attention[:m], attention[m:]), bound=bound, model=self.model
+        )
+
+    def run(self, graph: EncodedGraph) -> tuple[np.ndarray, np.ndarray]:
+        """Raw scores float64 [n] and attention float64 [2 m] as the network gives them."""
+        feeds = {"x": graph.x, "edge_index": graph.edge_index, "edge_attr": graph.edge_attr}
+        raw, attention = self._session.run(["score", "attention"], feeds)
+        return raw.astype(np.float64), attention.astype(np.float64)
