@@ -1,0 +1,1 @@
+"""What telemetry and documents say about the topology."""
