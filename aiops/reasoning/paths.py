@@ -1,0 +1,160 @@
+"""Reasoning paths: ways for a failure to travel from a candidate to where it hurts.
+
+Two steps, so that the cost stays bounded. :func:`reach` goes breadth first against the direction of failure from all
+symptoms at once, as array arithmetic, and gives for every entity how plausibly it reaches each symptom.
+:func:`find_paths` then walks forward from one candidate with a beam that this result guides, and returns the paths.
+
+A leg is one hop between entities that speak, plus up to ``silent_hops`` hops across entities that do not; a path has at
+most ``depth`` legs, so a silent middle does not cut a chain, and a path has at most depth x (1 + silent_hops) hops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiops.domain.analysis import Hop, ReasoningPath
+from aiops.domain.batches import FloatArray, IntArray
+from aiops.reasoning.spread import Arrow, FailureGraph, Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class PathBounds:
+    """Bounds of the search. ``beam``: partial paths kept a step. ``symptoms``: entities searched for, at most."""
+
+    depth: int = 3
+    silent_hops: int = 2
+    beam: int = 8
+    symptoms: int = 200
+
+    @property
+    def hops(self) -> int:
+        return self.depth * (1 + self.silent_hops)
+
+
+def reach(graph: FailureGraph, targets: Sequence[str], bounds: PathBounds | None = None) -> FloatArray:
+    """Best log plausibility (a sum over hops, <= 0; -inf where there is no way) from each entity to each target.
+
+    Returns float64 [len(targets), n]. Targets that the graph does not hold give a row of -inf.
+    """
+    limits = bounds or PathBounds()
+    best = np.full((len(targets), len(graph.entities)), -np.inf)
+    for row, target in enumerate(targets):
+        if target in graph.index:
+            best[row, graph.index[target]] = 0.0
+    if not len(graph.source):
+        return best
+    across_silence = np.flatnonzero(graph.silent[graph.target])
+    everything = np.arange(len(graph.source))
+    for _ in range(limits.depth):
+        _relax(best, graph, everything)
+        for _ in range(limits.silent_hops):
+            _relax(best, graph, across_silence)
+    return best
+
+
+def _relax(best: FloatArray, graph: FailureGraph, chosen: IntArray) -> None:
+    """One hop against the direction of failure along the ``chosen`` arrows, in place. Arrows are sorted by source."""
+    if not len(chosen):
+        return
+    source = graph.source[chosen]
+    heads, starts = np.unique(source, return_index=True)
+    extended = best[:, graph.target[chosen]] + graph.log_weight[chosen]
+    best[:, heads] = np.maximum(best[:, heads], np.maximum.reduceat(extended, starts, axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Partial:
+    arrows: tuple[Arrow, ...]
+    seen: frozenset[str]
+    log_weight: float
+    legs: int
+    silent_run: int
+
+
+def find_paths(
+    graph: FailureGraph,
+    sighting: Sighting,
+    cause: str,
+    symptom: str,
+    guide: FloatArray,
+    *,
+    keep: int = 3,
+    bounds: PathBounds | None = None,
+) -> tuple[ReasoningPath, ...]:
+    """The best simple paths from ``cause`` to ``symptom``, best first (then by entity ids); empty if they are the same.
+
+    ``guide``: the row of :func:`reach` for ``symptom``, float64 [n].
+    """
+    limits = bounds or PathBounds()
+    if cause == symptom or cause not in graph.index or not np.isfinite(guide[graph.index[cause]]):
+        return ()
+    beam = [_Partial((), frozenset({cause}), 0.0, 0, 0)]
+    finished: list[_Partial] = []
+    for _ in range(limits.hops):
+        grown = [longer for partial in beam for longer in _extend(graph, partial, cause, guide, limits)]
+        finished.extend(partial for partial in grown if partial.arrows[-1].effect == symptom)
+        beam = [partial for partial in grown if partial.arrows[-1].effect != symptom]
+        beam.sort(key=lambda partial: (-_promise(graph, partial, guide), _ids(partial)))
+        del beam[limits.beam :]
+        if not beam or len(finished) >= keep:
+            break
+    found = [_reasoning_path(partial, sighting) for partial in finished]
+    found.sort(key=lambda path: (-path.plausibility, len(path.hops), path.entities()))
+    return tuple(found[:keep])
+
+
+def _extend(
+    graph: FailureGraph, partial: _Partial, cause: str, guide: FloatArray, limits: PathBounds
+) -> list[_Partial]:
+    at = partial.arrows[-1].effect if partial.arrows else cause
+    longer = []
+    for arrow in graph.out.get(at, ()):
+        position = graph.index[arrow.effect]
+        if arrow.effect in partial.seen or not np.isfinite(guide[position]):
+            continue
+        silent = bool(graph.silent[position]) and guide[position] < 0.0
+        free = silent and partial.silent_run < limits.silent_hops
+        legs = partial.legs + (0 if free else 1)
+        if legs <= limits.depth:
+            longer.append(
+                _Partial(
+                    (*partial.arrows, arrow),
+                    partial.seen | {arrow.effect},
+                    partial.log_weight + arrow.log_weight,
+                    legs,
+                    partial.silent_run + 1 if free else 0,
+                )
+            )
+    return longer
+
+
+def _promise(graph: FailureGraph, partial: _Partial, guide: FloatArray) -> float:
+    return partial.log_weight + float(guide[graph.index[partial.arrows[-1].effect]])
+
+
+def _ids(partial: _Partial) -> tuple[str, ...]:
+    return tuple(arrow.effect for arrow in partial.arrows)
+
+
+def _reasoning_path(partial: _Partial, sighting: Sighting) -> ReasoningPath:
+    hops = []
+    for arrow in partial.arrows:
+        for cause, effect, relation in arrow.via:
+            cause_s, effect_s = sighting.onset_s.get(cause), sighting.onset_s.get(effect)
+            known = cause_s is not None and effect_s is not None
+            hops.append(
+                Hop(
+                    cause_id=cause,
+                    effect_id=effect,
+                    relation=relation.kind,
+                    observed=known,
+                    lag_s=round(effect_s - cause_s, 3) if cause_s is not None and effect_s is not None else None,
+                    provenance=relation.provenance,
+                    confidence=relation.confidence,
+                    last_seen=relation.last_seen,
+                )
+            )
+    return ReasoningPath(tuple(hops), round(partial.log_weight / len(hops), 6))

@@ -1,0 +1,220 @@
+"""How a failure can travel through a subgraph, given what was seen: the arrows that path search walks.
+
+Apart from path search because here alone relations become weighted arrows. One arrow a (cause, effect) pair, taken from
+:func:`aiops.domain.graph.causes_of`; its log weight is the log of
+
+    relation kind weight x confidence x time order factor x observed factor
+
+so it is never positive, and walking in circles never pays. Redundancy is settled here too: an arrow from one member of
+a redundancy group to its dependent is cut while another member is up, and what all members share gets an arrow of its
+own that leads through the group.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiops.domain.batches import FloatArray, IntArray
+from aiops.domain.evidence import Channel, Evidence, EvidenceSet
+from aiops.domain.graph import Relation, Subgraph, causes_of, relation_kind
+
+#: Evidence below this strength is not worth mentioning (see :class:`aiops.domain.evidence.Evidence`).
+WORTH_MENTIONING = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadWeights:
+    """Factors in (0, 1] of an arrow's weight.
+
+    ``silent``: the effect end has sent nothing, so it can neither confirm nor deny. ``healthy``: it has telemetry and
+    looks well. ``early_floor``: the least that a wrong order in time leaves; between 0 and ``early_span_s`` seconds of
+    head start of the effect the factor falls in a straight line. Detectors differ in delay, so order is a hint.
+    """
+
+    silent: float = 0.8
+    healthy: float = 0.6
+    early_floor: float = 0.5
+    early_span_s: float = 600.0
+    length_penalty: float = 0.05  # natural log, per hop
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What was seen of each entity. ``onset_s``: first live evidence. ``telemetry``: has sent anything at all."""
+
+    onset_s: Mapping[str, float]
+    strength: Mapping[str, float]
+    telemetry: frozenset[str]
+
+    def observed(self, entity: str) -> bool:
+        return entity in self.onset_s
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy:
+    """Members that back each other up for ``dependent``. ``up``: those that look well; empty when all have failed."""
+
+    dependent: str
+    name: str
+    members: tuple[str, ...]
+    up: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """Failure of ``cause`` can reach ``effect``. ``via``: the relations walked, one a hop; several only where the
+    arrow leads through a redundancy group from what its members share."""
+
+    cause: str
+    effect: str
+    via: tuple[tuple[str, str, Relation], ...]
+    log_weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGraph:
+    """Arrows as columns, sorted by (cause, effect). ``source``/``target``: int64 [m], ``log_weight``: float64 [m] <= 0,
+    length penalty included. ``silent``: bool [n], no evidence of its own."""
+
+    entities: tuple[str, ...]
+    index: Mapping[str, int]
+    arrows: tuple[Arrow, ...]
+    source: IntArray
+    target: IntArray
+    log_weight: FloatArray
+    silent: np.typing.NDArray[np.bool_]
+    redundancies: tuple[Redundancy, ...]
+    out: Mapping[str, tuple[Arrow, ...]]
+
+
+def is_live(item: Evidence) -> bool:
+    """Whether a piece of evidence says that something is wrong *now*; chronic noise does not."""
+    return not item.chronic and item.strength >= WORTH_MENTIONING
+
+
+def sight(evidence: EvidenceSet, telemetry: Iterable[str]) -> Sighting:
+    """Summarise evidence by entity. ``telemetry`` names entities that sent signals, alarmed or not."""
+    onset: dict[str, float] = {}
+    strength: dict[str, float] = {}
+    heard = set(telemetry)
+    for item in evidence.items:
+        if item.channel is not Channel.CHANGE:
+            heard.add(item.entity)
+        if not is_live(item) or item.channel is Channel.CHANGE:
+            continue
+        onset[item.entity] = min(onset.get(item.entity, math.inf), item.at_s)
+        strength[item.entity] = max(strength.get(item.entity, 0.0), item.strength)
+    return Sighting(onset, strength, frozenset(heard))
+
+
+def build_failure_graph(
+    subgraph: Subgraph, sighting: Sighting, weights: SpreadWeights | None = None
+) -> FailureGraph:
+    """Turn the relations of ``subgraph`` into weighted arrows, with redundancy settled."""
+    settings = weights or SpreadWeights()
+    entities = tuple(entity.id for entity in subgraph.entities)
+    known = frozenset(entities)
+    best: dict[tuple[str, str], Arrow] = {}
+    for relation in subgraph.relations:
+        for cause, effect in causes_of(relation):
+            if cause == effect or cause not in known or effect not in known:
+                continue
+            arrow = _arrow(cause, effect, relation, sighting, settings)
+            held = best.get((cause, effect))
+            if held is None or arrow.log_weight > held.log_weight:
+                best[(cause, effect)] = arrow
+    redundancies = _redundancies(subgraph, sighting, known)
+    _settle(best, redundancies, sighting)
+    return _columns(entities, best, redundancies, sighting)
+
+
+def _arrow(cause: str, effect: str, relation: Relation, sighting: Sighting, settings: SpreadWeights) -> Arrow:
+    kind = relation_kind(relation.kind)
+    factor = kind.weight * min(1.0, max(0.05, relation.confidence))
+    factor *= time_order(sighting.onset_s.get(cause), sighting.onset_s.get(effect), settings)
+    if not sighting.observed(effect):
+        factor *= settings.healthy if effect in sighting.telemetry else settings.silent
+    log_weight = math.log(factor) - settings.length_penalty
+    return Arrow(cause, effect, ((cause, effect, relation),), log_weight)
+
+
+def time_order(cause_s: float | None, effect_s: float | None, settings: SpreadWeights) -> float:
+    """1 where the cause came first or nobody knows; less the longer the effect was ahead."""
+    if cause_s is None or effect_s is None or effect_s >= cause_s:
+        return 1.0
+    ahead = min(1.0, (cause_s - effect_s) / settings.early_span_s)
+    return 1.0 - (1.0 - settings.early_floor) * ahead
+
+
+def _redundancies(
+    subgraph: Subgraph, sighting: Sighting, known: frozenset[str]
+) -> tuple[Redundancy, ...]:
+    groups: dict[tuple[str, str], set[str]] = {}
+    for relation in subgraph.relations:
+        if relation.redundancy_group is not None and relation.source_id in known:
+            groups.setdefault((relation.source_id, relation.redundancy_group), set()).add(relation.target_id)
+    found = []
+    for (dependent, name), members in sorted(groups.items()):
+        if len(members) > 1:
+            up = tuple(sorted(member for member in members if not sighting.observed(member)))
+            found.append(Redundancy(dependent, name, tuple(sorted(members)), up))
+    return tuple(found)
+
+
+def _settle(
+    arrows: dict[tuple[str, str], Arrow], redundancies: tuple[Redundancy, ...], sighting: Sighting
+) -> None:
+    """Cut the arrows of groups that still have a member up; lead what all members share through the group."""
+    through: list[Arrow] = []
+    for group in redundancies:
+        if not group.up:
+            continue
+        parts = {m: arrows.pop((m, group.dependent)) for m in group.members if (m, group.dependent) in arrows}
+        vouched = any(member in sighting.telemetry for member in group.up)
+        if len(parts) == len(group.members) and not vouched:
+            through.extend(_shared_arrows(arrows, group, parts))
+    for arrow in through:
+        arrows.setdefault((arrow.cause, arrow.effect), arrow)
+
+
+def _shared_arrows(
+    arrows: Mapping[tuple[str, str], Arrow], group: Redundancy, parts: Mapping[str, Arrow]
+) -> Iterable[Arrow]:
+    """From what every member depends on directly to the dependent, by the member that is hardest to reach."""
+    parents: dict[str, dict[str, Arrow]] = {member: {} for member in group.members}
+    for (cause, effect), arrow in arrows.items():
+        if effect in parents and cause != group.dependent and cause not in group.members:
+            parents[effect][cause] = arrow
+    shared = set.intersection(*(set(causes) for causes in parents.values()))
+    for cause in sorted(shared):
+        legs = [(parents[member][cause], parts[member]) for member in group.members]
+        first, second = min(legs, key=lambda leg: (leg[0].log_weight + leg[1].log_weight, leg[0].effect))
+        yield Arrow(cause, group.dependent, first.via + second.via, first.log_weight + second.log_weight)
+
+
+def _columns(
+    entities: tuple[str, ...],
+    best: Mapping[tuple[str, str], Arrow],
+    redundancies: tuple[Redundancy, ...],
+    sighting: Sighting,
+) -> FailureGraph:
+    index = {entity: position for position, entity in enumerate(entities)}
+    arrows = tuple(best[key] for key in sorted(best))
+    out: dict[str, list[Arrow]] = {}
+    for arrow in arrows:
+        out.setdefault(arrow.cause, []).append(arrow)
+    return FailureGraph(
+        entities=entities,
+        index=index,
+        arrows=arrows,
+        source=np.array([index[arrow.cause] for arrow in arrows], dtype=np.int64),
+        target=np.array([index[arrow.effect] for arrow in arrows], dtype=np.int64),
+        log_weight=np.array([arrow.log_weight for arrow in arrows], dtype=np.float64),
+        silent=np.array([not sighting.observed(entity) for entity in entities], dtype=np.bool_),
+        redundancies=redundancies,
+        out={cause: tuple(found) for cause, found in out.items()},
+    )
