@@ -72,11 +72,12 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """Log lines as columns of :data:`EVENT_SCHEMA`."""
+    """Log lines as columns of :data:`EVENT_SCHEMA`. ``replaced``: rows in which bytes that are no UTF-8 became U+FFFD."""
 
     source: str
     table: pa.Table
     rejects: tuple[Reject, ...] = ()
+    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class SampleBatch:
-    """Samples as columns: ``series[series_index[i]]`` had ``value[i]`` at ``at_s[i]`` (epoch seconds)."""
+    """Samples as columns: ``series[series_index[i]]`` had ``value[i]`` at ``at_s[i]`` (epoch seconds).
+
+    ``stale``: (index into ``series``, epoch seconds) of every staleness marker, which is no value and in no column.
+    ``ignored``: exemplars and native histograms that came along and are not kept.
+    """
 
     source: str
     series: tuple[Series, ...]
@@ -97,6 +102,8 @@ class SampleBatch:
     at_s: FloatArray
     value: FloatArray
     rejects: tuple[Reject, ...] = ()
+    stale: tuple[tuple[int, float], ...] = ()
+    ignored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
