@@ -51,10 +51,10 @@ def schema_hash(node_features: tuple[str, ...], edge_features: tuple[str, ...]) 
 def encode(table: CandidateTable, rules: RuleOutcome) -> EncodedGraph:
     """The arrays of one case; see :class:`EncodedGraph` for shapes."""
     n = len(table.entities)
-    x = np.concatenate([table.features.reshape(n, -1), _extras(table, rules)], axis=1)
+    x = np.concatenate([table.features.reshape(n, len(table.feature_names)), _extras(table, rules)], axis=1)
     forward = table.edges.astype(np.int64).reshape(2, -1)
     m = forward.shape[1]
-    attributes = table.edge_features.reshape(m, -1)
+    attributes = table.edge_features.reshape(m, len(table.edge_feature_names))
     along = np.ones((m, 1))
     edge_attr = np.concatenate(
         [np.concatenate([attributes, along], axis=1), np.concatenate([attributes, -along], axis=1)]

@@ -6,11 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.errors import ModelError
 from graph_models.encoding import EncodedGraph, encode, feature_schema, schema_hash
 from graph_models.registry import Manifest, read_manifest
+
+
+#: What ONNX Runtime raises on a file it cannot serve.
+_REFUSALS = (
+    onnx_errors.Fail,
+    onnx_errors.InvalidArgument,
+    onnx_errors.InvalidGraph,
+    onnx_errors.InvalidProtobuf,
+    onnx_errors.NoModel,
+    onnx_errors.NoSuchFile,
+    onnx_errors.NotImplemented,
+)
 
 
 class OnnxCorrector:
@@ -27,7 +40,7 @@ class OnnxCorrector:
             self._session = onnxruntime.InferenceSession(
                 str(folder / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
             )
-        except (RuntimeError, ValueError) as error:
+        except _REFUSALS as error:
             raise ModelError(
                 f"ONNX Runtime refuses {folder / 'model.onnx'}: {error}", hint="train the model anew"
             ) from error

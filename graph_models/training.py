@@ -185,7 +185,7 @@ def _fit(
             (loss / batch.cases).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_norm)
             optimizer.step()
-            total += float(loss)
+            total += float(loss.detach())
         stop_loss, hits = _judge(network, stopping, bound, settings.sharpness)
         curve.append(
             Epoch(number, total / sum(batch.cases for batch in training), stop_loss, float(hits.mean()))
