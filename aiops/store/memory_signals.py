@@ -1,0 +1,165 @@
+"""Signals in memory, bounded in bytes: for tests, and for one analysis of a case folder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aiops.domain.batches import LOG_SCHEMA, EntitySeries, SignalWindow, StateObservation
+from aiops.store.columns import (
+    SAMPLE_BYTES,
+    Samples,
+    SeriesKey,
+    checked_logs,
+    checked_series,
+    first_of_each,
+    joined,
+    no_samples,
+    series_key,
+    sorted_logs,
+    state_order,
+    unseen,
+    windowed,
+)
+from aiops.store.merge import utc
+
+
+class MemorySignalStore:
+    """SignalStore over columns in memory; thread-safe. Over ``max_bytes`` the oldest samples and lines go."""
+
+    def __init__(self, max_bytes: int = 1 << 30) -> None:
+        self._lock = threading.RLock()
+        self._max_bytes = max_bytes
+        self._numbers: dict[SeriesKey, int] = {}
+        self._settled = no_samples()
+        self._fresh: list[Samples] = []  # later than everything settled, per series
+        self._newest: dict[int, float] = {}
+        self._logs: list[pa.Table] = []
+        self._event_ids: set[str] = set()
+        self._states: set[StateObservation] = set()
+        self._evicted_samples = 0
+        self._evicted_logs = 0
+
+    def write_series(self, series: Iterable[EntitySeries]) -> int:
+        checked = [checked_series(item) for item in series]
+        with self._lock:
+            parts: list[Samples] = []
+            late = False
+            for item in checked:
+                if not len(item.at_s):
+                    continue
+                number = self._numbers.setdefault(series_key(item), len(self._numbers))
+                late = late or float(item.at_s.min()) <= self._newest.get(number, -np.inf)
+                parts.append(
+                    Samples(
+                        np.full(len(item.at_s), number),
+                        np.asarray(item.at_s, np.float64),
+                        np.asarray(item.value, np.float64),
+                    )
+                )
+            new = joined(parts)
+            if late:
+                new = unseen(new, self._all())
+            for part in parts:
+                number = int(part.series[0])
+                self._newest[number] = max(self._newest.get(number, -np.inf), float(part.at_s.max()))
+            self._fresh.append(new)
+            self._evict()
+            return len(new)
+
+    def _all(self) -> Samples:
+        if self._fresh:
+            self._settled = joined([self._settled, *self._fresh])
+            self._fresh = []
+        return self._settled
+
+    def write_logs(self, logs: pa.Table) -> int:
+        table = first_of_each(checked_logs(logs))
+        with self._lock:
+            ids = table["event_id"].to_pylist()
+            new = table.filter(pa.array([event not in self._event_ids for event in ids], pa.bool_()))
+            self._event_ids.update(ids)
+            if len(new):
+                self._logs.append(new.combine_chunks())
+            self._evict()
+            return len(new)
+
+    def write_states(self, states: Iterable[StateObservation]) -> int:
+        with self._lock:
+            before = len(self._states)
+            self._states.update(states)
+            return len(self._states) - before
+
+    def window(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> SignalWindow:
+        start, end = utc(start), utc(end)
+        start_s, end_s = start.timestamp(), end.timestamp()
+        wanted = None if entities is None else frozenset(entities)
+        with self._lock:
+            held = self._all()
+            keep = (held.at_s >= start_s) & (held.at_s < end_s)
+            keys = list(self._numbers)
+            if wanted is not None:
+                keep &= np.array([key[0] in wanted for key in keys] or [False], dtype=bool)[held.series]
+            logs = sorted_logs(self._logs)
+            states = [state for state in self._states if start_s <= state.at_s < end_s]
+        chosen = pc.and_(pc.greater_equal(logs["at_s"], start_s), pc.less(logs["at_s"], end_s))
+        if wanted is not None:
+            chosen = pc.and_(chosen, pc.is_in(logs["entity"], pa.array(sorted(wanted), pa.string())))
+        kept = (state for state in states if wanted is None or state.entity in wanted)
+        return SignalWindow(
+            start,
+            end,
+            windowed(held.take(keep), keys),
+            logs.filter(chosen),
+            tuple(sorted(kept, key=state_order)),
+        )
+
+    def _bytes(self) -> tuple[int, int]:
+        samples = len(self._settled) + sum(len(part) for part in self._fresh)
+        return samples * SAMPLE_BYTES, sum(table.nbytes for table in self._logs)
+
+    def _evict(self) -> None:
+        """Drop the oldest until nine tenths of the bound are taken, samples and lines by their share of the bytes."""
+        sample_bytes, log_bytes = self._bytes()
+        total = sample_bytes + log_bytes
+        if total <= self._max_bytes:
+            return
+        share = 0.9 * self._max_bytes / total
+        held = self._all()
+        drop = len(held) - int(len(held) * share)
+        if drop:
+            oldest = np.argsort(held.at_s, kind="stable")[:drop]
+            keep = np.ones(len(held), dtype=bool)
+            keep[oldest] = False
+            self._settled = held.take(keep)
+            self._evicted_samples += drop
+        logs = sorted_logs(self._logs)
+        drop = len(logs) - int(len(logs) * share)
+        if drop:
+            self._event_ids.difference_update(logs["event_id"][:drop].to_pylist())
+            self._logs = [pa.Table.from_pylist(logs.slice(drop).to_pylist(), schema=LOG_SCHEMA)]
+            self._evicted_logs += drop
+
+    def stats(self) -> Mapping[str, int]:
+        with self._lock:
+            sample_bytes, log_bytes = self._bytes()
+            held = self._all()
+            return {
+                "series": len(np.unique(held.series)),
+                "samples": len(held),
+                "logs": sum(len(table) for table in self._logs),
+                "states": len(self._states),
+                "bytes": sample_bytes + log_bytes,
+                "evicted_samples": self._evicted_samples,
+                "evicted_logs": self._evicted_logs,
+            }
+
+    def close(self) -> None:
+        """Nothing to let go of."""
