@@ -1,0 +1,27 @@
+"""``aiops serve``: the REST API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aiops.cli.output import note
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to bind; loopback unless told otherwise.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Directory of the embedded store, signals and tokens.")
+    ] = None,
+    store: Annotated[str | None, typer.Option(help="sqlite or neo4j.")] = None,
+) -> None:
+    """Serve the REST API. Ready when GET /readyz answers 200."""
+    from aiops.telemetry import configure_logging
+    from aiops.wiring import load, run_api
+
+    settings = load(host=host, port=port, data=data, store=store)
+    configure_logging(level=settings.log_level)
+    run_api(settings, announce=note)

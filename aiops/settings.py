@@ -1,0 +1,104 @@
+"""All settings: read once, at the top, from the environment and the command line. Stages take plain arguments.
+
+A secret is given by value (``AIOPS_NEO4J_PASSWORD``) or by file (``AIOPS_NEO4J_PASSWORD_FILE``), never both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from aiops.errors import ConfigError
+
+
+def default_data_dir() -> Path:
+    """Where the embedded store lives unless told otherwise."""
+    return Path.home() / ".local" / "share" / "aiops"
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable ``AIOPS_<NAME>``; docs/operations.md lists them all."""
+
+    model_config = SettingsConfigDict(env_prefix="AIOPS_", extra="ignore")
+
+    store: Literal["sqlite", "neo4j"] = Field("sqlite", description="where the graph is kept")
+    data: Path = Field(
+        default_factory=default_data_dir, description="directory of the embedded store, signals, dead letters"
+    )
+    neo4j_uri: str = Field("bolt://127.0.0.1:7687", description="address of Neo4j")
+    neo4j_user: str = Field("neo4j", description="user of Neo4j")
+    neo4j_password: SecretStr | None = Field(None, description="password of Neo4j")
+    neo4j_password_file: Path | None = Field(None, description="file that holds the password of Neo4j")
+    neo4j_database: str = Field("neo4j", description="database within Neo4j")
+
+    host: str = Field("127.0.0.1", description="address the API binds to")
+    port: int = Field(8080, ge=0, le=65535, description="port the API binds to; 0 takes a free one")
+    bootstrap_token: SecretStr | None = Field(None, description="first administrator's token")
+    bootstrap_token_file: Path | None = Field(
+        None, description="file that holds the first administrator's token"
+    )
+    max_body_bytes: int = Field(16 * 2**20, ge=1024, description="largest request body, bytes")
+    analysis_workers: int = Field(2, ge=1, le=64, description="analyses that run at once")
+    analysis_queue: int = Field(64, ge=1, description="analyses that may wait before the API says 503")
+
+    signals_max_bytes: int = Field(2 * 2**30, ge=2**20, description="bound of the raw signals on disk, bytes")
+    signals_max_age_s: float = Field(
+        7 * 86400.0, gt=0, description="raw signals older than this go first, seconds"
+    )
+    dead_letters_max_bytes: int = Field(256 * 2**20, ge=2**16, description="bound of the dead letters, bytes")
+
+    rules: tuple[Path, ...] = Field((), description="rule packs to load beside those that ship")
+    model: Path | None = Field(None, description="model directory; default is the one that ships")
+    model_enabled: bool = Field(True, description="let the network correct the prior")
+    mapping: Path | None = Field(None, description="mapping file from labels and lines to the graph")
+
+    subgraph_max_entities: int = Field(2000, ge=10, description="bound of the candidate subgraph")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="own log level")
+
+    @model_validator(mode="after")
+    def _one_way_to_give_a_secret(self) -> Settings:
+        for name in ("neo4j_password", "bootstrap_token"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                raise ValueError(f"give AIOPS_{name.upper()} or AIOPS_{name.upper()}_FILE, not both")
+        return self
+
+    def secret(self, name: Literal["neo4j_password", "bootstrap_token"]) -> str | None:
+        """The secret's text, from its value or its file (the last newline is no part of it).
+
+        Raises :class:`ConfigError` where the file cannot be read or is empty.
+        """
+        value: SecretStr | None = getattr(self, name)
+        path: Path | None = getattr(self, f"{name}_file")
+        if path is None:
+            return value.get_secret_value() if value is not None else None
+        try:
+            text = path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"cannot read {path}: {error}", hint=f"check AIOPS_{name.upper()}_FILE", file=str(path)
+            ) from error
+        if not text:
+            raise ConfigError(
+                f"{path} is empty", hint="it must hold the secret and nothing else", file=str(path)
+            )
+        return text
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, ``overrides`` (those that are not None) on top.
+
+    Raises :class:`ConfigError` naming each setting that is wrong.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"AIOPS_{'_'.join(str(part) for part in item['loc']).upper() or 'SETTINGS'}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise ConfigError(
+            f"settings are wrong: {problems}", hint="docs/operations.md lists every setting"
+        ) from error
