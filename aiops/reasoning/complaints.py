@@ -80,7 +80,9 @@ def collect_complaints(
         if alarm.id in chronic or alarm.started_at < opened:
             standing.append(alarm.id)
             continue
-        item = Complaint((alarm.id,), alarm.entity, _seconds(alarm.started_at), False, alarm.message or alarm.name)
+        item = Complaint(
+            (alarm.id,), alarm.entity, _seconds(alarm.started_at), False, alarm.message or alarm.name
+        )
         found.setdefault((alarm.entity, alarm.name), []).append(item)
     alarmed = {entity for entity, _ in found}
     named = {symptom.entity for symptom in incident.symptoms} | set(incident.affected)
@@ -101,7 +103,9 @@ def _merged(group: list[Complaint], named: set[str]) -> Complaint:
 def _named(incident: Incident) -> Iterable[Complaint]:
     """Symptoms and affected entities; ids are made from what they say, so they are stable."""
     spoken = set()
-    for symptom in sorted(incident.symptoms, key=lambda symptom: (symptom.at, symptom.entity, symptom.metric or "")):
+    for symptom in sorted(
+        incident.symptoms, key=lambda symptom: (symptom.at, symptom.entity, symptom.metric or "")
+    ):
         if symptom.entity not in spoken:
             spoken.add(symptom.entity)
             what = symptom.metric or "symptom"
@@ -109,7 +113,9 @@ def _named(incident: Incident) -> Iterable[Complaint]:
                 (f"symptom:{symptom.entity}:{what}",), symptom.entity, _seconds(symptom.at), True, what
             )
     for entity in sorted(set(incident.affected) - spoken):
-        yield Complaint((f"affected:{entity}",), entity, _seconds(incident.started_at), True, "named as affected")
+        yield Complaint(
+            (f"affected:{entity}",), entity, _seconds(incident.started_at), True, "named as affected"
+        )
 
 
 def _strongest(evidence: EvidenceSet, muted: frozenset[str]) -> Iterable[Complaint]:

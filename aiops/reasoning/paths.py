@@ -151,7 +151,9 @@ def _reasoning_path(partial: _Partial, sighting: Sighting) -> ReasoningPath:
                     effect_id=effect,
                     relation=relation.kind,
                     observed=known,
-                    lag_s=round(effect_s - cause_s, 3) if cause_s is not None and effect_s is not None else None,
+                    lag_s=round(effect_s - cause_s, 3)
+                    if cause_s is not None and effect_s is not None
+                    else None,
                     provenance=relation.provenance,
                     confidence=relation.confidence,
                     last_seen=relation.last_seen,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from aiops.contracts import GraphStore
@@ -74,7 +74,7 @@ def retrieve(
         seeds = _loudest(graph.alarms(start=start, end=end), limits.entities)
         if not seeds:
             seeds = tuple(sorted(set(heard_from())))[: limits.entities]
-    subgraph = _around(graph, seeds, incident.started_at, limits, gaps)
+    subgraph = _around(graph, seeds, incident, limits, gaps)
     alarms = _alarms_on(graph, subgraph, start, end)
     if named:
         for _ in range(limits.rounds):
@@ -82,10 +82,12 @@ def retrieve(
             if not more:
                 break
             seeds = (*seeds, *more)
-            subgraph = _around(graph, seeds, incident.started_at, limits, gaps)
+            subgraph = _around(graph, seeds, incident, limits, gaps)
             alarms = _alarms_on(graph, subgraph, start, end)
     known = subgraph.by_id()
-    gaps.extend(f"{name} is named by the incident and is not in the graph" for name in named if name not in known)
+    gaps.extend(
+        f"{name} is named by the incident and is not in the graph" for name in named if name not in known
+    )
     if subgraph.truncated:
         gaps.append(
             f"the neighbourhood was cut at {limits.entities} entities, nearest first: a cause farther away is not seen"
@@ -139,13 +141,27 @@ def distances(subgraph: Subgraph, seeds: Iterable[str]) -> dict[str, int]:
 
 
 def _around(
-    graph: GraphStore, seeds: Sequence[str], at: datetime, limits: RetrievalBounds, gaps: list[str]
+    graph: GraphStore, seeds: Sequence[str], incident: Incident, limits: RetrievalBounds, gaps: list[str]
 ) -> Subgraph:
-    """The neighbourhood at the start, united with what was still valid a moment before."""
+    """The neighbourhood at the start, united with what was still valid a moment before.
+
+    Topology that was first recorded after the start is used where there is no other, and the gap says so.
+    """
+    at = incident.started_at
     before = at - timedelta(seconds=limits.topology_margin_s)
     now = graph.neighbourhood(seeds, as_of=at, depth=limits.depth, limit=limits.entities)
     earlier = graph.neighbourhood(seeds, as_of=before, depth=limits.depth, limit=limits.entities)
-    return unite(now, earlier, seeds, limits.entities)
+    found = unite(now, earlier, seeds, limits.entities)
+    if found.relations or not seeds:
+        return found
+    _, end = window_of(incident)
+    later = graph.neighbourhood(seeds, as_of=end, depth=limits.depth, limit=limits.entities)
+    if not later.relations:
+        return found
+    gaps.append(
+        "the topology around the incident was recorded after its start; it is used as it stood afterwards"
+    )
+    return replace(later, as_of=at)
 
 
 def unite(now: Subgraph, earlier: Subgraph, seeds: Sequence[str], limit: int) -> Subgraph:

@@ -19,8 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
-from aiops.domain.evidence import Channel, Evidence, EvidenceSet
-from aiops.domain.graph import Relation, Subgraph, causes_of, relation_kind
+from aiops.domain.evidence import Evidence, EvidenceSet
+from aiops.domain.graph import Relation, Spread, Subgraph, causes_of, relation_kind
+
+#: Places: what stands in them does not take them down, though they take down what stands in them.
+PLACES: frozenset[str] = frozenset({"rack", "site", "namespace"})
 
 #: Evidence below this strength is not worth mentioning (see :class:`aiops.domain.evidence.Evidence`).
 WORTH_MENTIONING = 1.0
@@ -44,11 +47,13 @@ class SpreadWeights:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What was seen of each entity. ``onset_s``: first live evidence. ``telemetry``: has sent anything at all."""
+    """What was seen of each entity. ``onset_s``: first live evidence, changes included. ``failing``: has live evidence
+    other than a change. ``telemetry``: has sent anything at all. ``changed_s``: latest recorded change."""
 
     onset_s: Mapping[str, float]
-    strength: Mapping[str, float]
+    failing: frozenset[str]
     telemetry: frozenset[str]
+    changed_s: Mapping[str, float]
 
     def observed(self, entity: str) -> bool:
         return entity in self.onset_s
@@ -99,16 +104,19 @@ def is_live(item: Evidence) -> bool:
 def sight(evidence: EvidenceSet, telemetry: Iterable[str]) -> Sighting:
     """Summarise evidence by entity. ``telemetry`` names entities that sent signals, alarmed or not."""
     onset: dict[str, float] = {}
-    strength: dict[str, float] = {}
+    changed: dict[str, float] = {}
+    failing: set[str] = set()
     heard = set(telemetry)
     for item in evidence.items:
-        if item.channel is not Channel.CHANGE:
+        if item.kind == "change":
+            changed[item.entity] = max(changed.get(item.entity, -math.inf), item.at_s)
+        else:
             heard.add(item.entity)
-        if not is_live(item) or item.channel is Channel.CHANGE:
-            continue
-        onset[item.entity] = min(onset.get(item.entity, math.inf), item.at_s)
-        strength[item.entity] = max(strength.get(item.entity, 0.0), item.strength)
-    return Sighting(onset, strength, frozenset(heard))
+        if is_live(item):
+            onset[item.entity] = min(onset.get(item.entity, math.inf), item.at_s)
+            if item.kind != "change":
+                failing.add(item.entity)
+    return Sighting(onset, frozenset(failing), frozenset(heard), changed)
 
 
 def build_failure_graph(
@@ -118,10 +126,17 @@ def build_failure_graph(
     settings = weights or SpreadWeights()
     entities = tuple(entity.id for entity in subgraph.entities)
     known = frozenset(entities)
+    places = frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES)
     best: dict[tuple[str, str], Arrow] = {}
     for relation in subgraph.relations:
         for cause, effect in causes_of(relation):
             if cause == effect or cause not in known or effect not in known:
+                continue
+            if (
+                effect in places
+                and relation_kind(relation.kind).spread is Spread.BOTH
+                and cause not in places
+            ):
                 continue
             arrow = _arrow(cause, effect, relation, sighting, settings)
             held = best.get((cause, effect))
@@ -150,9 +165,7 @@ def time_order(cause_s: float | None, effect_s: float | None, settings: SpreadWe
     return 1.0 - (1.0 - settings.early_floor) * ahead
 
 
-def _redundancies(
-    subgraph: Subgraph, sighting: Sighting, known: frozenset[str]
-) -> tuple[Redundancy, ...]:
+def _redundancies(subgraph: Subgraph, sighting: Sighting, known: frozenset[str]) -> tuple[Redundancy, ...]:
     groups: dict[tuple[str, str], set[str]] = {}
     for relation in subgraph.relations:
         if relation.redundancy_group is not None and relation.source_id in known:
@@ -160,7 +173,7 @@ def _redundancies(
     found = []
     for (dependent, name), members in sorted(groups.items()):
         if len(members) > 1:
-            up = tuple(sorted(member for member in members if not sighting.observed(member)))
+            up = tuple(sorted(member for member in members if member not in sighting.failing))
             found.append(Redundancy(dependent, name, tuple(sorted(members)), up))
     return tuple(found)
 

@@ -1,0 +1,145 @@
+"""What if this cause were healthy? What would stay unexplained, and who would be suspected instead.
+
+A complaint counts for a cause only as far as nobody else accounts for it: another candidate with evidence of its own,
+which the cause does not reach (else it is a consequence), and which reaches the complaint. The prior is scored again
+with the cause taken as healthy to name the suspect that remains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiops.contracts import Observations, Prior
+from aiops.domain.analysis import Counterfactual
+from aiops.domain.evidence import EvidenceSet
+from aiops.domain.graph import Subgraph
+from aiops.domain.occurrences import Incident
+from aiops.reasoning.complaints import Complaints
+from aiops.reasoning.ranking import Explained, Ranked
+from aiops.reasoning.spread import FailureGraph, Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Complaint ids by what becomes of them. ``only``: explained by this cause and nobody else."""
+
+    explained: tuple[str, ...]
+    unexplained: tuple[str, ...]
+    only: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Who explains what, as masks over (complaining entities, entities of the graph)."""
+
+    graph: FailureGraph
+    complaints: Complaints
+    explained: Explained
+    failing: np.typing.NDArray[np.bool_]
+    reaches: np.typing.NDArray[np.bool_]  # [n, n] would be large: rows follow ``suspects``
+    suspects: tuple[str, ...]
+
+    def of(self, members: Sequence[str]) -> Account:
+        """The account of one cause (all entities merged into it)."""
+        columns = [self.graph.index[member] for member in members if member in self.graph.index]
+        covers = self.explained.plausibility > 0
+        mine = covers[:, columns].any(axis=1) if columns else np.zeros(len(covers), dtype=np.bool_)
+        others = self.failing.copy()
+        others[columns] = False
+        rows = [row for row, suspect in enumerate(self.suspects) if suspect in members]
+        if rows:
+            others &= ~self.reaches[rows].any(axis=0)
+        elsewhere = covers[:, others].any(axis=1)
+        by_entity = dict(zip(self.explained.entities, zip(mine, elsewhere, strict=True), strict=True))
+        explained, unexplained, only = [], [], []
+        for item in self.complaints.items:
+            is_mine, is_elsewhere = by_entity.get(item.entity, (False, False))
+            (explained if is_mine else unexplained).extend(item.ids)
+            if is_mine and not is_elsewhere:
+                only.extend(item.ids)
+        return Account(tuple(explained), tuple(unexplained), tuple(only))
+
+
+def settle_accounts(
+    graph: FailureGraph,
+    sighting: Sighting,
+    complaints: Complaints,
+    explained: Explained,
+    forward: Sequence[np.typing.NDArray[np.bool_]],
+    suspects: Sequence[str],
+) -> Accounts:
+    """``forward[i]``: bool [n], entities that a failure of ``suspects[i]`` reaches (itself left out)."""
+    failing = np.array([entity in sighting.failing for entity in graph.entities], dtype=np.bool_)
+    reaches = np.array(forward, dtype=np.bool_).reshape(len(suspects), len(graph.entities))
+    return Accounts(graph, complaints, explained, failing, reaches, tuple(suspects))
+
+
+def reached_from(
+    graph: FailureGraph, members: Sequence[str], depth: int, floor: float
+) -> np.typing.NDArray[np.bool_]:
+    """Entities that a failure of ``members`` reaches within ``depth`` hops with at least plausibility ``floor``."""
+    best: dict[str, float] = dict.fromkeys(members, 0.0)
+    border = sorted(best)
+    for _ in range(depth):
+        grown: dict[str, float] = {}
+        for at in border:
+            for arrow in graph.out.get(at, ()):
+                value = best[at] + arrow.log_weight
+                if value >= np.log(floor) and value > best.get(arrow.effect, -np.inf):
+                    best[arrow.effect] = grown[arrow.effect] = value
+        border = sorted(grown)
+    reached = np.zeros(len(graph.entities), dtype=np.bool_)
+    reached[[graph.index[entity] for entity in best if entity in graph.index and entity not in members]] = (
+        True
+    )
+    return reached
+
+
+def neutralise(
+    cause: Ranked,
+    account: Account,
+    total: int,
+    name: str,
+    incident: Incident,
+    subgraph: Subgraph,
+    evidence: EvidenceSet,
+    seen: Observations,
+    prior: Prior,
+    healthy: frozenset[str],
+) -> Counterfactual:
+    """Score again with the cause taken as healthy and say what changes."""
+    table = prior.score(incident, subgraph, evidence, seen, healthy=healthy | set(cause.members))
+    rest = [
+        (-float(score), entity)
+        for entity, score in zip(table.entities, table.prior, strict=True)
+        if score > 0 and entity not in cause.members
+    ]
+    known = subgraph.by_id()
+    suspect = known[min(rest)[1]].name if rest and min(rest)[1] in known else None
+    lost = len(account.only)
+    if not total:
+        said = f"Without {name} there is nothing left to explain"
+    elif lost:
+        said = f"Without {name}, {lost} of {total} symptoms have no other explanation"
+    else:
+        said = f"Without {name}, everything it explains has another explanation"
+    said += f"; the next suspect would be {suspect}." if suspect else "; nothing else is suspect."
+    return Counterfactual(said, -lost)
+
+
+def first_by_difference(causes: Sequence[Ranked], accounts: Sequence[Account]) -> tuple[int, ...]:
+    """Order of the causes in which one that explains nothing at all does not come before one that does.
+
+    Only the first place is at stake: ``accounts`` belong to the first causes, in order.
+    """
+    order = list(range(len(causes)))
+    if not accounts or accounts[0].explained or causes[0].pinned is not None:
+        return tuple(order)
+    better = next((place for place, account in enumerate(accounts) if account.only), None)
+    if better is None:
+        return tuple(order)
+    order.remove(better)
+    return (better, *order)

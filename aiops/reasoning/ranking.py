@@ -1,0 +1,306 @@
+"""From the candidate table to an order.
+
+For every row of the table
+
+    total = prior + rule x support + model x delta + path x way + coverage x share + change x fresh
+
+where ``support`` in [-1, 1] comes from rule firings, ``delta`` is the network's bounded correction, ``way`` in [0, 1] how
+plausibly failure travels to where it hurts, ``share`` in [0, 1] the weighted share of complaints it would explain, each
+by the plausibility of its path, and ``fresh`` in [0, 1] how recently a recorded change touched it, times the
+plausibility that it reaches a complaint. Then: a veto removes a row and states why; a pin lifts it among the first and
+states why; a cause nobody measures is inferred from what it would explain; rows of one group become one cause; ties
+fall to the smaller id. All weights are in :class:`RankingWeights`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiops.domain.batches import FloatArray
+from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, RuleOutcome
+from aiops.reasoning.complaints import Complaints
+from aiops.reasoning.spread import FailureGraph, Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class RankingWeights:
+    """Every weight and bound of the ranking, in one place.
+
+    ``prior``, ``rule``, ``model``, ``path``, ``coverage``, ``change``: of the terms of the total. ``change_decay_s``: a
+    change this long before the first complaint counts 1/e. ``pin_rank``: a pinned cause is at
+    least here. ``causes``: most causes listed; ``fill``: so many are listed even where evidence is thin.
+    ``explains_from``: plausibility (product over hops) from which a complaint counts as explained.
+    ``early_tolerance_s``: a complaint this much before the cause showed is not explained by it.
+    ``inferred_*``: when a cause without telemetry is lifted to the first place: it must explain so many entities, such
+    a share of the weight of complaints, no observed candidate more than that ratio of it, all within that span.
+    ``counterfactuals``: so many causes are scored again as healthy.
+    """
+
+    prior: float = 1.0
+    rule: float = 0.3
+    model: float = 1.0
+    path: float = 0.05
+    coverage: float = 0.25
+    change: float = 1.5
+    change_decay_s: float = 1800.0
+    pin_rank: int = 3
+    causes: int = 10
+    fill: int = 5
+    explains_from: float = 0.2
+    early_tolerance_s: float = 300.0
+    inferred_entities: int = 3
+    inferred_share: float = 0.5
+    inferred_ratio: float = 0.6
+    inferred_span_s: float = 300.0
+    counterfactuals: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Who explains what. ``plausibility``: float64 [complaining entities, n], 0 where not; columns follow the graph."""
+
+    entities: tuple[str, ...]
+    plausibility: FloatArray
+    weights: FloatArray
+    first_s: float | None = None  # the first complaint
+
+    def share(self) -> FloatArray:
+        """Weighted share of complaints by entity of the graph, float64 [n]."""
+        if not len(self.entities):
+            return np.zeros(self.plausibility.shape[1])
+        return np.asarray(self.weights @ self.plausibility)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One cause in order. ``members``: rows merged into it, the one that carries the score first."""
+
+    entity: str
+    members: tuple[str, ...]
+    score: Mapping[str, float]
+    pinned: RuleFiring | None
+    inferred: bool
+
+    @property
+    def total(self) -> float:
+        return self.score["total"]
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """Why an entity is not the answer, whatever its score."""
+
+    entity: str
+    reason: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """``causes`` best first, not cut. ``vetoed`` by id."""
+
+    causes: tuple[Ranked, ...]
+    vetoed: tuple[Veto, ...]
+
+
+def explain_by(
+    graph: FailureGraph,
+    sighting: Sighting,
+    complaints: Complaints,
+    reached: FloatArray,
+    weights: RankingWeights,
+) -> Explained:
+    """Turn :func:`aiops.reasoning.paths.reach` (rows: ``complaints.entities()``) into plausibilities in [0, 1]."""
+    entities = complaints.entities()[: len(reached)]
+    first: dict[str, float] = {}
+    for item in complaints.items:
+        first[item.entity] = min(first.get(item.entity, math.inf), item.at_s)
+    onset = np.array([sighting.onset_s.get(entity, -np.inf) for entity in graph.entities])
+    at = np.array([first[entity] for entity in entities]).reshape(-1, 1)
+    plausibility = np.exp(reached)
+    plausibility[plausibility < weights.explains_from] = 0.0
+    plausibility[at < onset[np.newaxis, :] - weights.early_tolerance_s] = 0.0
+    share = complaints.weights()
+    return Explained(
+        entities,
+        plausibility,
+        np.array([share[entity] for entity in entities]),
+        min(first.values()) if first else None,
+    )
+
+
+def rank(
+    table: CandidateTable,
+    rules: RuleOutcome,
+    correction: Correction | None,
+    graph: FailureGraph,
+    sighting: Sighting,
+    explained: Explained,
+    *,
+    vetoes: tuple[Veto, ...] = (),
+    weights: RankingWeights | None = None,
+) -> Ranking:
+    """Order the candidates of ``table``. ``vetoes`` come on top of those of the rules."""
+    settings = weights or RankingWeights()
+    terms = _terms(table, rules, correction, graph, sighting, explained, settings)
+    inferred = _infer(table, terms, graph, sighting, explained, settings)
+    vetoed = {
+        firing.entity: Veto(firing.entity, firing.statement, firing.evidence)
+        for firing in _effect(rules, "veto")
+    }
+    vetoed.update({veto.entity: veto for veto in vetoes})
+    pins = {firing.entity: firing for firing in reversed(_effect(rules, "pin"))}
+    causes = _merge(table, terms, inferred, frozenset(vetoed), pins)
+    return Ranking(_lift_pinned(causes, settings.pin_rank), tuple(vetoed[key] for key in sorted(vetoed)))
+
+
+def _effect(rules: RuleOutcome, effect: str) -> list[RuleFiring]:
+    return [firing for firing in rules.firings if firing.effect == effect]
+
+
+def rule_support(rules: RuleOutcome) -> Mapping[str, float]:
+    """Support minus opposition by entity, in [-1, 1]: several rules agree with growing weight and never above 1."""
+    quiet: dict[tuple[str, str], float] = {}
+    for firing in rules.firings:
+        if firing.effect in ("support", "oppose", "pin"):
+            side = "oppose" if firing.effect == "oppose" else "support"
+            key = (firing.entity, side)
+            quiet[key] = quiet.get(key, 1.0) * (1.0 - min(1.0, max(0.0, firing.weight)))
+    entities = sorted({entity for entity, _ in quiet})
+    return {
+        entity: quiet.get((entity, "oppose"), 1.0) - quiet.get((entity, "support"), 1.0)
+        for entity in entities
+    }
+
+
+def _terms(
+    table: CandidateTable,
+    rules: RuleOutcome,
+    correction: Correction | None,
+    graph: FailureGraph,
+    sighting: Sighting,
+    explained: Explained,
+    weights: RankingWeights,
+) -> dict[str, FloatArray]:
+    """The weighted terms and their total, each float64 [rows]."""
+    columns = np.array([graph.index.get(entity, -1) for entity in table.entities], dtype=np.int64)
+    support = rule_support(rules)
+    terms = {
+        "prior": weights.prior * table.prior,
+        "rule": weights.rule * np.array([support.get(entity, 0.0) for entity in table.entities]),
+        "model": weights.model
+        * (correction.delta if correction is not None else np.zeros(len(table.entities))),
+        "path": weights.path * _taken(_way(graph, explained), columns),
+        "coverage": weights.coverage * _taken(explained.share(), columns),
+        "change": weights.change * _taken(_fresh(graph, sighting, explained, weights), columns),
+    }
+    terms["total"] = np.sum(np.stack(list(terms.values())), axis=0) if len(table.entities) else np.zeros(0)
+    return terms
+
+
+def _way(graph: FailureGraph, explained: Explained) -> FloatArray:
+    """Best plausibility of a path to somebody else's complaint, float64 [n]."""
+    others = explained.plausibility.copy()
+    for row, entity in enumerate(explained.entities):
+        if entity in graph.index:
+            others[row, graph.index[entity]] = 0.0
+    return np.asarray(others.max(axis=0)) if len(others) else np.zeros(len(graph.entities))
+
+
+def _fresh(
+    graph: FailureGraph, sighting: Sighting, explained: Explained, weights: RankingWeights
+) -> FloatArray:
+    """Recency of a change before the first complaint, times the best plausibility of reaching one, float64 [n]."""
+    fresh = np.zeros(len(graph.entities))
+    if explained.first_s is None:
+        return fresh
+    for entity, at_s in sighting.changed_s.items():
+        lag_s = explained.first_s - at_s
+        if entity in graph.index and lag_s >= 0:
+            fresh[graph.index[entity]] = math.exp(-lag_s / weights.change_decay_s)
+    return np.asarray(fresh * explained.plausibility.max(axis=0))
+
+
+def _taken(values: FloatArray, columns: np.typing.NDArray[np.int64]) -> FloatArray:
+    if not len(values):
+        return np.zeros(len(columns))
+    return np.where(columns >= 0, values[np.maximum(columns, 0)], 0.0)
+
+
+def _infer(
+    table: CandidateTable,
+    terms: dict[str, FloatArray],
+    graph: FailureGraph,
+    sighting: Sighting,
+    explained: Explained,
+    weights: RankingWeights,
+) -> frozenset[str]:
+    """Lift what nobody measures and what alone explains most of it; adds the term ``inferred`` and changes ``total``."""
+    terms["inferred"] = np.zeros(len(table.entities))
+    share = explained.share()
+    observed = [share[graph.index[e]] for e in table.entities if e in graph.index and sighting.observed(e)]
+    rival = max(observed, default=0.0)
+    lifted = []
+    for row, entity in enumerate(table.entities):
+        if entity in sighting.telemetry or sighting.observed(entity) or entity not in graph.index:
+            continue
+        column = graph.index[entity]
+        effects = [
+            name
+            for name, value in zip(explained.entities, explained.plausibility[:, column], strict=True)
+            if value > 0
+        ]
+        onsets = [sighting.onset_s[name] for name in effects if name in sighting.onset_s]
+        if len(effects) < weights.inferred_entities or len(onsets) < weights.inferred_entities:
+            continue
+        if share[column] < weights.inferred_share or rival > weights.inferred_ratio * share[column]:
+            continue
+        if max(onsets) - min(onsets) > weights.inferred_span_s:
+            continue
+        rows = [other for other, name in enumerate(table.entities) if name in effects]
+        target = (
+            max((terms["total"][other] for other in rows), default=0.0) + weights.coverage * share[column]
+        )
+        terms["inferred"][row] = max(0.0, target - terms["total"][row])
+        lifted.append(entity)
+    terms["total"] = terms["total"] + terms["inferred"]
+    return frozenset(lifted)
+
+
+def _merge(
+    table: CandidateTable,
+    terms: Mapping[str, FloatArray],
+    inferred: frozenset[str],
+    vetoed: frozenset[str],
+    pins: Mapping[str, RuleFiring],
+) -> tuple[Ranked, ...]:
+    groups: dict[int, list[int]] = {}
+    for row, entity in enumerate(table.entities):
+        if entity not in vetoed:
+            groups.setdefault(int(table.group[row]), []).append(row)
+    causes = []
+    for stands_for, rows in sorted(groups.items()):
+        rows.sort(key=lambda row: (-float(terms["total"][row]), table.entities[row]))
+        best = rows[0]
+        entity = table.entities[stands_for] if stands_for in rows else table.entities[best]
+        members = tuple(table.entities[row] for row in rows)
+        pin = next((pins[member] for member in members if member in pins), None)
+        score = {name: round(float(values[best]), 6) for name, values in terms.items()}
+        causes.append(Ranked(entity, members, score, pin, bool(inferred.intersection(members))))
+    causes.sort(key=lambda cause: (-cause.total, cause.entity))
+    return tuple(causes)
+
+
+def _lift_pinned(causes: tuple[Ranked, ...], pin_rank: int) -> tuple[Ranked, ...]:
+    """Pinned causes below ``pin_rank`` move up to it, in their order; what they pass moves down."""
+    late = [cause for cause in causes[pin_rank:] if cause.pinned is not None]
+    if not late:
+        return causes
+    late = late[:pin_rank]
+    rest = [cause for cause in causes if cause not in late]
+    place = pin_rank - len(late)
+    return (*rest[:place], *late, *rest[place:])

@@ -1,0 +1,111 @@
+"""How sure the answer is: verdict, confidence and its band.
+
+``inconclusive`` names no cause; it is for incidents in which nothing speaks for anyone. ``confirmed`` needs direct
+evidence on the cause, the right order in time, and most complaints explained over observed hops. Everything between is
+``likely``. Confidence is a documented mixture, not a probability: it is marked uncalibrated until labels exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aiops.domain.analysis import ReasoningPath
+from aiops.domain.candidates import RuleFiring
+from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence
+from aiops.reasoning.ranking import Ranked
+from aiops.reasoning.spread import Sighting, is_live
+
+#: Channels that say what happened to the entity itself.
+STATE_CHANNELS: frozenset[Channel] = frozenset({Channel.AVAILABILITY, Channel.STATE, Channel.CHANGE})
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictWeights:
+    """Mixture of the confidence (sums to 1) and the thresholds of verdict and bands."""
+
+    base: float = 0.1
+    evidence: float = 0.3
+    coverage: float = 0.3
+    margin: float = 0.2
+    rule: float = 0.1
+    strong: float = 5.0  # evidence of this strength counts in full
+    full_margin: float = 0.5  # a lead of this much over the next counts in full
+    inferred: float = 0.7  # factor where the cause itself was never seen
+    high: float = 0.7
+    medium: float = 0.4
+    confirmed_coverage: float = 0.75
+    confirmed_confidence: float = 0.6
+    clock_tolerance_s: float = 60.0
+
+
+def carries_evidence(cause: Ranked, evidence: Iterable[Evidence]) -> bool:
+    """Whether anything speaks for this cause: live evidence on it, a rule, or what only it explains."""
+    if cause.inferred or cause.score["rule"] > 0 or cause.pinned is not None:
+        return True
+    return any(is_live(item) for item in evidence)
+
+
+def confidence(
+    cause: Ranked,
+    runner_up: float | None,
+    share: float,
+    evidence: Sequence[Evidence],
+    weights: VerdictWeights,
+) -> float:
+    """In [0, 1]. ``share`` of complaints explained, ``runner_up`` the next cause's total; lower ranks lead nobody."""
+    strength = max((item.strength for item in evidence if is_live(item)), default=0.0)
+    lead = weights.full_margin if runner_up is None else cause.total - runner_up
+    mixed = (
+        weights.base
+        + weights.evidence * min(1.0, strength / weights.strong)
+        + weights.coverage * min(1.0, share)
+        + weights.margin * min(1.0, max(0.0, lead) / weights.full_margin)
+        + weights.rule * (1.0 if cause.score["rule"] > 0 else 0.0)
+    )
+    return round(min(1.0, mixed * (weights.inferred if cause.inferred else 1.0)), 4)
+
+
+def band(value: float, weights: VerdictWeights) -> str:
+    """``high``, ``medium`` or ``low``."""
+    return "high" if value >= weights.high else "medium" if value >= weights.medium else "low"
+
+
+def direct_evidence(
+    evidence: Iterable[Evidence], firings: Iterable[RuleFiring], entities: Iterable[str]
+) -> tuple[str, ...]:
+    """Ids of what says directly what happened: a state change on the cause, or what a rule with a kind matched."""
+    members = frozenset(entities)
+    found = {
+        item.id
+        for item in evidence
+        if is_live(item)
+        and (
+            item.channel in STATE_CHANNELS
+            or (item.kind == "log" and item.channel not in SYMPTOM_CHANNELS and item.strength >= 3)
+        )
+    }
+    for firing in firings:
+        if firing.entity in members and firing.effect in ("support", "pin") and firing.kind is not None:
+            found.update(firing.evidence)
+    return tuple(sorted(found))
+
+
+def decide(
+    cause: Ranked,
+    value: float,
+    share: float,
+    direct: Sequence[str],
+    paths: Sequence[ReasoningPath],
+    sighting: Sighting,
+    first_complaint_s: float | None,
+    weights: VerdictWeights,
+) -> str:
+    """``confirmed`` or ``likely`` for the first cause."""
+    onset = min((sighting.onset_s[m] for m in cause.members if m in sighting.onset_s), default=None)
+    in_order = onset is not None and (
+        first_complaint_s is None or onset <= first_complaint_s + weights.clock_tolerance_s
+    )
+    observed = all(hop.observed for path in paths[:1] for hop in path.hops)
+    sure = value >= weights.confirmed_confidence and share >= weights.confirmed_coverage
+    return "confirmed" if direct and in_order and observed and sure and not cause.inferred else "likely"
