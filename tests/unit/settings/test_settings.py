@@ -27,7 +27,7 @@ def test_loopback_and_sqlite_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_wrong_setting_is_named() -> None:
-    with pytest.raises(ConfigError, match="AIOPS_PORT: .*65535"):
+    with pytest.raises(ConfigError, match=r"AIOPS_PORT: .*65535"):
         load_settings(port=70000)
     with pytest.raises(ConfigError, match="AIOPS_STORE"):
         load_settings(store="oracle")
