@@ -1,0 +1,1 @@
+"""Recorded outages and what makes them. Not part of the wheel."""
