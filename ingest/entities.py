@@ -50,7 +50,7 @@ class Resolution:
 
 
 class EntityResolver:
-    """The alias table. Reads through to ``graph``; a name that was found stays until :meth:`learn` touches it, one that was not
+    """The alias table. Reads through to ``graph``; a name that was found stays until :meth:`forget` names it, one that was not
     is asked for again after ``miss_ttl_s`` (another process may have imported it). Not thread-safe: one worker owns it.
     """
 
@@ -69,6 +69,7 @@ class EntityResolver:
         self._ids: OrderedDict[str, tuple[tuple[str, ...], float]] = OrderedDict()
         self._entities: OrderedDict[str, Entity | None] = OrderedDict()
         self._ambiguous: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._claims: OrderedDict[str, str] = OrderedDict()
         self.generation = 0
 
     def resolve(
@@ -108,6 +109,8 @@ class EntityResolver:
         ids = self._lookup(name)
         if len(ids) < 2:
             return ids
+        if self._claims.get(name.casefold()) in ids:
+            return (self._claims[name.casefold()],)
         known = tuple(i for i in ids if (entity := self.entity(i)) is not None and entity.kind != UNKNOWN)
         return known or ids
 
@@ -132,15 +135,42 @@ class EntityResolver:
                     self._ids[name.casefold()] = (tuple(ids), now)
             _trim(self._ids, self._max_names)
 
-    def learn(self, entities: Iterable[Entity]) -> None:
-        """Forget what was remembered about these entities and every name of theirs: the store has changed."""
+    def adopt(self, entity: Entity) -> None:
+        """Know ``entity`` from now on as if it were stored; the caller stores it, or calls :meth:`forget`."""
+        names = dict.fromkeys((entity.id, entity.name, *entity.aliases))
+        held = {name: self._lookup(name) for name in names}
+        stored = self.entity(entity.id)
+        if stored is not None:
+            vague = entity.kind == UNKNOWN != stored.kind
+            entity = replace(
+                entity,
+                kind=stored.kind if vague else entity.kind,
+                name=stored.name if vague else entity.name,
+                aliases=tuple(sorted({*stored.aliases, *entity.aliases})),
+                labels={**stored.labels, **entity.labels},
+            )
+        self._entities[entity.id] = entity
+        for name in names:
+            self._ids[name.casefold()] = (tuple(sorted({*held[name], entity.id})), self._monotonic())
+            if "." in name:
+                self._ids.pop(name.split(".", 1)[0].casefold(), None)
+        self.generation += 1
+
+    def claim(self, name: str, entity_id: str) -> None:
+        """Of several that share ``name``, take ``entity_id`` from now on (the newest pod with a reused address)."""
+        self._claims[name.casefold()] = entity_id
+        self._claims.move_to_end(name.casefold())
+        _trim(self._claims, self._max_names)
+
+    def forget(self, entities: Iterable[Entity]) -> None:
+        """Forget what was remembered about these entities and every name of theirs: the store knows better."""
         for entity in entities:
             self._entities.pop(entity.id, None)
             for name in (entity.id, entity.name, *entity.aliases):
                 self._ids.pop(name.casefold(), None)
                 if "." in name:
                     self._ids.pop(name.split(".", 1)[0].casefold(), None)
-            self.generation += 1
+        self.generation += 1
 
     def ambiguous(self) -> Mapping[str, tuple[str, ...]]:
         """Names that meant several things, and which: the newest :data:`MAX_AMBIGUOUS`."""
@@ -183,7 +213,8 @@ class EntityResolver:
                 _trim(self._ambiguous, MAX_AMBIGUOUS)
                 return self._undecided(name, reference, ids)
             if ids:
-                return Resolution(name, matched=True)
+                entity = self.entity(name)
+                return Resolution(name, matched=entity is not None and entity.kind != UNKNOWN)
         return None
 
     def _preferred(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -43,7 +43,7 @@ class EntityRule:
 @dataclass(frozen=True, slots=True)
 class RelationRule:
     """``source -kind-> target``, both names of the row's entities or ``self``. ``ttl_s`` None: until it is closed.
-    ``exclusive``: one target a source; another one closes the last."""
+    ``exclusive``: one target a source; another one closes the last. ``provenance``: the row that says so."""
 
     source: str
     kind: str
@@ -51,6 +51,7 @@ class RelationRule:
     confidence: float = 1.0
     ttl_s: float | None = None
     exclusive: bool = False
+    provenance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Row:
     relations: tuple[RelationRule, ...]
     closes: tuple[RelationRule, ...]
     states: tuple[StateRule, ...]
+    needs_self: bool
 
     def applies(self, labels: Mapping[str, str]) -> bool:
         return all(p.fullmatch(labels.get(n, "")) for n, p in self.when) and not any(
@@ -82,7 +84,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """``subject`` and ``peer`` name whose series it is. ``above``: only while the value is larger than this."""
+    """``subject`` and ``peer`` name whose series it is. ``above``: only while the value is larger than this.
+    ``reads_value``: what it says depends on the value."""
 
     row: Row
     match: re.Pattern[str]
@@ -153,7 +156,7 @@ def _metric_row(item: Located) -> MetricRow:
     series = fields["series"].fields(frozenset({"entity", "peer"})) if "series" in fields else {}
     for end in series.values():
         _known_name(end, row)
-    reads_value = "value" in _labels_read(row)
+    reads_value = "above" in fields or "value" in _labels_read(row)
     return MetricRow(
         row=row,
         match=re.compile("|".join(f"(?:{name.pattern})" for name in names)),
@@ -171,7 +174,7 @@ def _line_row(item: Located) -> LineRow:
     contains = tuple(text.text() for text in fields["contains"].items())
     if not contains:
         raise fields["contains"].fail("expected at least one text")
-    known = frozenset(pattern.groupindex) | {"host", "app", "msgid", SELF}
+    known = frozenset(pattern.groupindex) | {"host", "app", "msgid", SELF, "self_name"}
     for name in sorted(_labels_read(row) - known):
         raise item.fail(f"{{{name}}} is no group of the pattern; there are {', '.join(sorted(known))}")
     if "about" in fields:
@@ -200,9 +203,10 @@ def _row(item: Located, fields: Mapping[str, Located]) -> Row:
         unless=_conditions(fields.get("unless")),
         identity=_identity(fields.get("identity")),
         entities=entities,
-        relations=tuple(_relation_rule(rule) for rule in _list(fields, "relations")),
-        closes=tuple(_relation_rule(rule) for rule in _list(fields, "closes")),
+        relations=tuple(_relation_rule(rule, fields["name"].text()) for rule in _list(fields, "relations")),
+        closes=tuple(_relation_rule(rule, fields["name"].text()) for rule in _list(fields, "closes")),
         states=tuple(_state_rule(rule) for rule in _list(fields, "states")),
+        needs_self=False,
     )
     for rule in (*_list(fields, "relations"), *_list(fields, "closes")):
         members = rule.members()
@@ -210,7 +214,15 @@ def _row(item: Located, fields: Mapping[str, Located]) -> Row:
         _known_name(members["to"], row)
     for rule in _list(fields, "states"):
         _known_name(rule.members()["entity"], row)
-    return row
+    return replace(row, needs_self=_needs_self(row, fields))
+
+
+def _needs_self(row: Row, fields: Mapping[str, Located]) -> bool:
+    used = {end for rule in (*row.relations, *row.closes) for end in (rule.source, rule.target)}
+    used |= {rule.entity for rule in row.states}
+    if "series" in fields:
+        used |= {str(end.value) for end in fields["series"].members().values()}
+    return SELF in used or bool({SELF, "self_name"} & _labels_read(row))
 
 
 def _list(fields: Mapping[str, Located], name: str) -> list[Located]:
@@ -250,8 +262,8 @@ def _entity_rule(item: Located) -> EntityRule:
     )
 
 
-def _relation_rule(item: Located) -> RelationRule:
-    known = frozenset({"from", "kind", "to", "confidence", "ttl_s", "exclusive"})
+def _relation_rule(item: Located, row: str) -> RelationRule:
+    known = frozenset({"from", "kind", "to", "confidence", "ttl_s", "exclusive", "provenance"})
     fields = item.fields(known, frozenset({"from", "kind", "to"}))
     kind = fields["kind"].text()
     if not _KIND.fullmatch(kind):
@@ -263,6 +275,7 @@ def _relation_rule(item: Located) -> RelationRule:
         confidence=fields["confidence"].number(0, 1) if "confidence" in fields else 1.0,
         ttl_s=fields["ttl_s"].number(1, 10 * 365 * 86400) if "ttl_s" in fields else None,
         exclusive=fields["exclusive"].flag() if "exclusive" in fields else False,
+        provenance=fields["provenance"].text() if "provenance" in fields else row,
     )
 
 
@@ -287,9 +300,10 @@ def _conditions(item: Located | None) -> tuple[tuple[str, re.Pattern[str]], ...]
 
 
 def _pattern(item: Located) -> re.Pattern[str]:
-    text = str(item.value).lower() if isinstance(item.value, bool) else item.text()
+    if not isinstance(item.value, str):
+        raise item.fail("expected a regular expression in quotes")
     try:
-        return re.compile(text)
+        return re.compile(item.value)
     except re.error as exc:
         raise item.fail(f"no regular expression: {exc}") from exc
 
