@@ -46,21 +46,27 @@ class Accounts:
         """The account of one cause (all entities merged into it)."""
         columns = [self.graph.index[member] for member in members if member in self.graph.index]
         covers = self.explained.plausibility > 0
-        mine = covers[:, columns].any(axis=1) if columns else np.zeros(len(covers), dtype=np.bool_)
         others = self.failing.copy()
         others[columns] = False
         rows = [row for row, suspect in enumerate(self.suspects) if suspect in members]
         if rows:
             others &= ~self.reaches[rows].any(axis=0)
-        elsewhere = covers[:, others].any(axis=1)
-        by_entity = dict(zip(self.explained.entities, zip(mine, elsewhere, strict=True), strict=True))
-        explained, unexplained, only = [], [], []
+        mine = _rows_with(covers[:, columns])
+        elsewhere = _rows_with(covers[:, others])
+        explained: list[str] = []
+        unexplained: list[str] = []
+        only: list[str] = []
+        place = {entity: row for row, entity in enumerate(self.explained.entities)}
         for item in self.complaints.items:
-            is_mine, is_elsewhere = by_entity.get(item.entity, (False, False))
-            (explained if is_mine else unexplained).extend(item.ids)
-            if is_mine and not is_elsewhere:
+            row = place.get(item.entity, -1)
+            (explained if row in mine else unexplained).extend(item.ids)
+            if row in mine and row not in elsewhere:
                 only.extend(item.ids)
         return Account(tuple(explained), tuple(unexplained), tuple(only))
+
+
+def _rows_with(mask: np.typing.NDArray[np.bool_]) -> frozenset[int]:
+    return frozenset(np.flatnonzero(mask.any(axis=1)).tolist())
 
 
 def settle_accounts(

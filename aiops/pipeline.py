@@ -1,0 +1,151 @@
+"""From an incident to its analysis, on one page. Each step is one call: a value in, a value out, nothing flows back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from aiops import __version__
+from aiops.contracts import (
+    Corrector,
+    EvidenceExtractor,
+    GraphStore,
+    Observations,
+    Prior,
+    RuleEngine,
+    SignalStore,
+)
+from aiops.domain.analysis import Analysis, Engine
+from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
+from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference, evidence_id
+from aiops.domain.graph import Subgraph
+from aiops.domain.occurrences import Incident
+from aiops.errors import ModelError
+from aiops.reasoning.diagnosis import Matter, ReasoningWeights, diagnose
+from aiops.reasoning.documents import hash_inputs
+from aiops.reasoning.explanation import explain
+from aiops.reasoning.retrieval import RetrievalBounds, Retrieved, retrieve, window_of
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """What-if: entities to be taken as healthy, or as failed, whatever was seen of them."""
+
+    healthy: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Evidence to explanation, over contracts only.
+
+    ``corrector`` None leaves the prior as it is, and ``no_model`` then says why ("switched off"); it stands in the gaps
+    of every analysis. ``history_s``: how long before the incident's window signals are read, for the baseline.
+    ``maintenance_s``: how long before it changes are read, since a maintenance may have begun long ago.
+    """
+
+    graph: GraphStore
+    signals: SignalStore
+    extractor: EvidenceExtractor
+    prior: Prior
+    rules: RuleEngine
+    corrector: Corrector | None = None
+    no_model: str = "switched off"
+    bounds: RetrievalBounds = field(default_factory=RetrievalBounds)
+    weights: ReasoningWeights = field(default_factory=ReasoningWeights)
+    history_s: float = 2700.0
+    maintenance_s: float = 86_400.0
+
+    def analyze(self, incident: Incident, *, assume: Assumption | None = None) -> Analysis:
+        """Analyse ``incident`` on the stores' state. Raises StoreUnavailable; the same state gives the same analysis."""
+        found = retrieve(self.graph, incident, self.bounds, heard_from=lambda: self._heard_from(incident))
+        return self.analyze_observed(
+            incident, found.subgraph, self.observe(incident, found), assume=assume, gaps=found.gaps
+        )
+
+    def observe(self, incident: Incident, found: Retrieved) -> Observations:
+        """All that was seen of the candidate subgraph around the incident."""
+        start, end = window_of(incident)
+        known = [entity.id for entity in found.subgraph.entities]
+        window = self.signals.window(start=start - timedelta(seconds=self.history_s), end=end, entities=known)
+        changes = [
+            replace(change, entities=tuple(sorted(set(change.entities).intersection(known))))
+            for change in self.graph.changes(start=start - timedelta(seconds=self.maintenance_s), end=end)
+        ]
+        return Observations(window, found.alarms, tuple(change for change in changes if change.entities))
+
+    def analyze_observed(
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        seen: Observations,
+        *,
+        assume: Assumption | None = None,
+        gaps: Iterable[str] = (),
+    ) -> Analysis:
+        """Analyse what is handed in and read nothing else: for case folders and what-if. Pure."""
+        what_if = assume or Assumption()
+        notes = [*gaps, *(f"what-if: {name} is taken as healthy" for name in sorted(what_if.healthy))]
+        notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
+        evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
+        rules = self.rules.evaluate(incident, subgraph, evidence)
+        table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy)
+        correction = self._correct(table, rules, notes)
+        matter = Matter(incident, subgraph, seen, evidence, rules, table, correction, what_if.healthy)
+        model = correction.model if correction is not None else None
+        engine = Engine(
+            version=__version__,
+            rules=rules.version,
+            model=model,
+            graph_as_of=subgraph.as_of,
+            inputs_hash=hash_inputs(incident, subgraph, evidence, __version__, rules.version, model or ""),
+            calibrated=False,
+        )
+        return explain(matter, diagnose(matter, self.weights), self.prior, engine, notes, self.weights)
+
+    def _correct(self, table: CandidateTable, rules: RuleOutcome, notes: list[str]) -> Correction | None:
+        """The network's say. Without it the prior stands alone, and the analysis says so."""
+        if self.corrector is None:
+            notes.append(f"the network was not used: {self.no_model}")
+            return None
+        if not table.entities:
+            return None
+        try:
+            return self.corrector.correct(table, rules)
+        except ModelError as error:
+            notes.append(f"the network was not used: {error}")
+            return None
+
+    def _heard_from(self, incident: Incident) -> Iterable[str]:
+        """Entities with signals in the window, for incidents that name nothing."""
+        start, end = window_of(incident)
+        window = self.signals.window(start=start, end=end)
+        yield from (series.entity for series in window.series)
+        yield from (state.entity for state in window.states)
+        yield from (name for name in window.logs.column("entity").unique().to_pylist() if name)
+
+
+def _assume(evidence: EvidenceSet, what_if: Assumption, incident: Incident) -> EvidenceSet:
+    """Evidence as it would be if the assumption held."""
+    if not what_if.healthy and not what_if.failed:
+        return evidence
+    kept = [item for item in evidence.items if item.entity not in what_if.healthy]
+    for entity in sorted(what_if.failed - what_if.healthy):
+        kept.append(
+            Evidence(
+                id=evidence_id("what-if", entity),
+                entity=entity,
+                peer=None,
+                kind="state",
+                channel=Channel.AVAILABILITY,
+                name="taken as failed",
+                at_s=incident.started_at.timestamp(),
+                strength=10.0,
+                direction=-1,
+                text="taken as failed (what-if)",
+                ref=Reference("state", f"what-if:{entity}"),
+            )
+        )
+    kept.sort(key=lambda item: (item.entity, item.peer or "", item.at_s, item.id))
+    return replace(evidence, items=tuple(kept))

@@ -1,0 +1,276 @@
+"""All that reasoning concludes before it is put into words: order, paths, accounts and verdict of one incident."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aiops.contracts import Observations
+from aiops.domain.analysis import ReasoningPath
+from aiops.domain.batches import FloatArray
+from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
+from aiops.domain.evidence import Evidence, EvidenceSet
+from aiops.domain.graph import Entity, Subgraph
+from aiops.domain.occurrences import Change, Incident
+from aiops.reasoning.complaints import Complaints, collect_complaints, maintained
+from aiops.reasoning.counterfactual import (
+    Account,
+    Accounts,
+    first_by_difference,
+    reached_from,
+    settle_accounts,
+)
+from aiops.reasoning.paths import PathBounds, find_paths, reach
+from aiops.reasoning.ranking import Explained, Ranked, RankingWeights, Veto, explain_by, rank
+from aiops.reasoning.spread import FailureGraph, Sighting, SpreadWeights, build_failure_graph, sight
+from aiops.reasoning.verdict import (
+    VerdictWeights,
+    band,
+    carries_evidence,
+    confidence,
+    decide,
+    direct_evidence,
+)
+
+#: Symptoms a cause's paths are listed to, most named and earliest first.
+LISTED_PATHS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningWeights:
+    """All settings of reasoning. Tuned as a whole, documented in docs/reasoning.md."""
+
+    ranking: RankingWeights = field(default_factory=RankingWeights)
+    verdict: VerdictWeights = field(default_factory=VerdictWeights)
+    spread: SpreadWeights = field(default_factory=SpreadWeights)
+    paths: PathBounds = field(default_factory=PathBounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What is known about an incident before anything is concluded. ``healthy``: taken as healthy (what-if)."""
+
+    incident: Incident
+    subgraph: Subgraph
+    seen: Observations
+    evidence: EvidenceSet
+    rules: RuleOutcome
+    table: CandidateTable
+    correction: Correction | None
+    healthy: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One cause, measured but not yet put into words. ``evidence``: of all its members, by time."""
+
+    ranked: Ranked
+    entity: Entity
+    evidence: tuple[Evidence, ...]
+    paths: tuple[ReasoningPath, ...]
+    account: Account
+    share: float
+    confidence: float
+    band: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """``findings`` best first; empty when the verdict is ``inconclusive``, and ``why`` says what was missing."""
+
+    verdict: str
+    why: str
+    findings: tuple[Finding, ...]
+    sighting: Sighting
+    graph: FailureGraph
+    complaints: Complaints
+    explained: Explained
+    vetoes: tuple[Veto, ...]
+    maintenance: Mapping[str, Change]
+
+
+def telemetry_of(seen: Observations) -> frozenset[str]:
+    """Entities that sent anything in the window."""
+    spoke = {series.entity for series in seen.window.series} | {state.entity for state in seen.window.states}
+    if seen.window.logs.num_rows:
+        spoke.update(name for name in seen.window.logs.column("entity").unique().to_pylist() if name)
+    return frozenset(spoke | {alarm.entity for alarm in seen.alarms})
+
+
+def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
+    """Rank the candidates of ``matter``, find their paths and accounts, and decide the verdict. Pure."""
+    incident, evidence = matter.incident, matter.evidence
+    known = frozenset(entity.id for entity in matter.subgraph.entities)
+    maintenance = {
+        entity: c for entity, c in maintained(matter.seen.changes, incident).items() if entity in known
+    }
+    complaints = collect_complaints(
+        incident, matter.seen.alarms, evidence, muted=matter.healthy | frozenset(maintenance), known=known
+    )
+    sighting = sight(evidence, telemetry_of(matter.seen))
+    graph = build_failure_graph(matter.subgraph, sighting, weights.spread)
+    reached = reach(graph, complaints.entities()[: weights.paths.symptoms], weights.paths)
+    explained = explain_by(graph, sighting, complaints, reached, weights.ranking)
+    ranking = rank(
+        matter.table,
+        matter.rules,
+        matter.correction,
+        graph,
+        sighting,
+        explained,
+        vetoes=_vetoes(maintenance, matter.healthy, evidence),
+        weights=weights.ranking,
+    )
+    own = {cause.entity: _evidence_of(cause, evidence) for cause in ranking.causes}
+    listed = _listed(ranking.causes, own, weights.ranking)
+    accounts = _accounts(graph, sighting, complaints, explained, listed, weights)
+    order = first_by_difference(listed, [accounts.of(cause.members) for cause in listed])
+    listed = tuple(listed[place] for place in order)
+    why = _nothing_speaks(listed, own, ranking.vetoed)
+    findings = (
+        () if why else _findings(matter, listed, own, accounts, explained, reached, graph, sighting, weights)
+    )
+    verdict = "inconclusive"
+    if findings:
+        first = findings[0]
+        direct = direct_evidence(first.evidence, matter.rules.firings, first.ranked.members)
+        verdict = decide(
+            first.ranked,
+            first.confidence,
+            first.share,
+            direct,
+            first.paths,
+            sighting,
+            explained.first_s,
+            weights.verdict,
+        )
+    return Diagnosis(
+        verdict, why, findings, sighting, graph, complaints, explained, ranking.vetoed, maintenance
+    )
+
+
+def _vetoes(
+    maintenance: Mapping[str, Change], healthy: frozenset[str], evidence: EvidenceSet
+) -> tuple[Veto, ...]:
+    cited: dict[str, tuple[str, ...]] = {}
+    for item in evidence.items:
+        if (
+            item.kind == "change"
+            and item.entity in maintenance
+            and item.ref.id == maintenance[item.entity].id
+        ):
+            cited[item.entity] = (*cited.get(item.entity, ()), item.id)
+    found = [
+        Veto(
+            entity,
+            f"in maintenance since {change.started_at:%H:%M:%S}: {change.title}",
+            cited.get(entity, ()),
+        )
+        for entity, change in sorted(maintenance.items())
+    ]
+    found += [Veto(entity, "taken as healthy (what-if)", ()) for entity in sorted(healthy - set(maintenance))]
+    return tuple(found)
+
+
+def _evidence_of(cause: Ranked, evidence: EvidenceSet) -> tuple[Evidence, ...]:
+    members = frozenset(cause.members)
+    own = [item for item in evidence.items if item.entity in members]
+    return tuple(sorted(own, key=lambda item: (item.at_s, item.id)))
+
+
+def _listed(
+    causes: Sequence[Ranked], own: Mapping[str, tuple[Evidence, ...]], weights: RankingWeights
+) -> tuple[Ranked, ...]:
+    """The first ``causes``, but beyond ``fill`` only those with evidence, and never one with nothing at all."""
+    listed: list[Ranked] = []
+    for cause in causes:
+        if len(listed) == weights.causes:
+            break
+        if carries_evidence(cause, own[cause.entity]) or (len(listed) < weights.fill and cause.total > 0):
+            listed.append(cause)
+    return tuple(listed)
+
+
+def _nothing_speaks(
+    listed: Sequence[Ranked], own: Mapping[str, tuple[Evidence, ...]], vetoed: Sequence[Veto]
+) -> str:
+    if any(carries_evidence(cause, own[cause.entity]) for cause in listed):
+        return ""
+    if vetoed:
+        return "every candidate with evidence was ruled out"
+    return "no candidate has evidence in the window"
+
+
+def _accounts(
+    graph: FailureGraph,
+    sighting: Sighting,
+    complaints: Complaints,
+    explained: Explained,
+    listed: Sequence[Ranked],
+    weights: ReasoningWeights,
+) -> Accounts:
+    suspects = [member for cause in listed for member in cause.members]
+    forward = [
+        reached_from(graph, (suspect,), weights.paths.hops, weights.ranking.explains_from)
+        for suspect in suspects
+    ]
+    return settle_accounts(graph, sighting, complaints, explained, forward, suspects)
+
+
+def _findings(
+    matter: Matter,
+    listed: Sequence[Ranked],
+    own: Mapping[str, tuple[Evidence, ...]],
+    accounts: Accounts,
+    explained: Explained,
+    reached: FloatArray,
+    graph: FailureGraph,
+    sighting: Sighting,
+    weights: ReasoningWeights,
+) -> tuple[Finding, ...]:
+    entities = matter.subgraph.by_id()
+    share = dict(zip(graph.entities, explained.share().tolist(), strict=True))
+    found: list[Finding] = []
+    for place, cause in enumerate(listed):
+        covered = max((share.get(member, 0.0) for member in cause.members), default=0.0)
+        after = listed[place + 1].total if place + 1 < len(listed) else None
+        value = confidence(cause, after, covered, own[cause.entity], weights.verdict)
+        value = min(value, found[-1].confidence) if found else value
+        found.append(
+            Finding(
+                cause,
+                entities.get(cause.entity) or Entity(cause.entity, "Unknown", cause.entity),
+                own[cause.entity],
+                _paths(cause, explained, reached, graph, sighting, weights.paths),
+                accounts.of(cause.members),
+                round(covered, 6),
+                value,
+                band(value, weights.verdict),
+            )
+        )
+    return tuple(found)
+
+
+def _paths(
+    cause: Ranked,
+    explained: Explained,
+    reached: FloatArray,
+    graph: FailureGraph,
+    sighting: Sighting,
+    bounds: PathBounds,
+) -> tuple[ReasoningPath, ...]:
+    """To the first complaint up to three ways, to the others one each; from the member that reaches it best."""
+    found: list[ReasoningPath] = []
+    for row, symptom in enumerate(explained.entities):
+        if len(found) >= LISTED_PATHS:
+            break
+        columns = [
+            (explained.plausibility[row, graph.index[m]], m) for m in cause.members if m in graph.index
+        ]
+        if symptom in cause.members or not columns:
+            continue
+        value, member = max(columns, key=lambda column: (column[0], column[1] == cause.entity))
+        if value > 0:
+            keep = 3 if not found else 1
+            found.extend(find_paths(graph, sighting, member, symptom, reached[row], keep=keep, bounds=bounds))
+    return tuple(found)
