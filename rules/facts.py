@@ -1,0 +1,279 @@
+"""The facts that one analysis hands to CLIPS: answers to a program's questions, kept to what can matter and to bounds.
+
+A rule may bind an entity only where every positive condition has an answer there (a semi-join made in Python), so CLIPS
+joins what is left. Before it does, the size of each rule's join is bounded from above by the product of the answers per
+condition, summed over its entities; a rule above the bound is left out and named, and so is a rule that negates it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiops.domain.evidence import Evidence, EvidenceSet
+from aiops.domain.graph import Subgraph
+from aiops.domain.occurrences import Incident
+from aiops.errors import RuleLimitExceeded
+from rules.compiler import CompiledRule, NearQuestion, OwnQuestion, Program, Step
+from rules.matching import EvidenceIndex, entity_holds, patterns_of
+from rules.model import EvidenceMatch
+from rules.neighbours import Neighbourhood
+
+MAX_CITED = 5  # items a group cites
+MAX_TIMED = 8  # items of one entity that an order looks at: the earliest and the latest half
+MAX_NAMED = 50  # items of one entity that are searched for neighbours' names
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLimits:
+    """Bounds of one evaluation. ``max_join``: partial matches of one rule; ``deadline_s``: wall clock of everything."""
+
+    max_evidence: int = 50_000
+    max_join: int = 20_000
+    max_facts: int = 50_000
+    max_firings: int = 20_000
+    deadline_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A condition holds: through ``neighbour`` (-1: none), by evidence group ``group``, first seen at ``at_s``."""
+
+    neighbour: int
+    group: int
+    at_s: float
+
+
+Answers = dict[int, list[Answer]]  # by entity
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What to assert, and what is needed to read the firings."""
+
+    on: tuple[tuple[int, int], ...]
+    own: tuple[tuple[int, int, int, float], ...]
+    near: tuple[tuple[int, int, int, int, float], ...]
+    groups: tuple[tuple[int, ...], ...]
+    gaps: tuple[str, ...]
+
+
+class FactBuilder:
+    """Answers a program's questions for one analysis. ``check`` is called now and then and raises past the deadline."""
+
+    def __init__(
+        self,
+        program: Program,
+        incident: Incident,
+        subgraph: Subgraph,
+        evidence: EvidenceSet,
+        limits: RuleLimits,
+        check: Callable[[str], None],
+    ) -> None:
+        if len(evidence.items) > limits.max_evidence:
+            raise RuleLimitExceeded(
+                f"{len(evidence.items)} pieces of evidence, at most {limits.max_evidence} are evaluated",
+                limit="max_evidence",
+                rule=None,
+            )
+        self._program, self._limits, self._check = program, limits, check
+        self._items = evidence.items
+        self._around = Neighbourhood(subgraph)
+        patterns = {pattern for match in _matches(program) for pattern in patterns_of(match)}
+        self._index = EvidenceIndex(evidence.items, patterns, incident.started_at.timestamp())
+        self._found: dict[EvidenceMatch, dict[int, list[int]]] = {}
+        self._groups: dict[tuple[int, ...], int] = {}
+        self._in_order: list[tuple[int, ...]] = []
+        self._answers: dict[int, Answers] = {}
+        self._possible: list[frozenset[int]] = []  # by rule: entities it may conclude about
+        self._gaps: list[str] = []
+
+    def build(self) -> Facts:
+        """All facts. Raises :class:`RuleLimitExceeded` where the evaluation as a whole cannot be bounded."""
+        on: list[tuple[int, int]] = []
+        own: set[tuple[int, int, int, float]] = set()
+        near: set[tuple[int, int, int, int, float]] = set()
+        skipped: set[int] = set()
+        for number, compiled in enumerate(self._program.rules):
+            self._check(compiled.rule.id)
+            candidates = self._candidates(compiled)
+            problem = self._problem(compiled, candidates, skipped) if candidates else None
+            if problem is None:
+                owned, neared = self._facts_of(compiled, candidates)
+                total = len(on) + len(candidates) + len(own | owned) + len(near | neared)
+                if total > self._limits.max_facts:
+                    problem = f"more than {self._limits.max_facts} facts would be needed"
+            if problem is not None:
+                place = compiled.rule.place
+                self._gaps.append(
+                    f"rule {compiled.rule.id} ({place.file}:{place.line}) was not evaluated: {problem}"
+                )
+                skipped.add(number)
+                self._possible.append(frozenset())
+                continue
+            own |= owned
+            near |= neared
+            on.extend((number, entity) for entity in sorted(candidates))
+            self._possible.append(self._concluded_about(compiled, candidates))
+        return Facts(
+            tuple(on), tuple(sorted(own)), tuple(sorted(near)), tuple(self._in_order), tuple(self._gaps)
+        )
+
+    def _candidates(self, compiled: CompiledRule) -> set[int]:
+        """Entities on which every positive condition has an answer."""
+        left: set[int] | None = None
+        for step in compiled.steps:
+            if step.negated:
+                continue
+            here: set[int] | frozenset[int]
+            if step.question is None:
+                here = self._said(step)
+            elif step.reads is not None:
+                said, answers = self._said(step), self._answer(step.question)
+                here = {e for e, found in answers.items() if any(one.neighbour in said for one in found)}
+            else:
+                here = set(self._answer(step.question))
+            left = set(here) if left is None else left & here
+            if not left:
+                return set()
+        match = compiled.rule.entity
+        return {e for e in left or () if entity_holds(match, self._around.entities[e])}
+
+    def _said(self, step: Step) -> frozenset[int]:
+        return frozenset().union(*(self._possible[number] for number in step.reads or ()))
+
+    def _concluded_about(self, compiled: CompiledRule, candidates: set[int]) -> frozenset[int]:
+        about = compiled.rule.conclusion.about
+        if about is None:
+            return frozenset(candidates)
+        step = next(step for step in compiled.steps if step.alias == about)
+        answers = self._answer(step.question or 0)
+        return frozenset(one.neighbour for entity in candidates for one in answers.get(entity, ()))
+
+    def _problem(self, compiled: CompiledRule, candidates: set[int], skipped: set[int]) -> str | None:
+        for step in compiled.steps:
+            if step.negated and step.reads is not None and skipped.intersection(step.reads):
+                return "it negates a rule that was not evaluated"
+        size = 0
+        for entity in candidates:
+            product = 1
+            for step in compiled.steps:
+                if step.question is not None:
+                    reads = max(1, len(step.reads or ()))
+                    product *= max(1, len(self._answer(step.question).get(entity, ())) * reads)
+            size += product
+        if size > self._limits.max_join:
+            return f"its join may reach {size} matches, at most {self._limits.max_join} are allowed"
+        return None
+
+    def _facts_of(
+        self, compiled: CompiledRule, candidates: set[int]
+    ) -> tuple[set[tuple[int, int, int, float]], set[tuple[int, int, int, int, float]]]:
+        own: set[tuple[int, int, int, float]] = set()
+        near: set[tuple[int, int, int, int, float]] = set()
+        for step in compiled.steps:
+            if step.question is None:
+                continue
+            answers = self._answer(step.question)
+            for entity in candidates & answers.keys():
+                for one in answers[entity]:
+                    if step.near:
+                        near.add((step.question, entity, one.neighbour, one.group, one.at_s))
+                    else:
+                        own.add((step.question, entity, one.group, one.at_s))
+        return own, near
+
+    def _answer(self, number: int) -> Answers:
+        if number not in self._answers:
+            question = self._program.questions[number]
+            if isinstance(question, OwnQuestion):
+                self._answers[number] = self._answer_own(question)
+            else:
+                self._answers[number] = self._answer_near(question)
+        return self._answers[number]
+
+    def _answer_own(self, question: OwnQuestion) -> Answers:
+        return {
+            entity: self._grouped(-1, items, question.timed)
+            for entity, items in self._find(question.evidence).items()
+            if len(items) >= question.at_least
+        }
+
+    def _answer_near(self, question: NearQuestion) -> Answers:
+        having = self._find(question.evidence) if question.evidence is not None else None
+        naming = self._find(question.named_by) if question.named_by is not None else None
+        answers: Answers = {}
+        for entity, neighbours in self._around.pairs(question.direction, question.over):
+            if naming is not None and entity not in naming:
+                continue
+            self._check("a neighbour condition")
+            found: list[Answer] = []
+            for neighbour in sorted(neighbours if having is None else neighbours & having.keys()):
+                if not entity_holds(question.entity, self._around.entities[neighbour]):
+                    continue
+                named: list[int] = []
+                if naming is not None:
+                    items = naming[entity][:MAX_NAMED]
+                    named = [item for item in items if self._around.names(self._items[item], neighbour)]
+                    if not named:
+                        continue
+                seen = having[neighbour] if having is not None else []
+                if question.timed and seen:
+                    found.extend(self._grouped(neighbour, seen, True))
+                else:
+                    at_s = min((self._items[item].at_s for item in seen), default=0.0)
+                    found.append(
+                        Answer(neighbour, self._group([*self._best(seen), *self._best(named)]), at_s)
+                    )
+            if question.at_least > 1 and len(found) >= question.at_least:
+                members = [item for one in found for item in self._in_order[one.group][:1]]
+                found = [Answer(-1, self._group(self._best(members)), min(one.at_s for one in found))]
+            elif question.at_least > 1:
+                found = []
+            if found:
+                answers[entity] = found
+        return answers
+
+    def _find(self, match: EvidenceMatch) -> dict[int, list[int]]:
+        if match not in self._found:
+            by_entity: dict[int, list[int]] = {}
+            for number in self._index.find(match):
+                entity = self._around.index(self._items[number].entity)
+                if entity is not None:
+                    by_entity.setdefault(entity, []).append(number)
+            self._found[match] = by_entity
+        return self._found[match]
+
+    def _grouped(self, neighbour: int, items: list[int], timed: bool) -> list[Answer]:
+        if not timed:
+            at_s = min(self._items[item].at_s for item in items)
+            return [Answer(neighbour, self._group(self._best(items)), at_s)]
+        ordered = sorted(items, key=lambda item: (self._items[item].at_s, self._items[item].id))
+        if len(ordered) > MAX_TIMED:
+            ordered = [*ordered[: MAX_TIMED // 2], *ordered[-MAX_TIMED // 2 :]]
+        return [Answer(neighbour, self._group([item]), self._items[item].at_s) for item in ordered]
+
+    def _best(self, items: list[int]) -> list[int]:
+        return sorted(items, key=lambda item: cite_order(self._items[item]))[:MAX_CITED]
+
+    def _group(self, items: list[int]) -> int:
+        key = tuple(dict.fromkeys(items))
+        if key not in self._groups:
+            self._groups[key] = len(self._groups)
+            self._in_order.append(key)
+        return self._groups[key]
+
+
+def cite_order(item: Evidence) -> tuple[float, float, str]:
+    """Strongest first, then earliest."""
+    return (-item.strength, item.at_s, item.id)
+
+
+def _matches(program: Program) -> list[EvidenceMatch]:
+    found: list[EvidenceMatch] = []
+    for question in program.questions:
+        if isinstance(question, OwnQuestion):
+            found.append(question.evidence)
+        else:
+            found.extend(match for match in (question.evidence, question.named_by) if match is not None)
+    return found

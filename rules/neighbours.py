@@ -1,0 +1,92 @@
+"""Who is next to whom, in which direction failure travels, and whose name a text contains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aiops.domain.evidence import Evidence
+from aiops.domain.graph import Entity, Subgraph, causes_of
+from rules.patterns import MAX_TEXT_CHARS
+
+MIN_NAME_CHARS = 2
+_PART_OF_A_WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+class Neighbourhood:
+    """The relations of one subgraph as (entity, neighbour) pairs by direction and kind."""
+
+    def __init__(self, subgraph: Subgraph) -> None:
+        self.entities = subgraph.entities
+        self._index = {entity.id: number for number, entity in enumerate(subgraph.entities)}
+        self._links: dict[tuple[str, str], dict[int, set[int]]] = {}
+        for relation in subgraph.relations:
+            ends = [(self._index.get(a), self._index.get(b)) for a, b in causes_of(relation)]
+            for cause, effect in ends:
+                if cause is not None and effect is not None and cause != effect:
+                    self._link("cause", relation.kind, effect, cause)
+                    self._link("effect", relation.kind, cause, effect)
+                    self._link("any", relation.kind, cause, effect)
+                    self._link("any", relation.kind, effect, cause)
+        self._names: dict[int, tuple[str, ...]] = {}
+
+    def _link(self, direction: str, kind: str, entity: int, neighbour: int) -> None:
+        self._links.setdefault((direction, kind), {}).setdefault(entity, set()).add(neighbour)
+
+    def index(self, entity_id: str) -> int | None:
+        """The number of an entity in :attr:`entities`, None for one outside the subgraph."""
+        return self._index.get(entity_id)
+
+    def pairs(self, direction: str, over: tuple[str, ...]) -> Iterator[tuple[int, set[int]]]:
+        """Each entity with its neighbours in ``direction`` over these kinds of relation (none given: all), by entity."""
+        merged: dict[int, set[int]] = {}
+        for (way, kind), links in self._links.items():
+            if way == direction and (not over or kind in over):
+                for entity, neighbours in links.items():
+                    merged.setdefault(entity, set()).update(neighbours)
+        yield from sorted(merged.items())
+
+    def names(self, item: Evidence, neighbour: int) -> bool:
+        """Whether ``item`` is about ``neighbour``: as its peer, or because its text has one of the neighbour's names.
+
+        A name counts where it stands as a word of its own. What the neighbour runs on lends it its names: a refused
+        connection quotes an address, and addresses belong to hosts.
+        """
+        if item.peer is not None:
+            return item.peer == self.entities[neighbour].id
+        text = item.text[:MAX_TEXT_CHARS].lower()
+        return any(_stands_in(name, text) for name in self._names_of(neighbour))
+
+    def _names_of(self, neighbour: int) -> tuple[str, ...]:
+        if neighbour not in self._names:
+            found = set(_own_names(self.entities[neighbour]))
+            for host in self._links.get(("cause", "RUNS_ON"), {}).get(neighbour, ()):
+                found.update(_own_names(self.entities[host]))
+            self._names[neighbour] = tuple(sorted(name for name in found if len(name) >= MIN_NAME_CHARS))
+        return self._names[neighbour]
+
+
+def _own_names(entity: Entity) -> Iterator[str]:
+    yield entity.name.lower()
+    for alias in entity.aliases:
+        yield alias.lower()
+    yield entity.id.partition(":")[2].lower()
+
+
+def _stands_in(name: str, text: str) -> bool:
+    start = text.find(name)
+    while start >= 0:
+        end = start + len(name)
+        before = text[start - 1] if start else " "
+        after = text[end] if end < len(text) else " "
+        follows = text[end + 1] if end + 1 < len(text) else " "
+        # "10.0.0.1" is not in "10.0.0.1.5"; "db-1" is in "db-1.example.net"
+        number_goes_on = after == "." and follows.isdigit()
+        if (
+            before not in _PART_OF_A_WORD
+            and before != "."
+            and after not in _PART_OF_A_WORD
+            and not number_goes_on
+        ):
+            return True
+        start = text.find(name, start + 1)
+    return False
