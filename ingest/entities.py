@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from aiops.contracts import GraphStore
@@ -34,6 +35,9 @@ MAX_NAMES = 200_000
 MAX_AMBIGUOUS = 1_000
 MISS_TTL_S = 30.0
 _SHORT_NAME_LIMIT = 64
+_MAX_PARTS = 5_000
+_PARTS = ("RUNS_ON", "PART_OF")
+_FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)  # what is open now is open then
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class EntityResolver:
         self._entities: OrderedDict[str, Entity | None] = OrderedDict()
         self._ambiguous: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._claims: OrderedDict[str, str] = OrderedDict()
+        self._neighbours: OrderedDict[str, tuple[tuple[str, ...], float]] = OrderedDict()
         self.generation = 0
 
     def resolve(
@@ -125,6 +130,52 @@ class EntityResolver:
             _trim(self._entities, self._max_names)
         return entity
 
+    def part(self, machine_id: str, label_name: str, value: str) -> str | None:
+        """The one part of a machine, or thing that runs on it, whose label has this value."""
+        found = {i for i in self._around(machine_id) if _has_label(self.entity(i), label_name, value)}
+        return found.pop() if len(found) == 1 else None
+
+    def speaker(self, machine_id: str, program: str) -> str:
+        """Who speaks where ``program`` does on a machine: what is known as ``PROGRAM@MACHINE``, else the one thing running
+        there that has the program's name or carries it as its label ``program``, else the machine."""
+        machine = self.entity(machine_id)
+        if machine is None or machine.kind == UNKNOWN:
+            return machine_id
+        for name in (machine.name, *machine.aliases):
+            ids = self.ids(f"{program}@{name}") if "@" not in name else ()
+            if len(ids) == 1:
+                return ids[0]
+        here = [entity for i in self._around(machine_id) if (entity := self.entity(i)) is not None]
+        named = {
+            entity.id
+            for entity in here
+            if program in (entity.name, entity.labels.get("program"))
+            or program in entity.labels.get("programs", "").split(",")
+        }
+        return named.pop() if len(named) == 1 else machine_id
+
+    def _around(self, machine_id: str) -> tuple[str, ...]:
+        """What runs on a machine or is a part of it."""
+        cached = self._neighbours.get(machine_id)
+        now = self._monotonic()
+        if cached is not None and now - cached[1] < self._miss_ttl_s:
+            return cached[0]
+        near = self._graph.neighbourhood([machine_id], as_of=_FAR_FUTURE, depth=1, limit=_MAX_PARTS)
+        ids = {
+            relation.source_id
+            for relation in near.relations
+            if relation.target_id == machine_id and relation.kind in _PARTS
+        }
+        ids |= {
+            relation.target_id
+            for relation in near.relations
+            if relation.source_id == machine_id and relation.kind in ("HOSTS", "CONTAINS")
+        }
+        self._neighbours[machine_id] = (tuple(sorted(ids)), now)
+        self._neighbours.move_to_end(machine_id)
+        _trim(self._neighbours, self._max_names)
+        return self._neighbours[machine_id][0]
+
     def prefetch(self, names: Iterable[str]) -> None:
         """Look up many names with one question to the store."""
         missing = sorted({name for name in names if name.casefold() not in self._ids})
@@ -170,6 +221,7 @@ class EntityResolver:
                 self._ids.pop(name.casefold(), None)
                 if "." in name:
                     self._ids.pop(name.split(".", 1)[0].casefold(), None)
+        self._neighbours.clear()
         self.generation += 1
 
     def ambiguous(self) -> Mapping[str, tuple[str, ...]]:
@@ -277,6 +329,10 @@ class EntityResolver:
                 if len(ids) == 1:
                     return ids[0]
         return None
+
+
+def _has_label(entity: Entity | None, name: str, value: str) -> bool:
+    return entity is not None and entity.labels.get(name) == value
 
 
 def _may_be_short(name: str) -> bool:

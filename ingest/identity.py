@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 #: The rules in the order in which they are tried.
 IDENTITY_RULES: tuple[str, ...] = (
-    *("entity", "pod", "interface", "device", "service", "node", "host", "instance"),
+    *("entity", "pod", "interface", "device", "service", "node", "host", "instance", "job"),
 )
 #: Labels that tell apart things of one name. The first that both sides carry decides.
 PLACE_LABELS: tuple[str, ...] = ("site", "datacenter", "dc", "cluster", "region", "zone")
@@ -186,6 +186,14 @@ def _instance(labels: Mapping[str, str]) -> Reference | None:
     return Reference(f"instance:{value}", "Unknown", endpoint_names(value), labels=(("instance", value),))
 
 
+def _job(labels: Mapping[str, str]) -> Reference | None:
+    """What was summed up over a job's instances is about the service that the job is called after."""
+    value = label(labels, "job")
+    if not value:
+        return None
+    return Reference(f"service:{value}", "Unknown", (value,), frozenset({"Service"}), (("job", value),))
+
+
 _READERS = {
     "entity": _entity,
     "pod": _pod,
@@ -195,4 +203,5 @@ _READERS = {
     "node": _node,
     "host": _host,
     "instance": _instance,
+    "job": _job,
 }

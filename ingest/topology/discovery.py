@@ -142,6 +142,9 @@ class Discovery:
 
     def _end(self, rule: EntityRule, labels: Mapping[str, str], draft: _Draft) -> str | None:
         """The id of the entity that ``rule`` names for ``labels``, made or completed where there is need."""
+        if rule.part is not None:
+            value = labels.get(rule.part)
+            return self._resolver.part(labels.get(SELF, ""), rule.part, value) if value else None
         entity_id = rule.id.fill(labels)
         names = [name for template in rule.names if (name := template.fill(labels))]
         if entity_id is None and not names:

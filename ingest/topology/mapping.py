@@ -38,6 +38,7 @@ class EntityRule:
     aliases: tuple[LabelTemplate, ...]
     labels: tuple[tuple[str, LabelTemplate], ...]
     existing: bool
+    part: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,7 @@ def _needs_self(row: Row, fields: Mapping[str, Located]) -> bool:
     used |= {rule.entity for rule in row.states}
     if "series" in fields:
         used |= {str(end.value) for end in fields["series"].members().values()}
+    used |= {SELF for rule in row.entities.values() if rule.part is not None}
     return SELF in used or bool({SELF, "self_name"} & _labels_read(row))
 
 
@@ -245,7 +247,7 @@ def _labels_read(row: Row) -> frozenset[str]:
 
 
 def _entity_rule(item: Located) -> EntityRule:
-    known = frozenset({"id", "kind", "name", "names", "aliases", "labels", "existing"})
+    known = frozenset({"id", "kind", "name", "names", "aliases", "labels", "existing", "part"})
     fields = item.fields(known, frozenset({"id", "kind"}))
     kind = fields["kind"].text()
     if not _KIND.fullmatch(kind):
@@ -258,7 +260,8 @@ def _entity_rule(item: Located) -> EntityRule:
         names=tuple(_template(name) for name in _list(fields, "names")),
         aliases=tuple(_template(name) for name in _list(fields, "aliases")),
         labels=tuple(sorted((name, _template(value)) for name, value in labels.items())),
-        existing=fields["existing"].flag() if "existing" in fields else False,
+        existing="part" in fields or ("existing" in fields and fields["existing"].flag()),
+        part=fields["part"].text() if "part" in fields else None,
     )
 
 
