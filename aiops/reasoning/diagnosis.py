@@ -62,7 +62,8 @@ class Matter:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One cause, measured but not yet put into words. ``evidence``: of all its members, by time."""
+    """One cause, measured but not yet put into words. ``evidence``: of all its members, by time. ``share``: weighted
+    share of complaining entities that it explains."""
 
     ranked: Ranked
     entity: Entity
@@ -229,11 +230,10 @@ def _findings(
     weights: ReasoningWeights,
 ) -> tuple[Finding, ...]:
     entities = matter.subgraph.by_id()
-    share = dict(zip(graph.entities, explained.share().tolist(), strict=True))
     found: list[Finding] = []
     for place, cause in enumerate(listed):
-        covered = max((share.get(member, 0.0) for member in cause.members), default=0.0)
-        after = listed[place + 1].total if place + 1 < len(listed) else None
+        covered = _covered(cause, explained, graph)
+        after = _rival(place, listed, accounts)
         value = confidence(cause, after, covered, own[cause.entity], weights.verdict)
         value = min(value, found[-1].confidence) if found else value
         found.append(
@@ -249,6 +249,22 @@ def _findings(
             )
         )
     return tuple(found)
+
+
+def _covered(cause: Ranked, explained: Explained, graph: FailureGraph) -> float:
+    """Weighted share of complaining entities that the cause explains, however long the way."""
+    columns = [graph.index[member] for member in cause.members if member in graph.index]
+    if not columns or not len(explained.entities):
+        return 0.0
+    return float(explained.weights @ (explained.plausibility[:, columns] > 0).any(axis=1))
+
+
+def _rival(place: int, listed: Sequence[Ranked], accounts: Accounts) -> float | None:
+    """Total of the best later cause that is no consequence of this one."""
+    cause = listed[place]
+    return next(
+        (other.total for other in listed[place + 1 :] if not accounts.reaches_all(cause, other)), None
+    )
 
 
 def _paths(
