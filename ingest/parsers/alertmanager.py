@@ -134,7 +134,7 @@ def _alerts(
         try:
             alerts.append(_alert(item, f"{pointer}/{place}", received_at_s))
         except _Wrong as wrong:
-            rejects.append(Reject(source, str(wrong), received_at_s, orjson.dumps(item)))
+            rejects.append(Reject(source, str(wrong), received_at_s, _raw(item)))
     return AlertBatch(tuple(alerts), truncated, tuple(rejects))
 
 
@@ -213,6 +213,13 @@ def _kind(value: object) -> str:
     return names.get(type(value), "a number")
 
 
+def _raw(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # nested deeper than orjson writes, though it reads it
+        return repr(value).encode()
+
+
 def _shown(value: object) -> str:
-    text = orjson.dumps(value).decode()
+    text = _raw(value).decode()
     return text if len(text) <= 60 else f"{text[:57]}..."
