@@ -81,8 +81,7 @@ class ExpositionParser:
             if not line or line[:1] == b"#":
                 continue
             cut = line.rfind(b"} ") + 1 or line.find(b" ")
-            key = line[:cut]
-            series = find(key, cut)
+            series = find(line[:cut], cut) if cut > 0 else None
             rest = line[cut:]
             try:
                 if series is None:
