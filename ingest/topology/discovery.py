@@ -7,13 +7,13 @@ Ends of relations are looked up before they are made, an alias never moves from 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiops.domain.batches import Series
 from aiops.domain.graph import Entity, Relation
 from ingest.entities import UNKNOWN, EntityResolver, Resolution
 from ingest.identity import IDENTITY_RULES, Reference
-from ingest.topology.mapping import SELF, EntityRule, RelationRule, Row, TopologyMapping
+from ingest.topology.mapping import SELF, SPEAKER, EntityRule, RelationRule, Row, TopologyMapping
 
 MAX_NAME = 512
 #: Only so much of a line is searched: patterns are a site's own and lines are anybody's.
@@ -40,7 +40,8 @@ class Finding:
     relations: tuple[Learned, ...] = ()
     closed: tuple[tuple[str, tuple[str, str, str]], ...] = ()
     states: tuple[tuple[str, str, str], ...] = ()
-    settled: bool = True  # False: an end was unknown or ambiguous, or it depends on the value: ask again
+    settled: bool = True  # False: somebody was unknown or ambiguous; ask again once more names are known
+    reads_value: bool = False  # it holds for this value only
 
 
 @dataclass(slots=True)
@@ -67,7 +68,8 @@ class Discovery:
         labels = dict(series.labels)
         rows = tuple(row for row in self._mapping.rows_for(series.metric) if row.row.applies(labels))
         rules = next((row.row.identity for row in rows if row.row.identity is not None), IDENTITY_RULES)
-        draft = _Draft(settled=not any(row.reads_value for row in rows))
+        reads_value = any(row.reads_value for row in rows)
+        draft = _Draft(settled=not reads_value)
         seen = {**labels, "value": f"{value:.12g}"}
         subject: str | None = None
         if not rows or any(row.row.needs_self for row in rows) or not any(row.subject for row in rows):
@@ -81,10 +83,10 @@ class Discovery:
                 draft.peer = ends.get(row.peer) if row.peer is not None else None
         if draft.entity is None and subject is None:
             subject = self._subject(self._resolver.resolve(labels, rules), draft)
-        return _finding(draft, subject)
+        return replace(_finding(draft, subject), reads_value=reads_value)
 
-    def line(self, subject: str, fields: Mapping[str, str], message: str) -> Finding:
-        """What a line of ``subject`` says; ``fields`` are its host, app and msgid."""
+    def line(self, machine: str, speaker: str, fields: Mapping[str, str], message: str) -> Finding:
+        """What a line says that ``speaker`` wrote on ``machine``; ``fields`` are its host and app."""
         draft = _Draft()
         text = message[:MAX_LINE_CHARS]
         for row in self._mapping.lines:
@@ -94,10 +96,10 @@ class Discovery:
             if match is None:
                 continue
             groups = {name: value for name, value in match.groupdict().items() if value}
-            ends = self._apply(row.row, {**fields, **groups}, subject, draft)
+            ends = self._apply(row.row, {**fields, **groups}, machine, draft, speaker)
             if row.about is not None and draft.entity is None:
                 draft.entity = ends.get(row.about)
-        return _finding(draft, subject)
+        return _finding(draft, speaker)
 
     def adopt(self, found: Resolution, into: list[Entity]) -> None:
         """Make known what ``found`` brought along, and note it in ``into``."""
@@ -112,10 +114,13 @@ class Discovery:
         draft.settled = draft.settled and found.matched
         return found.entity
 
-    def _apply(self, row: Row, labels: dict[str, str], subject: str | None, draft: _Draft) -> dict[str, str]:
+    def _apply(
+        self, row: Row, labels: dict[str, str], subject: str | None, draft: _Draft, speaker: str | None = None
+    ) -> dict[str, str]:
         ends: dict[str, str] = {}
         if subject is not None:
             ends[SELF] = subject
+            ends[SPEAKER] = speaker or subject
             labels = {**labels, "self": subject, "self_name": subject.split(":", 1)[-1]}
         for name, rule in row.entities.items():
             entity_id = self._end(rule, labels, draft)

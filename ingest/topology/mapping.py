@@ -19,7 +19,10 @@ from ingest.topology.label_templates import LabelTemplate, parse_template
 from ingest.topology.located_yaml import Located, load_yaml
 
 FORMAT = "aiops-mapping/1"
+#: Whom the labels or the line mean by the identity rules: for a line the machine.
 SELF = "self"
+#: Whose line it is: the program's entity where that is known, else the machine.
+SPEAKER = "speaker"
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _ROW = frozenset({"name", "when", "unless", "identity", "entities", "relations", "closes", "states"})
 _METRIC_ROW = _ROW | {"match", "series", "above"}
@@ -156,7 +159,7 @@ def _metric_row(item: Located) -> MetricRow:
     row = _row(item, fields)
     series = fields["series"].fields(frozenset({"entity", "peer"})) if "series" in fields else {}
     for end in series.values():
-        _known_name(end, row)
+        _known_name(end, row, (SELF,))
     reads_value = "above" in fields or "value" in _labels_read(row)
     return MetricRow(
         row=row,
@@ -179,7 +182,7 @@ def _line_row(item: Located) -> LineRow:
     for name in sorted(_labels_read(row) - known):
         raise item.fail(f"{{{name}}} is no group of the pattern; there are {', '.join(sorted(known))}")
     if "about" in fields:
-        _known_name(fields["about"], row)
+        _known_name(fields["about"], row, (SELF, SPEAKER))
     return LineRow(
         row=row,
         contains=contains,
@@ -193,10 +196,9 @@ def _row(item: Located, fields: Mapping[str, Located]) -> Row:
         name: _entity_rule(rule)
         for name, rule in (fields["entities"].members() if "entities" in fields else {}).items()
     }
-    if SELF in entities:
-        raise fields["entities"].fail(
-            f"{SELF!r} is whom the labels mean by the identity rules; choose another name"
-        )
+    for name in (SELF, SPEAKER):
+        if name in entities:
+            raise fields["entities"].fail(f"{name!r} is always there; choose another name")
     row = Row(
         name=fields["name"].text(),
         line=item.line,
@@ -209,12 +211,13 @@ def _row(item: Located, fields: Mapping[str, Located]) -> Row:
         states=tuple(_state_rule(rule) for rule in _list(fields, "states")),
         needs_self=False,
     )
+    given = (SELF, SPEAKER) if "contains" in fields else (SELF,)
     for rule in (*_list(fields, "relations"), *_list(fields, "closes")):
         members = rule.members()
-        _known_name(members["from"], row)
-        _known_name(members["to"], row)
+        _known_name(members["from"], row, given)
+        _known_name(members["to"], row, given)
     for rule in _list(fields, "states"):
-        _known_name(rule.members()["entity"], row)
+        _known_name(rule.members()["entity"], row, given)
     return replace(row, needs_self=_needs_self(row, fields))
 
 
@@ -231,11 +234,10 @@ def _list(fields: Mapping[str, Located], name: str) -> list[Located]:
     return fields[name].items() if name in fields else []
 
 
-def _known_name(item: Located, row: Row) -> None:
-    if item.text() != SELF and item.text() not in row.entities:
-        raise item.fail(
-            f"{item.text()!r} is none of the row's entities; there are {', '.join((SELF, *row.entities))}"
-        )
+def _known_name(item: Located, row: Row, given: tuple[str, ...]) -> None:
+    known = (*given, *row.entities)
+    if item.text() not in known:
+        raise item.fail(f"{item.text()!r} is none of the row's entities; there are {', '.join(known)}")
 
 
 def _labels_read(row: Row) -> frozenset[str]:

@@ -1,0 +1,102 @@
+"""Posted alerts as alarms, through the traps of their delivery: repeats, replicas, resolved before firing, lost endings."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from aiops.domain.evidence import evidence_id
+from aiops.domain.occurrences import Alarm, severity_named
+from ingest.parsers.alertmanager import PostedAlert, label_fingerprint
+
+#: Labels by which replicas of one Prometheus differ; the alert they send is one.
+REPLICA_LABELS: frozenset[str] = frozenset({"replica", "prometheus_replica", "__replica__"})
+MAX_REMEMBERED = 100_000
+_MAX_STARTS = 8
+_MESSAGE_ANNOTATIONS = ("summary", "description", "message", "title")
+_MAX_MESSAGE = 4096
+
+
+def alarm_of(posted: PostedAlert, *, entity: str, peer: str | None, source: str) -> Alarm:
+    """``posted`` as our own value; its id depends on nothing but fingerprint and start."""
+    labels = {name: value for name, value in posted.labels.items() if name not in REPLICA_LABELS}
+    alike = len(labels) == len(posted.labels)
+    fingerprint = posted.fingerprint if alike else label_fingerprint(labels)
+    message = next((text for name in _MESSAGE_ANNOTATIONS if (text := posted.annotations.get(name))), "")
+    return Alarm(
+        id=f"alarm-{evidence_id(fingerprint, posted.starts_at.isoformat())[1:]}",
+        fingerprint=fingerprint,
+        name=labels.get("alertname", "alert"),
+        entity=entity,
+        started_at=posted.starts_at,
+        ended_at=posted.ends_at if posted.status == "resolved" else None,
+        severity=severity_named(labels.get("severity", "")),
+        peer=peer if peer != entity else None,
+        value=_number(posted.annotations.get("value")),
+        message=message[:_MAX_MESSAGE],
+        source=source,
+        labels=dict(sorted(labels.items())),
+    )
+
+
+class AlarmMemory:
+    """What was posted lately: tells repeats apart and ends alarms whose ending was lost. Bounded by fingerprints."""
+
+    def __init__(self, max_remembered: int = MAX_REMEMBERED) -> None:
+        self._max_remembered = max_remembered
+        self._known: OrderedDict[str, dict[datetime, Alarm]] = OrderedDict()
+
+    def news(self, alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
+        """What has to be stored: of several statements about one alarm the one that ends it, nothing that is known
+        already, and every older alarm of the same fingerprint that a newer one shows to be over. Changes nothing."""
+        merged: dict[tuple[str, datetime], Alarm] = {}
+        for alarm in alarms:
+            key = (alarm.fingerprint, alarm.started_at)
+            before = merged.get(key) or self._known.get(alarm.fingerprint, {}).get(alarm.started_at)
+            merged[key] = alarm if before is None else _united(before, alarm)
+        by_fingerprint: dict[str, dict[datetime, Alarm]] = {}
+        for (fingerprint, started_at), alarm in merged.items():
+            group = by_fingerprint.setdefault(fingerprint, dict(self._known.get(fingerprint, {})))
+            group[started_at] = alarm
+        news: list[Alarm] = []
+        for fingerprint, group in sorted(by_fingerprint.items()):
+            known = self._known.get(fingerprint, {})
+            starts = sorted(group)
+            for started_at, following in zip(starts, [*starts[1:], None], strict=True):
+                alarm = group[started_at]
+                if alarm.ended_at is None and following is not None:
+                    alarm = replace(alarm, ended_at=following)
+                if known.get(started_at) != alarm:
+                    news.append(alarm)
+        return tuple(news)
+
+    def commit(self, stored: Iterable[Alarm]) -> None:
+        """These were stored."""
+        for alarm in stored:
+            group = self._known.setdefault(alarm.fingerprint, {})
+            group[alarm.started_at] = alarm
+            while len(group) > _MAX_STARTS:
+                del group[min(group)]
+            self._known.move_to_end(alarm.fingerprint)
+        while len(self._known) > self._max_remembered:
+            self._known.popitem(last=False)
+
+
+def _united(before: Alarm, after: Alarm) -> Alarm:
+    """A resolved alarm stays resolved; of two endings the later one was sent with more knowledge."""
+    if before.ended_at is None:
+        return after
+    if after.ended_at is None:
+        return replace(after, ended_at=before.ended_at)
+    return after if after.ended_at >= before.ended_at else before
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return None
+    return value if value is not None and math.isfinite(value) else None
