@@ -1,1 +1,1 @@
-"""HTTP over an injected pipeline."""
+"""HTTP over an injected pipeline: :func:`aiops.api.app.create_app`."""

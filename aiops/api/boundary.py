@@ -1,0 +1,173 @@
+"""Where a request enters and ends: its id, its bounds in bytes and seconds, headers, counting, and the last guard.
+
+Pure ASGI, outermost. Whatever escapes the application becomes a 500 problem here, is logged with the request's id
+and never shows a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from ulid import ULID
+
+from aiops.api.problems import Problem, problem_response
+from aiops.api.services import ApiLimits, VersionInfo
+
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+METHODS: frozenset[str] = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_log = structlog.get_logger(__name__)
+
+
+class ApiMetrics:
+    """The API's own metrics in an injected registry. Labels are bounded: route templates, never raw paths."""
+
+    def __init__(self, registry: CollectorRegistry, version: VersionInfo) -> None:
+        self.requests = Counter(
+            "aiops_http_requests", "HTTP requests", ("method", "route", "status"), registry=registry
+        )
+        self.analyses = Counter("aiops_analysis", "Analyses", ("verdict",), registry=registry)
+        self.analysis_s = Histogram(
+            "aiops_analysis_duration_seconds", "Duration of analyses", buckets=_BUCKETS, registry=registry
+        )
+        self.waiting = Gauge("aiops_analysis_queue_depth", "Analyses waiting or running", registry=registry)
+        build = Gauge(
+            "aiops_build_info",
+            "What runs; always 1",
+            ("version", "commit", "rules", "model"),
+            registry=registry,
+        )
+        build.labels(version.version, version.commit, version.rules, version.model or "off").set(1)
+
+    def count(self, method: str, route: str, status: int) -> None:
+        self.requests.labels(method if method in METHODS else "other", route, str(status)).inc()
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id that :class:`Boundary` gave the request."""
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+def instance_of(scope: Scope) -> str:
+    """The path of the request as RFC 9457's ``instance``: percent-encoded, without the query."""
+    raw = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
+    return bytes(raw).split(b"?", 1)[0][:1024].decode("latin-1")
+
+
+class Boundary:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, *, limits: ApiLimits, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._limits = limits
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._bounded(scope, receive, answer)
+            finally:
+                route = getattr(scope.get("route"), "path_format", "unmatched")
+                self._metrics.count(scope["method"], route, answer.status)
+
+    async def _bounded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        problem: Problem
+        try:
+            async with asyncio.timeout(self._limits.request_timeout_s) as timeout:
+                await self._app(scope, _BoundedBody(scope, receive, self._limits), answer)
+            return
+        except Problem as refused:
+            problem = refused
+        except TimeoutError:
+            if not timeout.expired():
+                _log.exception("request failed", path=scope["path"])
+                problem = Problem(500, "internal", "see our log under the request's id")
+            else:
+                problem = Problem(503, "timeout", "the answer takes too long", headers={"Retry-After": "5"})
+        except Exception:  # noqa: BLE001 - the request ends here: logged under its id, answered as a problem
+            _log.exception("request failed", path=scope["path"])
+            problem = Problem(500, "internal", "see our log under the request's id")
+        if not answer.started:
+            response = problem_response(problem, instance=instance_of(scope), request_id=request_id_of(scope))
+            await response(scope, receive, answer)
+
+
+class _Answer:
+    """``send`` that adds the headers of every answer and remembers the status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.started = False
+        self.status = 500
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            own = ((b"x-request-id", self._request_id.encode()), *SECURITY_HEADERS)
+            message = {**message, "headers": [*message.get("headers", ()), *own]}
+        await self._send(message)
+
+
+class _BoundedBody:
+    """``receive`` that refuses what is too long (by its claim or by its bytes) or too slow."""
+
+    def __init__(self, scope: Scope, receive: Receive, limits: ApiLimits) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._limits = limits
+        self._received = 0
+        self._complete = False
+        self._deadline = time.monotonic() + limits.body_timeout_s
+
+    async def __call__(self) -> Message:
+        if self._complete:
+            return await self._receive()
+        if _claimed_length(self._scope) > self._limits.body_bytes:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
+                message = await self._receive()
+        except TimeoutError:
+            raise Problem(408, "body-timeout", f"not here after {self._limits.body_timeout_s:g} s") from None
+        if message["type"] == "http.request":
+            self._received += len(message.get("body", b""))
+            self._complete = not message.get("more_body", False)
+        if self._received > self._limits.body_bytes:
+            raise self._too_large()
+        return message
+
+    def _too_large(self) -> Problem:
+        return Problem(413, "body-too-large", f"at most {self._limits.body_bytes} bytes are taken")
+
+
+def _claimed_length(scope: Scope) -> int:
+    headers: Mapping[bytes, bytes] = dict(scope["headers"])
+    claim = headers.get(b"content-length", b"0")
+    return int(claim) if claim.isdigit() and len(claim) < 20 else 0
+
+
+def _request_id(scope: Scope) -> str:
+    """The sender's ``X-Request-ID`` where it is short and plain, else a new one."""
+    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else str(ULID())

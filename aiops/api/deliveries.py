@@ -1,0 +1,188 @@
+"""What monitoring systems send: alerts, samples, changes.
+
+Alertmanager and Prometheus try again on 5xx only, so back-pressure is 503 here, and what can never be read is 4xx.
+Unknown fields are ignored: their documents grow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from aiops.api.documents import answer, written
+from aiops.api.guard import (
+    BODY_STATUSES,
+    GuardedRoute,
+    needs,
+    problems,
+    require_content_type,
+    services_of,
+    token_of,
+)
+from aiops.api.problems import Problem, invalid
+from aiops.api.schemas import AlertmanagerStatus, ChangeRequest, Receipt
+from aiops.api.services import IngestCounts, Services
+from aiops.domain.occurrences import Change
+
+router = APIRouter(route_class=GuardedRoute, tags=["deliveries"])
+SENDERS_RETRY_TAG = "deliveries"
+REMOTE_WRITE_TYPE = "application/x-protobuf"
+REMOTE_WRITE_2 = "io.prometheus.write.v2.request"
+
+_ALERT: dict[str, Any] = {
+    "type": "object",
+    "required": ["labels"],
+    "properties": {
+        "labels": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
+        "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+        "startsAt": {"type": "string", "format": "date-time"},
+        "endsAt": {"type": "string", "format": "date-time"},
+    },
+}
+_WEBHOOK: dict[str, Any] = {
+    "type": "object",
+    "required": ["version", "alerts"],
+    "properties": {"version": {"const": "4"}, "alerts": {"type": "array", "items": _ALERT}},
+}
+
+
+def _takes(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """``openapi_extra`` of a route that reads its body itself."""
+    body = {"required": True, "content": {media_type: {"schema": schema}}}
+    return {**needs("ingest:write"), "requestBody": body}
+
+
+@router.post(
+    "/api/v1/ingest/alertmanager",
+    response_model=Receipt,
+    responses=problems(*BODY_STATUSES, 409),
+    openapi_extra=_takes("application/json", _WEBHOOK),
+)
+async def post_webhook(request: Request) -> Response:
+    """An Alertmanager or Grafana webhook, version 4."""
+    require_content_type(request, "application/json")
+    body = await request.body()
+    return answer(receipt(await run_in_threadpool(services_of(request).ingest.take_webhook, body)))
+
+
+@router.post(
+    "/api/v2/alerts",
+    response_class=Response,
+    responses={**problems(*BODY_STATUSES, 409), 200: {"description": "Taken"}},
+    openapi_extra=_takes("application/json", {"type": "array", "items": _ALERT}),
+)
+async def post_v2_alerts(request: Request) -> Response:
+    """Alerts as Prometheus sends them to an Alertmanager."""
+    require_content_type(request, "application/json")
+    body = await request.body()
+    counts = await run_in_threadpool(services_of(request).ingest.take_v2_alerts, body)
+    if counts.received and counts.rejected == counts.received:
+        raise Problem(
+            400,
+            "invalid-delivery",
+            f"none of {counts.received} alerts can be used: {'; '.join(counts.reasons)[:500]}",
+            tuple({"detail": reason} for reason in counts.reasons),
+        )
+    return Response(status_code=200)
+
+
+@router.post(
+    "/api/v1/write",
+    status_code=204,
+    response_class=Response,
+    responses={**problems(*BODY_STATUSES, 409), 204: {"description": "Written"}},
+    openapi_extra=_takes(REMOTE_WRITE_TYPE, {"type": "string", "format": "binary"}),
+)
+async def post_remote_write(request: Request) -> Response:
+    """Prometheus remote write 1.0: snappy-compressed protobuf."""
+    content_type = request.headers.get("content-type", "")
+    if REMOTE_WRITE_2 in content_type.lower():
+        raise Problem(
+            415,
+            "unsupported-media-type",
+            "remote write 2.0 is not taken yet: leave protobuf_message at its default prometheus.WriteRequest",
+            headers={"Accept": REMOTE_WRITE_TYPE},
+        )
+    require_content_type(request, REMOTE_WRITE_TYPE)
+    encoding = request.headers.get("content-encoding", "snappy").strip().lower()
+    if encoding != "snappy":
+        raise Problem(415, "unsupported-media-type", f"expected snappy, got {encoding[:60]}")
+    body = await request.body()
+    ingest = services_of(request).ingest
+    await run_in_threadpool(ingest.take_remote_write, body, dict(request.headers))
+    return Response(status_code=204)
+
+
+@router.get(
+    "/api/v2/status",
+    response_model=AlertmanagerStatus,
+    responses=problems(),
+    openapi_extra=needs("ingest:write"),
+)
+def get_status(request: Request) -> Response:
+    """What Alertmanager's clients ask before they send."""
+    version = services_of(request).version
+    return answer(
+        {
+            "cluster": {"status": "disabled", "peers": []},
+            "versionInfo": {
+                "version": version.version,
+                "revision": version.commit,
+                "branch": "",
+                "goVersion": "",
+            },
+            "config": {"original": ""},
+            "uptime": written(request.app.state.started_at),
+        }
+    )
+
+
+@router.post(
+    "/api/v1/changes",
+    status_code=201,
+    response_model=Receipt,
+    responses=problems(*BODY_STATUSES, 409),
+    openapi_extra=needs("ingest:write"),
+)
+def post_change(request: Request, posted: ChangeRequest) -> Response:
+    """A deployment, a configuration, a maintenance; the same source and external id again updates it."""
+    if posted.ended_at is not None and posted.ended_at < posted.started_at:
+        raise invalid("/ended_at", "lies before started_at")
+    services = services_of(request)
+    entities, unresolved = _named(posted.entities, services)
+    source = posted.source or token_of(request).name
+    change = Change(
+        id=f"change:{source}/{posted.external_id}",
+        source=source,
+        external_id=posted.external_id,
+        title=posted.title,
+        kind=posted.kind,
+        started_at=posted.started_at,
+        ended_at=posted.ended_at,
+        entities=entities,
+        author=posted.author,
+    )
+    counts = services.ingest.take_changes((change,))
+    return answer({"id": change.id, **receipt(counts), "unresolved": list(unresolved)}, 201)
+
+
+def _named(names: list[str], services: Services) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ids that ``names`` mean, and the names that mean none or several: those are kept as they are, and listed."""
+    by_name = services.graph.resolve(names) if names else {}
+    ids = {by_name[name][0] if len(by_name[name]) == 1 else name for name in names}
+    return tuple(sorted(ids)), tuple(sorted({name for name in names if len(by_name[name]) != 1}))
+
+
+def receipt(counts: IngestCounts) -> dict[str, object]:
+    """What became of a delivery, as a document."""
+    return {
+        "received": counts.received,
+        "stored": counts.stored,
+        "rejected": counts.rejected,
+        "dropped": counts.dropped,
+        "entities": list(counts.entities),
+        "reasons": list(counts.reasons),
+    }

@@ -1,0 +1,163 @@
+"""Where analyses are run: a bounded queue before a few threads, never the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import orjson
+import structlog
+from ulid import ULID
+
+from aiops.api.boundary import ApiMetrics
+from aiops.api.documents import written
+from aiops.api.services import Services
+from aiops.domain.occurrences import Incident
+from aiops.errors import BackPressure
+
+MAX_FAILURES = 1000
+_log = structlog.get_logger(__name__)
+Document = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``status``: done, running or failed. ``document``: with its number, where it is done."""
+
+    status: str
+    document: Document | None = None
+    error: BaseException | None = None
+
+
+class AnalysisDesk:
+    """Takes analyses up to ``limits.analysis_queue`` and runs ``limits.analysis_workers`` at once."""
+
+    def __init__(self, services: Services, metrics: ApiMetrics) -> None:
+        self._services = services
+        self._metrics = metrics
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.RLock()
+        self._taken = 0
+        self._running: dict[str, int] = {}
+        self._failed: OrderedDict[str, None] = OrderedDict()
+
+    def reserve(self) -> None:
+        """Take a place in the queue before anything is written. Raises :class:`BackPressure` when it is full.
+
+        Every place taken is given back by :meth:`run` or :meth:`release`.
+        """
+        with self._lock:
+            if self._taken >= self._services.limits.analysis_queue:
+                raise BackPressure(
+                    f"{self._taken} analyses are waiting already", hint="try again", retry_after_s=2
+                )
+            self._taken += 1
+        self._metrics.waiting.inc()
+
+    def release(self) -> None:
+        with self._lock:
+            self._taken -= 1
+        self._metrics.waiting.dec()
+
+    def status_of(self, incident_id: str) -> str | None:
+        """``running`` or ``failed``; None where neither is known of its newest analysis."""
+        with self._lock:
+            if self._running.get(incident_id):
+                return "running"
+            return "failed" if incident_id in self._failed else None
+
+    async def run(
+        self, incident: Incident, *, wait_s: float, healthy: frozenset[str] = frozenset(), keep: bool = True
+    ) -> Outcome:
+        """Analyse in a place taken before, waiting at most ``wait_s`` for the result; the work goes on afterwards.
+
+        ``keep``: store the analysis; otherwise its number is None.
+        """
+        future = self._submit(incident, healthy, keep)
+        waiter = asyncio.wrap_future(future)
+        waiter.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, whoever waits
+        done, _ = await asyncio.wait({waiter}, timeout=wait_s)
+        if not done:
+            return Outcome("running")
+        error = waiter.exception()
+        return Outcome("failed", error=error) if error is not None else Outcome("done", waiter.result())
+
+    def close(self) -> None:
+        """Wait for what is running; what has not begun is dropped."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def _submit(self, incident: Incident, healthy: frozenset[str], keep: bool) -> Future[Document]:
+        with self._lock:
+            if self._pool is None:
+                workers = self._services.limits.analysis_workers
+                self._pool = ThreadPoolExecutor(workers, thread_name_prefix="analysis")
+            self._running[incident.id] = self._running.get(incident.id, 0) + 1
+            try:
+                future = self._pool.submit(self._analyse, incident, healthy, keep)
+            except RuntimeError:
+                self._leave(incident.id)
+                self.release()
+                raise
+        future.add_done_callback(lambda ended: self._ended(incident.id, ended))
+        return future
+
+    def _analyse(self, incident: Incident, healthy: frozenset[str], keep: bool) -> Document:
+        started = time.perf_counter()
+        analysis = self._services.analyze(incident, healthy=healthy)
+        rendered = self._services.renderers.document(analysis)
+        took_s = time.perf_counter() - started
+        now = self._services.clock.now()
+        head: dict[str, object] = {
+            "id": str(ULID.from_datetime(now)),
+            "incident_id": incident.id,
+            "created_at": written(now),
+            "duration_ms": round(took_s * 1000),
+            **({"assume": {"healthy": sorted(healthy)}} if healthy else {}),
+        }
+        document = {**head, **{key: value for key, value in rendered.items() if key not in head}}
+        document.pop("number", None)
+        number = None
+        if keep:
+            causes = [(cause.entity.id, cause.confidence) for cause in analysis.causes]
+            number = self._services.incidents.put_analysis(
+                incident.id, orjson.dumps(document), at=now, causes=causes
+            )
+        self._metrics.analysis_s.observe(took_s)
+        self._metrics.analyses.labels(analysis.verdict).inc()
+        return numbered(document, number)
+
+    def _ended(self, incident_id: str, future: Future[Document]) -> None:
+        failed = future.cancelled() or future.exception() is not None
+        if failed and not future.cancelled():
+            _log.error("analysis failed", incident_id=incident_id, exc_info=future.exception())
+            self._metrics.analyses.labels("failed").inc()
+        with self._lock:
+            self._leave(incident_id)
+            self._failed.pop(incident_id, None)
+            if failed:
+                self._failed[incident_id] = None
+                while len(self._failed) > MAX_FAILURES:
+                    self._failed.popitem(last=False)
+        self.release()
+
+    def _leave(self, incident_id: str) -> None:
+        self._running[incident_id] -= 1
+        if not self._running[incident_id]:
+            del self._running[incident_id]
+
+
+def numbered(document: Document, number: int | None) -> Document:
+    """The document as it is answered: with its number, after its ids."""
+    return {"id": document["id"], "incident_id": document["incident_id"], "number": number, **document}
+
+
+def read_kept(kept: tuple[int, bytes] | None) -> Document | None:
+    """A stored analysis as it is answered."""
+    return None if kept is None else numbered(orjson.loads(kept[1]), kept[0])

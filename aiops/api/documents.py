@@ -1,0 +1,122 @@
+"""What goes out: domain values as JSON documents, and the pages they travel in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aiops.api.problems import invalid_parameter
+from aiops.api.tokens import TokenRecord
+from aiops.domain.graph import Entity, Relation, Subgraph
+from aiops.domain.occurrences import Incident
+
+
+def written(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC with ``Z``."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def answer(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(document), status, dict(headers or {}), media_type="application/json")
+
+
+def incident_document(incident: Incident) -> dict[str, object]:
+    return {
+        "id": incident.id,
+        "title": incident.title,
+        "status": incident.status,
+        "severity": incident.severity,
+        "source": incident.source,
+        "external_id": incident.external_id,
+        "description": incident.description,
+        "started_at": written(incident.started_at),
+        "ended_at": written(incident.ended_at),
+        "affected": list(incident.affected),
+        "labels": dict(sorted(incident.labels.items())),
+        "window": {"before_s": incident.window_before_s, "after_s": incident.window_after_s},
+    }
+
+
+def entity_tag(document: Mapping[str, object]) -> str:
+    """A strong entity tag (RFC 9110, section 8.8.3) of the document."""
+    return f'"{hashlib.sha256(orjson.dumps(document)).hexdigest()[:32]}"'
+
+
+def entity_document(entity: Entity) -> dict[str, object]:
+    return {
+        "id": entity.id,
+        "kind": entity.kind,
+        "name": entity.name,
+        "aliases": list(entity.aliases),
+        "labels": dict(sorted(entity.labels.items())),
+    }
+
+
+def relation_document(relation: Relation) -> dict[str, object]:
+    return {
+        "from": relation.source_id,
+        "kind": relation.kind,
+        "to": relation.target_id,
+        "provenance": relation.provenance,
+        "confidence": relation.confidence,
+        "first_seen": written(relation.first_seen),
+        "last_seen": written(relation.last_seen),
+        "valid_from": written(relation.valid_from),
+        "valid_to": written(relation.valid_to),
+        "redundancy_group": relation.redundancy_group,
+        "labels": dict(sorted(relation.labels.items())),
+    }
+
+
+def subgraph_document(subgraph: Subgraph) -> dict[str, object]:
+    return {
+        "as_of": written(subgraph.as_of),
+        "entities": [entity_document(entity) for entity in subgraph.entities],
+        "relations": [relation_document(relation) for relation in subgraph.relations],
+        "truncated": subgraph.truncated,
+    }
+
+
+def token_document(record: TokenRecord) -> dict[str, object]:
+    return {
+        "prefix": record.prefix,
+        "name": record.name,
+        "scopes": sorted(record.scopes),
+        "created_at": written(record.created_at),
+        "expires_at": written(record.expires_at),
+        "revoked_at": written(record.revoked_at),
+    }
+
+
+def page(request: Request, items: Sequence[object], next_cursor: str | None) -> Response:
+    """A page and, where there is another, its ``Link`` (RFC 8288)."""
+    headers: dict[str, str] = {}
+    if next_cursor is not None:
+        kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+        query = urlencode([*kept, ("cursor", next_cursor)])
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    return answer({"items": list(items), "next_cursor": next_cursor}, headers=headers)
+
+
+def cursor_of(place: str) -> str:
+    """An opaque cursor."""
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> str:
+    """What :func:`cursor_of` was given. Raises a 422 problem on anything else."""
+    try:
+        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        place = ""
+    if not place or cursor_of(place) != cursor:
+        raise invalid_parameter("cursor", "is none of ours; start again without it")
+    return place

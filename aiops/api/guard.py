@@ -1,0 +1,156 @@
+"""Routes that ask for a token before they read a byte of the body, and read JSON strictly.
+
+A route names its scope in ``openapi_extra`` (:func:`needs`), so that what is enforced and what the OpenAPI document
+says are one thing. Public routes say so with :func:`public`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import orjson
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from aiops.api.problems import Problem
+from aiops.api.schemas import ProblemDocument
+from aiops.api.services import Services
+from aiops.api.tokens import TokenRecord
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="aiops", Basic realm="aiops"'}
+_PROBLEM = {"model": ProblemDocument}
+
+
+def needs(scope: str) -> dict[str, Any]:
+    """``openapi_extra`` of a route for tokens with ``scope``."""
+    return {"security": [{"bearer": [scope]}, {"basic": [scope]}]}
+
+
+def public() -> dict[str, Any]:
+    """``openapi_extra`` of a route that asks for no token."""
+    return {"security": []}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """``responses`` for these statuses and those that every guarded route may give."""
+    always = (401, 403, 500, 503)
+    return {status: {"description": _MEANING[status], **_PROBLEM} for status in sorted({*always, *statuses})}
+
+
+_MEANING = {
+    400: "The body cannot be read",
+    401: "No valid token",
+    403: "The token does not allow this",
+    404: "There is no such resource",
+    406: "None of the accepted content types can be given",
+    408: "The body did not arrive in time",
+    409: "The stored state, or a request that is still running, forbids this",
+    412: "The resource has changed since it was read",
+    413: "The body is too large",
+    415: "The content type is not supported",
+    422: "The input is understood and cannot be used",
+    429: "Too much at once; try again later",
+    500: "Something went wrong on our side",
+    503: "Something that is needed cannot be reached now; try again later",
+}
+#: What every route that takes a body may answer besides.
+BODY_STATUSES: tuple[int, ...] = (400, 408, 413, 415, 422)
+
+
+class StrictRequest(Request):
+    """JSON as RFC 8259 has it: UTF-8, no NaN, nesting bounded."""
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise json.JSONDecodeError(error.msg.split(":")[0], "", error.pos) from None
+
+
+class GuardedRoute(APIRoute):
+    """A route that checks token, scope and content type first."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        security = (self.openapi_extra or {}).get("security")
+        assert security is not None, f"{self.path} must say which scope it needs, or that it is public"
+        scope = security[0]["bearer"][0] if security else None
+        takes_json = self.body_field is not None
+
+        async def guarded(request: Request) -> Response:
+            if scope is not None:
+                request.state.token = await _authorised(request, scope)
+            if takes_json:
+                require_content_type(request, "application/json", "application/merge-patch+json")
+            strict = StrictRequest(request.scope, request.receive)
+            if takes_json:
+                await strict.body()  # here, so that a refusal by the body's bounds is not taken for bad JSON
+            return await handle(strict)
+
+        return guarded
+
+
+def services_of(request: Request) -> Services:
+    """What :func:`aiops.api.app.create_app` was given."""
+    services: Services = request.app.state.services
+    return services
+
+
+def token_of(request: Request) -> TokenRecord:
+    """The token that the request came with."""
+    token: TokenRecord = request.state.token
+    return token
+
+
+def require_content_type(request: Request, *accepted: str) -> None:
+    """Raises a 415 problem for a body of another type. No body, no type."""
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        return
+    given = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if given not in accepted:
+        raise Problem(
+            415,
+            "unsupported-media-type",
+            f"expected {accepted[0]}, got {given[:100] or 'no content type'}",
+            headers={"Accept": ", ".join(accepted)},
+        )
+
+
+async def _authorised(request: Request, scope: str) -> TokenRecord:
+    text = _token_text(request)
+    if text is None:
+        raise Problem(
+            401,
+            "unauthorized",
+            "send Authorization: Bearer <token>, or Basic with the token as password",
+            headers=_CHALLENGE,
+        )
+    record = await run_in_threadpool(services_of(request).tokens.verify, text)
+    if record is None:
+        raise Problem(401, "unauthorized", "the token is unknown, revoked or expired", headers=_CHALLENGE)
+    if not record.allows(scope):
+        raise Problem(403, "forbidden", f"this needs the scope {scope}", extra={"scope": scope})
+    return record
+
+
+def _token_text(request: Request) -> str | None:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    credentials = credentials.strip()
+    match scheme.lower():
+        case "bearer":
+            return credentials or None
+        case "basic":
+            try:
+                decoded = base64.b64decode(credentials, validate=True).decode("utf-8")
+            except (binascii.Error, UnicodeDecodeError, ValueError):
+                return None
+            return decoded.partition(":")[2] or None
+        case _:
+            return None

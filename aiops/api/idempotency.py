@@ -1,0 +1,149 @@
+"""Answers kept for ``Idempotency-Key`` (IETF draft-ietf-httpapi-idempotency-key-header-07), bounded in time, count and bytes.
+
+Kept in a SQLite file so that a repeat after a restart is still a repeat. Which keys are being worked on right now is
+known in memory only: after a crash nothing is being worked on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from aiops.contracts import Clock
+from aiops.errors import StoreUnavailable
+
+KEEP = timedelta(hours=24)
+MAX_ANSWERS = 10_000
+MAX_BYTES = 64 * 2**20
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answer (
+  owner TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,
+  location TEXT NOT NULL, body BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY (owner, key)
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer as it was given. ``location`` is empty where there was none."""
+
+    status: int
+    location: str
+    body: bytes
+
+
+class KeyReused(Exception):
+    """The key came before with another request."""
+
+
+class KeyInUse(Exception):
+    """The first request with this key is still being worked on."""
+
+
+class IdempotencyStore(Protocol):
+    """Remembers answers by (owner, key). Safe to call from several threads."""
+
+    def begin(self, owner: str, key: str, fingerprint: str) -> KeptAnswer | None:
+        """The answer that was given before, or None: then the caller works and must call ``finish`` or ``abandon``.
+
+        Raises :class:`KeyReused`, :class:`KeyInUse`.
+        """
+        ...
+
+    def finish(self, owner: str, key: str, fingerprint: str, answer: KeptAnswer) -> None: ...
+
+    def abandon(self, owner: str, key: str) -> None:
+        """Nothing was done: the key is free again."""
+        ...
+
+
+class SqliteIdempotency:
+    """:class:`IdempotencyStore` on one SQLite file (``":memory:"`` for tests)."""
+
+    def __init__(
+        self, path: Path | str, clock: Clock, *, max_answers: int = MAX_ANSWERS, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._path = str(path)
+        self._clock = clock
+        self._max_answers = max_answers
+        self._max_bytes = max_bytes
+        self._working: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+
+    def open(self) -> SqliteIdempotency:
+        """Open or create the file, readable by its owner only. Raises :class:`StoreUnavailable`."""
+        try:
+            if self._path != ":memory:":
+                Path(self._path).touch(mode=0o600, exist_ok=True)
+            self._db = sqlite3.connect(self._path, check_same_thread=False, timeout=5.0, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailable(f"cannot open the answers' file {self._path}: {error}") from error
+        return self
+
+    def close(self) -> None:
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def begin(self, owner: str, key: str, fingerprint: str) -> KeptAnswer | None:
+        with self._lock:
+            working = self._working.get((owner, key))
+            if working is not None:
+                raise KeyReused if working != fingerprint else KeyInUse
+            rows = self._execute(
+                "SELECT fingerprint, status, location, body FROM answer WHERE owner = ? AND key = ? AND at > ?",
+                (owner, key, _epoch(self._clock.now() - KEEP)),
+            )
+            if not rows:
+                self._working[(owner, key)] = fingerprint
+                return None
+        kept_fingerprint, status, location, body = rows[0]
+        if kept_fingerprint != fingerprint:
+            raise KeyReused
+        return KeptAnswer(status, location, body)
+
+    def finish(self, owner: str, key: str, fingerprint: str, answer: KeptAnswer) -> None:
+        with self._lock:
+            now = _epoch(self._clock.now())
+            try:
+                self._execute(
+                    "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (owner, key, fingerprint, answer.status, answer.location, answer.body, now),
+                )
+                self._trim(now)
+            finally:
+                self._working.pop((owner, key), None)
+
+    def abandon(self, owner: str, key: str) -> None:
+        with self._lock:
+            self._working.pop((owner, key), None)
+
+    def _trim(self, now: float) -> None:
+        """Drop what is older than a day, then the oldest until both bounds hold."""
+        self._execute("DELETE FROM answer WHERE at <= ?", (now - KEEP.total_seconds(),))
+        count, size = self._execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM answer")[0]
+        while count > self._max_answers or size > self._max_bytes:
+            rowid, length = self._execute(
+                "SELECT rowid, length(body) FROM answer ORDER BY at, rowid LIMIT 1"
+            )[0]
+            self._execute("DELETE FROM answer WHERE rowid = ?", (rowid,))
+            count, size = count - 1, size - length
+
+    def _execute(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        if self._db is None:
+            raise StoreUnavailable("the answers' file is not open")
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the answers' file cannot be used: {error}") from error
+
+
+def _epoch(at: datetime) -> float:
+    return at.timestamp()

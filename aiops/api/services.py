@@ -1,0 +1,140 @@
+"""What the HTTP surface needs from the rest, as one value. The composition root fills it; nothing here is concrete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from aiops.api.idempotency import IdempotencyStore
+from aiops.api.tokens import TokenStore
+from aiops.contracts import ApplyResult, Clock, GraphStore, IncidentStore
+from aiops.domain.analysis import Analysis
+from aiops.domain.graph import Subgraph
+from aiops.domain.occurrences import Change, Incident
+
+
+@dataclass(frozen=True, slots=True)
+class IngestCounts:
+    """What became of a delivery: ``received = stored + rejected + dropped``. ``stored`` counts repeats too.
+
+    ``entities``: ids that it was about, sorted, for alerts only. ``reasons``: why some were rejected, at most ten.
+    """
+
+    received: int
+    stored: int
+    rejected: int = 0
+    dropped: int = 0
+    entities: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+class IngestPort(Protocol):
+    """Takes deliveries from outside. Durable when it returns, idempotent, safe to call from several threads.
+
+    Every method raises :class:`aiops.errors.ParseError` where the delivery as a whole cannot be read,
+    :class:`aiops.errors.BackPressure` where nothing more can be held and :class:`aiops.errors.StoreUnavailable`.
+    """
+
+    def take_remote_write(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
+        """A snappy-compressed remote write 1.0 request; header names are lower case."""
+        ...
+
+    def take_webhook(self, body: bytes) -> IngestCounts:
+        """An Alertmanager webhook, version 4."""
+        ...
+
+    def take_v2_alerts(self, body: bytes) -> IngestCounts:
+        """The array that Prometheus posts to ``/api/v2/alerts``."""
+        ...
+
+    def take_topology(self, document: Mapping[str, object]) -> ApplyResult:
+        """All of a topology document or nothing of it (:class:`aiops.errors.TopologyError`)."""
+        ...
+
+    def take_changes(self, changes: Sequence[Change]) -> IngestCounts: ...
+
+    def resolve_labels(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Ids that ``labels`` may mean by the identity rules, sorted; makes no entity. Two or more: ambiguous."""
+        ...
+
+
+class Analyze(Protocol):
+    """Analyses an incident. Pure but for reads of the stores; takes from milliseconds to seconds."""
+
+    def __call__(self, incident: Incident, *, healthy: frozenset[str] = frozenset()) -> Analysis:
+        """``healthy``: entities to be taken as healthy (what-if)."""
+        ...
+
+
+class Renderers(Protocol):
+    """One analysis, several faces. The document is what is stored; text is made from the document."""
+
+    def document(self, analysis: Analysis) -> Mapping[str, object]:
+        """JSON-ready, without ``id``, ``number``, ``created_at`` and ``duration_ms``, which the API adds."""
+        ...
+
+    def markdown(self, document: Mapping[str, object]) -> str: ...
+
+    def text(self, document: Mapping[str, object]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """``detail`` says what is wrong, or how well it is, in one line without secrets."""
+
+    ok: bool
+    detail: str = ""
+
+
+HealthCheck = Callable[[], Health]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """The bounds of the HTTP surface."""
+
+    body_bytes: int = 16 * 2**20
+    body_timeout_s: float = 30.0  # for the whole body to arrive
+    request_timeout_s: float = 60.0  # for the answer to begin
+    health_timeout_s: float = 5.0
+    wait_default_s: float = 10.0  # for an analysis, where the request names no ?wait=
+    wait_max_s: float = 30.0
+    analysis_workers: int = 2
+    analysis_queue: int = 64  # waiting or running
+    scan_incidents: int = 5000  # looked at for one filtered page
+    page_offset: int = 10_000  # of entities; beyond it a narrower query is asked for
+    neighbours: int = 2000
+    export_entities: int = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """What runs. ``rules`` and ``model`` are the engine's own names for them; model None: switched off."""
+
+    version: str
+    commit: str = "unknown"
+    rules: str = "unknown"
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything :func:`aiops.api.app.create_app` needs."""
+
+    graph: GraphStore
+    incidents: IncidentStore
+    ingest: IngestPort
+    analyze: Analyze
+    renderers: Renderers
+    topology_document: Callable[[Subgraph], Mapping[str, object]]
+    tokens: TokenStore
+    idempotency: IdempotencyStore
+    clock: Clock
+    version: VersionInfo
+    limits: ApiLimits = field(default_factory=ApiLimits)
+    health: Mapping[str, HealthCheck] = field(default_factory=dict)
+    signal_stats: Callable[[], Mapping[str, int]] = field(default=lambda: {})
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)

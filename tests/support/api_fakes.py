@@ -1,0 +1,307 @@
+"""Services for tests of the API: real token and answer files in memory, the memory store, and fakes for the rest."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import orjson
+from prometheus_client import CollectorRegistry
+
+from aiops.api.idempotency import SqliteIdempotency
+from aiops.api.services import ApiLimits, Health, HealthCheck, IngestCounts, Services, VersionInfo
+from aiops.api.tokens import SqliteTokenStore
+from aiops.contracts import ApplyResult
+from aiops.domain.analysis import Analysis, Engine, Impact, RootCause
+from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
+from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.errors import ParseError, TopologyError
+from aiops.store.memory import MemoryGraphStore
+
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+@dataclass
+class FakeClock:
+    """Stands still unless told."""
+
+    at: datetime = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, **parts: float) -> None:
+        self.at += timedelta(**parts)
+
+
+class FakeIngest:
+    """Keeps what it is given; reads just enough of each format to say no."""
+
+    def __init__(self, graph: MemoryGraphStore, clock: FakeClock) -> None:
+        self.graph = graph
+        self.clock = clock
+        self.writes: list[bytes] = []
+        self.write_headers: list[Mapping[str, str]] = []
+        self.changes: list[Change] = []
+        self.failure: Exception | None = None
+
+    def take_remote_write(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
+        self._fail()
+        if not body.startswith(b"snappy"):
+            raise ParseError("no snappy block", reason="snappy", offset=0)
+        self.writes.append(body)
+        self.write_headers.append(headers)
+        return IngestCounts(1, 1)
+
+    def take_webhook(self, body: bytes) -> IngestCounts:
+        document = self._json(body)
+        if not isinstance(document, dict) or document.get("version") != "4":
+            raise ParseError('"version" must be "4"', hint="use the default webhook payload", reason="version")
+        return self._alerts(document.get("alerts"))
+
+    def take_v2_alerts(self, body: bytes) -> IngestCounts:
+        return self._alerts(self._json(body))
+
+    def take_topology(self, document: Mapping[str, object]) -> ApplyResult:
+        self._fail()
+        entities = [_entity(item) for item in document.get("entities", [])]
+        relations = [_relation(item) for item in document.get("relations", [])]
+        known = {entity.id for entity in entities} | {e.id for e in self.graph.export().entities}
+        problems = tuple(
+            (f"/relations/{index}/{end}", f"no entity {name!r}")
+            for index, relation in enumerate(relations)
+            for end, name in (("from", relation.source_id), ("to", relation.target_id))
+            if name not in known
+        )
+        if problems:
+            raise TopologyError("the document has problems", problems=problems)
+        delta = GraphDelta(str(document.get("source", "import")), tuple(entities), tuple(relations))
+        return self.graph.apply(replace(delta, complete=bool(document.get("complete"))), at=self.clock.now())
+
+    def take_changes(self, changes: Sequence[Change]) -> IngestCounts:
+        self._fail()
+        self.changes.extend(changes)
+        return IngestCounts(len(changes), self.graph.put_changes(changes))
+
+    def resolve_labels(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        for name in ("entity", "device", "service", "host", "instance"):
+            if labels.get(name):
+                return self.graph.resolve([labels[name]])[labels[name]]
+        return ()
+
+    def _alerts(self, alerts: object) -> IngestCounts:
+        self._fail()
+        if not isinstance(alerts, list) or not all(_is_alert(alert) for alert in alerts):
+            raise ParseError("expected an array of alerts with labels and times", reason="alerts")
+        entities = sorted({self._entity_of(alert["labels"]) for alert in alerts})
+        alarms = [
+            Alarm(
+                id=f"a{index}",
+                fingerprint=orjson.dumps(alert["labels"], option=orjson.OPT_SORT_KEYS).decode(),
+                name=alert["labels"].get("alertname", "?"),
+                entity=self._entity_of(alert["labels"]),
+                started_at=self.clock.now(),
+            )
+            for index, alert in enumerate(alerts)
+        ]
+        self.graph.put_alarms(alarms)
+        return IngestCounts(len(alerts), len(alerts), entities=tuple(entities))
+
+    def _entity_of(self, labels: Mapping[str, str]) -> str:
+        ids = self.resolve_labels(labels)
+        return ids[0] if len(ids) == 1 else f"unknown:{sorted(labels.items())[0][1] or 'empty'}"[:200]
+
+    def _json(self, body: bytes) -> object:
+        self._fail()
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise ParseError(f"not JSON: {error.msg}", reason="json", offset=error.pos) from error
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+def _is_alert(alert: object) -> bool:
+    if not isinstance(alert, dict) or not isinstance(alert.get("labels"), dict) or not alert["labels"]:
+        return False
+    texts = [*alert["labels"].values()]
+    annotations = alert.get("annotations", {})
+    if not isinstance(annotations, dict):
+        return False
+    texts.extend(annotations.values())
+    if not all(isinstance(text, str) and "\x00" not in text for text in texts):
+        return False
+    if any("\x00" in name for name in alert["labels"]):
+        return False
+    return all(_is_time(alert[name]) for name in ("startsAt", "endsAt") if name in alert)
+
+
+def _is_time(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        return datetime.fromisoformat(value.upper().replace(":60", ":59")).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _entity(item: Mapping[str, object]) -> Entity:
+    name = item.get("name") or item["id"]
+    return Entity(
+        str(item["id"]), str(item["kind"]), str(name), tuple(item.get("aliases", ())), item.get("labels", {})
+    )
+
+
+def _relation(item: Mapping[str, object]) -> Relation:
+    return Relation(str(item["from"]), str(item["kind"]), str(item["to"]))
+
+
+@dataclass
+class FakeAnalyze:
+    """Names the first affected entity; waits for ``gate`` or raises ``failure`` where a test asks for it."""
+
+    graph: MemoryGraphStore
+    gate: threading.Event | None = None
+    failure: Exception | None = None
+    calls: list[tuple[Incident, frozenset[str]]] = field(default_factory=list)
+
+    def __call__(self, incident: Incident, *, healthy: frozenset[str] = frozenset()) -> Analysis:
+        self.calls.append((incident, healthy))
+        if self.gate is not None:
+            self.gate.wait(10)
+        if self.failure is not None:
+            raise self.failure
+        suspects = [entity for entity in incident.affected if entity not in healthy]
+        causes = tuple(_cause(self.graph.entity(entity_id)) for entity_id in suspects[:1])
+        return Analysis(
+            incident_id=incident.id,
+            verdict="likely" if causes else "inconclusive",
+            summary=f"{suspects[0]} is the cause" if causes else "nothing speaks for anyone",
+            causes=causes,
+            ruled_out=(),
+            impact=Impact(1, (), 0),
+            gaps=(),
+            engine=Engine("0", "none", None, incident.started_at, "sha256:0", False),
+        )
+
+
+def _cause(entity: Entity | None) -> RootCause:
+    assert entity is not None
+    return RootCause(1, entity, "down", "failure", 0.8, "high", {}, None, (), (), (), (), (), None, ())
+
+
+class FakeRenderers:
+    """Plain faces."""
+
+    def document(self, analysis: Analysis) -> Mapping[str, object]:
+        return {
+            "incident_id": analysis.incident_id,
+            "verdict": analysis.verdict,
+            "summary": analysis.summary,
+            "causes": [
+                {"rank": cause.rank, "entity": {"id": cause.entity.id}, "confidence": cause.confidence}
+                for cause in analysis.causes
+            ],
+        }
+
+    def markdown(self, document: Mapping[str, object]) -> str:
+        return f"# {document['verdict']}\n\n{document['summary']}\n"
+
+    def text(self, document: Mapping[str, object]) -> str:
+        return f"{document['verdict']}: {document['summary']}\n"
+
+
+def export_document(subgraph: Subgraph) -> Mapping[str, object]:
+    """The topology as it is imported."""
+    return {
+        "source": "export",
+        "entities": [
+            {
+                "id": entity.id,
+                "kind": entity.kind,
+                "name": entity.name,
+                "aliases": list(entity.aliases),
+                "labels": dict(entity.labels),
+            }
+            for entity in subgraph.entities
+        ],
+        "relations": [
+            {"from": relation.source_id, "kind": relation.kind, "to": relation.target_id}
+            for relation in subgraph.relations
+        ],
+    }
+
+
+def seed_topology(graph: MemoryGraphStore) -> None:
+    """A shop on a host behind two devices of one alias."""
+    entities = (
+        Entity("device:edge-1", "Device", "edge-1", ("10.0.0.1", "gateway")),
+        Entity("device:edge-2", "Device", "edge-2", ("10.0.0.2", "gateway")),
+        Entity("host:db-3", "Host", "db-3", ("db-3.example.net",), {"site": "fra1"}),
+        Entity("interface:edge-1/ge-0/0/1", "Interface", "ge-0/0/1"),
+        Entity("service:shop/cart", "Service", "cart"),
+    )
+    relations = (
+        Relation("service:shop/cart", "RUNS_ON", "host:db-3"),
+        Relation("interface:edge-1/ge-0/0/1", "PART_OF", "device:edge-1"),
+    )
+    graph.apply(GraphDelta("test", entities, relations), at=START - timedelta(days=1))
+
+
+@dataclass
+class FakeSite:
+    """Services and the fakes behind them."""
+
+    services: Services
+    graph: MemoryGraphStore
+    clock: FakeClock
+    ingest: FakeIngest
+    analyze: FakeAnalyze
+    tokens: SqliteTokenStore
+    idempotency: SqliteIdempotency
+    admin: str
+
+    def token(self, *scopes: str, expires_at: datetime | None = None) -> str:
+        return self.tokens.issue("test", scopes, expires_at)[1]
+
+    def close(self) -> None:
+        self.tokens.close()
+        self.idempotency.close()
+
+
+ADMIN = "aiops_first_0123456789abcdef0123456789abcdef"
+
+
+def fake_site(
+    *, limits: ApiLimits | None = None, health: Mapping[str, Callable[[], Health]] | None = None
+) -> FakeSite:
+    """A small site with an administrator's token."""
+    clock = FakeClock()
+    graph = MemoryGraphStore()
+    seed_topology(graph)
+    tokens = SqliteTokenStore(":memory:", clock).open()
+    tokens.bootstrap(ADMIN)
+    idempotency = SqliteIdempotency(":memory:", clock).open()
+    ingest, analyze = FakeIngest(graph, clock), FakeAnalyze(graph)
+    checks: Mapping[str, HealthCheck] = health if health is not None else {"graph": lambda: Health(True)}
+    services = Services(
+        graph=graph,
+        incidents=graph,
+        ingest=ingest,
+        analyze=analyze,
+        renderers=FakeRenderers(),
+        topology_document=export_document,
+        tokens=tokens,
+        idempotency=idempotency,
+        clock=clock,
+        version=VersionInfo("0.1.0", "abc", "1+sha256:0", None),
+        limits=limits or ApiLimits(analysis_workers=1, analysis_queue=2, body_bytes=100_000),
+        health=checks,
+        signal_stats=lambda: {"series": 0},
+        registry=CollectorRegistry(),
+    )
+    return FakeSite(services, graph, clock, ingest, analyze, tokens, idempotency, ADMIN)
