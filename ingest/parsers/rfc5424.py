@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ingest.parsers.structured_data import STRUCTURED_DATA
+from ingest.parsers.structured_data import STRUCTURED_DATA, structured_data_ids
 from ingest.parsers.syslog_time import RFC5424_STAMP, rfc5424_seconds
 
 _PRIORITY = re.compile(r"<(0|[1-9]\d{0,2})>")
@@ -42,6 +42,9 @@ def judge_rfc5424(line: bytes) -> tuple[str, int] | None:
     structured = _STRUCTURED.match(text, at + 1)
     if structured is None:
         return "structured data or -", at + 1
+    names = structured_data_ids(structured[0])
+    if len(set(names)) < len(names):
+        return "every structured data id once", at + 1
     at = structured.end()
     message = line[at:]
     if message and message[:1] != b" ":

@@ -31,6 +31,11 @@ def structured_data_end(text: str, at: int) -> tuple[int, bool]:
     return end, False
 
 
+def structured_data_ids(text: str) -> list[str]:
+    """The ids of elements that follow the grammar, in order."""
+    return [element[1] for element in _ELEMENT.finditer(text)]
+
+
 def structured_data_json(text: str) -> str:
     """``{id: {name: value}}`` of elements that :func:`structured_data_end` found. The last of a repeated name stays;
     an id that is repeated gathers the parameters of both."""

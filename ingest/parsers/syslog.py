@@ -79,7 +79,9 @@ def parse_lines(payloads: tuple[bytes, ...], *, arrival_s: FloatArray, zone: tzi
 
 
 def _decode(payloads: tuple[bytes, ...]) -> tuple[pl.Series, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """Text without line ends, and which lines needed a replacement character."""
+    """Text without line ends, and which lines needed a replacement character; nothing of lines that are too long."""
+    if max(map(len, payloads), default=0) > MAX_LINE_BYTES:
+        payloads = tuple(payload if len(payload) <= MAX_LINE_BYTES else b"" for payload in payloads)
     replaced = np.zeros(len(payloads), dtype=np.bool_)
     try:
         column = pa.array(payloads, pa.binary()).cast(pa.string())

@@ -130,6 +130,7 @@ def take_rfc3164(lines: pl.DataFrame, *, arrival_s: FloatArray, zone: tzinfo) ->
     ).unnest("parts")
     good = split.filter(
         pl.col("host").str.contains(_HOST_3164)
+        & ~pl.col("host").str.contains(r"^re[01][.-]")
         & pl.col("tag").str.contains(_TAG_3164)
         & pl.col("message").is_not_null()
         & ~pl.col("message").str.contains("devname=", literal=True)

@@ -52,6 +52,8 @@ _LEVEL = re.compile(
     r"(?:emerg|alert|crit|err|error|warn|warning|notice|info|debug) +"
 )
 _HOST = re.compile(r"[A-Za-z0-9_](?:[\w.\-:]*\w)?|\[[0-9A-Fa-f:.]+\]")
+#: Junos names the routing engine that speaks before the device: ``re0.edge-1``, ``re1-edge-1``.
+_ENGINE = re.compile(r"re[01][.\-](?=\w)")
 _TAG = re.compile(
     r"(?P<app>(?=[^:\[\s]*[A-Za-z])[^\s\[\]:%=\"{},|][^\s\[\]:=\"{},|]{0,47})(?:\[(?P<pid>[^\]\s\[]{1,128})\])?:(?=\s|$) ?"
 )
@@ -83,6 +85,8 @@ def read_line(text: str, *, arrival_s: float, zone: tzinfo) -> Header:
     host = header.host
     if host is None or "devname=" in header.message:
         host = _host_in_body(header.message) or host
+    if host is not None and host.startswith("re"):
+        host = host[match.end() :] if (match := _ENGINE.match(host)) else host
     return header._replace(priority=priority, host=host)
 
 

@@ -1,0 +1,119 @@
+"""The parsers as filters: a line in, one JSON object out, in the same order, a batch at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import islice
+
+import numpy as np
+import orjson
+
+from ingest.parsers.exposition import ExpositionParser
+from ingest.parsers.syslog import parse_lines
+from ingest.parsers.syslog_vendor import vendor_column
+from ingest.templates import TemplateMiner
+
+BATCH_LINES = 4096
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def json_lines(
+    lines: Iterable[bytes], *, received_at_s: float, zone: tzinfo = UTC, batch_lines: int = BATCH_LINES
+) -> Iterator[bytes]:
+    """Syslog lines as ``{"facility", "severity", "at", "host", "app", "procid", "msgid", "structured_data", "message",
+    "vendor"}`` or ``{"reject": reason}``, each with its line end.
+
+    ``at`` is the device's own time, null where the line has none; ``received_at_s`` decides the year that a stamp leaves
+    out, ``zone`` the zone.
+    """
+    for batch in _batches(lines, batch_lines):
+        payloads = tuple(batch)
+        arrival_s = np.full(len(payloads), received_at_s)
+        parsed = parse_lines(payloads, arrival_s=arrival_s, zone=zone)
+        out: list[bytes] = [b""] * len(payloads)
+        for row, reason, _ in parsed.problems:
+            out[row] = _line({"reject": reason})
+        frame = parsed.frame.with_columns(vendor_column(parsed.frame))
+        for record in frame.iter_rows(named=True):
+            out[record["row"]] = _line(_syslog_document(record))
+        yield from out
+
+
+def _syslog_document(record: dict[str, object]) -> dict[str, object]:
+    priority, structured = record["priority"], record["structured_data"]
+    assert priority is None or isinstance(priority, int)
+    return {
+        "facility": None if priority is None else priority >> 3,
+        "severity": None if priority is None else priority & 7,
+        "at": rfc3339(record["device_s"]),
+        **{name: record[name] for name in ("host", "app", "procid", "msgid")},
+        "structured_data": orjson.loads(structured) if isinstance(structured, str) else None,
+        "message": record["message"],
+        "vendor": record["vendor"],
+    }
+
+
+def metric_json_lines(
+    lines: Iterable[bytes], *, received_at_s: float | None = None, openmetrics: bool = False
+) -> Iterator[bytes]:
+    """Lines of an exposition as ``{"metric", "labels", "value", "at"}``, ``{"comment": text}`` for comments and empty
+    lines, or ``{"reject": reason}``. Values that JSON has no number for are the strings NaN, +Inf and -Inf."""
+    parser = ExpositionParser()
+    unstamped = math.nan if received_at_s is None else received_at_s
+    for line in lines:
+        text = line.rstrip(b"\r\n")
+        batch = parser.parse(text, source="", received_at_s=unstamped, openmetrics=openmetrics)
+        if batch.rejects:
+            document: dict[str, object] = {"reject": batch.rejects[0].reason.partition(": ")[2]}
+        elif not batch.value.size:
+            document = {"comment": text.decode(errors="replace")}
+        else:
+            series = batch.series[0]
+            document = {
+                "metric": series.metric,
+                "labels": dict(series.labels),
+                "value": _json_number(float(batch.value[0])),
+                "at": rfc3339(float(batch.at_s[0])),
+            }
+        yield _line(document)
+
+
+def template_json_lines(
+    lines: Iterable[bytes], *, miner: TemplateMiner | None = None, batch_lines: int = BATCH_LINES
+) -> Iterator[bytes]:
+    """Messages as ``{"template": text}``, the template as it stands after the message's batch."""
+    miner = TemplateMiner() if miner is None else miner
+    for batch in _batches(lines, batch_lines):
+        messages = [line.rstrip(b"\r\n").decode(errors="replace") for line in batch]
+        for template in miner.mine(messages).to_pylist():
+            yield _line({"template": template})
+
+
+def rfc3339(seconds: object) -> str | None:
+    """``2026-03-01T12:00:00.5Z`` of epoch seconds; None for what is no time or outside the years 1 to 9999."""
+    if not isinstance(seconds, float) or not math.isfinite(seconds):
+        return None
+    try:
+        text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    except OverflowError:
+        return None
+    return f"{text.zfill(26).rstrip('0').rstrip('.')}Z"
+
+
+def _batches(lines: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+    source = iter(lines)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def _json_number(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
+
+
+def _line(document: dict[str, object]) -> bytes:
+    return orjson.dumps(document) + b"\n"
