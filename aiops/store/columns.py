@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +83,7 @@ def unseen(new: Samples, held: Samples) -> Samples:
     return new.take(keep)
 
 
-def windowed(samples: Samples, keys: Sequence[SeriesKey]) -> tuple[EntitySeries, ...]:
+def windowed(samples: Samples, keys: Mapping[int, SeriesKey]) -> tuple[EntitySeries, ...]:
     """One EntitySeries a series, in the order of a window; ``keys[n]`` is the series numbered n."""
     bounds = np.flatnonzero(np.diff(samples.series)) + 1
     starts = [0, *bounds.tolist()] if len(samples) else []
@@ -143,3 +144,18 @@ def first_of_each(table: pa.Table) -> pa.Table:
 def state_order(state: StateObservation) -> tuple[float, str, str, str]:
     """The order of states in a window."""
     return (state.at_s, state.entity, state.property, state.value)
+
+
+def checked_states(states: Iterable[StateObservation]) -> tuple[StateObservation, ...]:
+    """``states`` if they can be kept. Raises InputError."""
+    kept = tuple(states)
+    for state in kept:
+        if not math.isfinite(state.at_s):
+            raise InputError(f"state {state.property!r} has a time that is no number", hint="drop it")
+        check_text(state.entity, state.property, state.value)
+    return kept
+
+
+def state_bytes(state: StateObservation) -> int:
+    """What a state counts for: its text and a little for the row."""
+    return 48 + len(state.entity) + len(state.property) + len(state.value)

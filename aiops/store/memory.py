@@ -15,6 +15,7 @@ from aiops.store.memory_signals import MemorySignalStore
 from aiops.store.merge import (
     EPOCH,
     RelationKey,
+    checked_delta,
     folded,
     merged_entity,
     names_of,
@@ -58,6 +59,7 @@ class MemoryGraphStore:
     # topology ---------------------------------------------------------------------------------------------------
 
     def apply(self, delta: GraphDelta, *, at: datetime) -> ApplyResult:
+        delta, at = checked_delta(delta), utc(at)
         with self._lock:
             keys = set(touched_keys(delta))
             if delta.complete:

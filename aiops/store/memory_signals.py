@@ -10,18 +10,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aiops.domain.batches import LOG_SCHEMA, EntitySeries, SignalWindow, StateObservation
+from aiops.domain.batches import EntitySeries, SignalWindow, StateObservation
 from aiops.store.columns import (
     SAMPLE_BYTES,
     Samples,
     SeriesKey,
     checked_logs,
     checked_series,
+    checked_states,
     first_of_each,
     joined,
     no_samples,
     series_key,
     sorted_logs,
+    state_bytes,
     state_order,
     unseen,
     windowed,
@@ -44,6 +46,8 @@ class MemorySignalStore:
         self._states: set[StateObservation] = set()
         self._evicted_samples = 0
         self._evicted_logs = 0
+        self._evicted_states = 0
+        self._state_bytes = 0
 
     def write_series(self, series: Iterable[EntitySeries]) -> int:
         checked = [checked_series(item) for item in series]
@@ -91,9 +95,11 @@ class MemorySignalStore:
 
     def write_states(self, states: Iterable[StateObservation]) -> int:
         with self._lock:
-            before = len(self._states)
-            self._states.update(states)
-            return len(self._states) - before
+            new = set(checked_states(states)) - self._states
+            self._states |= new
+            self._state_bytes += sum(state_bytes(state) for state in new)
+            self._evict()
+            return len(new)
 
     def window(
         self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
@@ -104,61 +110,63 @@ class MemorySignalStore:
         with self._lock:
             held = self._all()
             keep = (held.at_s >= start_s) & (held.at_s < end_s)
-            keys = list(self._numbers)
+            keys = {number: key for key, number in self._numbers.items()}
             if wanted is not None:
-                keep &= np.array([key[0] in wanted for key in keys] or [False], dtype=bool)[held.series]
+                chosen = np.array([keys[number][0] in wanted for number in range(len(keys))], dtype=bool)
+                keep &= chosen[held.series]
             logs = sorted_logs(self._logs)
             states = [state for state in self._states if start_s <= state.at_s < end_s]
-        chosen = pc.and_(pc.greater_equal(logs["at_s"], start_s), pc.less(logs["at_s"], end_s))
+        inside = pc.and_(pc.greater_equal(logs["at_s"], start_s), pc.less(logs["at_s"], end_s))
         if wanted is not None:
-            chosen = pc.and_(chosen, pc.is_in(logs["entity"], pa.array(sorted(wanted), pa.string())))
+            inside = pc.and_(inside, pc.is_in(logs["entity"], pa.array(sorted(wanted), pa.string())))
         kept = (state for state in states if wanted is None or state.entity in wanted)
         return SignalWindow(
             start,
             end,
             windowed(held.take(keep), keys),
-            logs.filter(chosen),
+            logs.filter(inside),
             tuple(sorted(kept, key=state_order)),
         )
 
-    def _bytes(self) -> tuple[int, int]:
+    def _bytes(self) -> int:
         samples = len(self._settled) + sum(len(part) for part in self._fresh)
-        return samples * SAMPLE_BYTES, sum(table.nbytes for table in self._logs)
+        return samples * SAMPLE_BYTES + sum(int(table.nbytes) for table in self._logs) + self._state_bytes
 
     def _evict(self) -> None:
-        """Drop the oldest until nine tenths of the bound are taken, samples and lines by their share of the bytes."""
-        sample_bytes, log_bytes = self._bytes()
-        total = sample_bytes + log_bytes
-        if total <= self._max_bytes:
-            return
-        share = 0.9 * self._max_bytes / total
-        held = self._all()
-        drop = len(held) - int(len(held) * share)
-        if drop:
-            oldest = np.argsort(held.at_s, kind="stable")[:drop]
-            keep = np.ones(len(held), dtype=bool)
-            keep[oldest] = False
-            self._settled = held.take(keep)
-            self._evicted_samples += drop
-        logs = sorted_logs(self._logs)
-        drop = len(logs) - int(len(logs) * share)
-        if drop:
-            self._event_ids.difference_update(logs["event_id"][:drop].to_pylist())
-            self._logs = [pa.Table.from_pylist(logs.slice(drop).to_pylist(), schema=LOG_SCHEMA)]
-            self._evicted_logs += drop
+        """Over the bound, drop the oldest tenth of time again and again until it is kept."""
+        while self._bytes() > self._max_bytes:
+            held, logs = self._all(), sorted_logs(self._logs)
+            times = np.concatenate(
+                [held.at_s, logs["at_s"].to_numpy(), np.array([state.at_s for state in self._states])]
+            )
+            cutoff_s = float(np.partition(times, len(times) // 10)[len(times) // 10])
+            self._settled = held.take(held.at_s > cutoff_s)
+            self._evicted_samples += len(held) - len(self._settled)
+            self._drop_logs(logs, cutoff_s)
+            gone = {state for state in self._states if state.at_s <= cutoff_s}
+            self._states -= gone
+            self._state_bytes -= sum(state_bytes(state) for state in gone)
+            self._evicted_states += len(gone)
+
+    def _drop_logs(self, logs: pa.Table, cutoff_s: float) -> None:
+        old = pc.less_equal(logs["at_s"], cutoff_s)
+        gone = logs.filter(old)["event_id"].to_pylist()
+        self._event_ids.difference_update(gone)
+        self._logs = [logs.filter(pc.invert(old)).combine_chunks()]
+        self._evicted_logs += len(gone)
 
     def stats(self) -> Mapping[str, int]:
         with self._lock:
-            sample_bytes, log_bytes = self._bytes()
             held = self._all()
             return {
                 "series": len(np.unique(held.series)),
                 "samples": len(held),
                 "logs": sum(len(table) for table in self._logs),
                 "states": len(self._states),
-                "bytes": sample_bytes + log_bytes,
+                "bytes": self._bytes(),
                 "evicted_samples": self._evicted_samples,
                 "evicted_logs": self._evicted_logs,
+                "evicted_states": self._evicted_states,
             }
 
     def close(self) -> None:

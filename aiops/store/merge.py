@@ -83,9 +83,6 @@ def unknown_entity(entity_id: str) -> Entity:
 
 def merged_entity(old: Entity | None, new: Entity) -> Entity:
     """``new`` over ``old``. A statement of kind Unknown never takes away a kind or name that is known."""
-    if not new.id or not new.kind:
-        raise InputError("an entity needs an id and a kind", hint="fill both", entity=new.id, kind=new.kind)
-    check_text(new.id, new.kind, new.name, *new.aliases, *new.labels, *new.labels.values())
     if old is None:
         return replace(new, aliases=tuple(sorted(set(new.aliases))), labels=frozen_labels(new.labels))
     vague = new.kind == "Unknown" and old.kind != "Unknown"
@@ -131,15 +128,26 @@ def touched_keys(delta: GraphDelta) -> tuple[RelationKey, ...]:
     return tuple(sorted(keys))
 
 
+def checked_delta(delta: GraphDelta) -> GraphDelta:
+    """``delta`` with times in UTC, if a store can hold it. Raises InputError; call it before anything is read."""
+    check_text(delta.source, *(text for key in delta.closed for text in key))
+    for entity in delta.entities:
+        if not entity.id or not entity.kind:
+            raise InputError(
+                "an entity needs an id and a kind", hint="fill both", entity=entity.id, kind=entity.kind
+            )
+        check_text(entity.id, entity.kind, entity.name, *entity.aliases)
+        check_text(*entity.labels, *entity.labels.values())
+    return replace(delta, relations=tuple(_checked(relation) for relation in delta.relations))
+
+
 def plan_delta(
     delta: GraphDelta,
     at: datetime,
     entities: Mapping[str, Entity],
     intervals: Mapping[RelationKey, Sequence[Relation]],
 ) -> DeltaPlan:
-    """What ``delta`` said at ``at`` does to the stored ``entities`` and ``intervals``. Raises InputError."""
-    at = utc(at)
-    check_text(delta.source)
+    """What the checked ``delta``, said at ``at`` (UTC), does to the stored ``entities`` and ``intervals``."""
     after = _merge_entities(delta, entities)
     created = tuple(after[key] for key in sorted(after) if key not in entities)
     updated = tuple(
@@ -149,7 +157,7 @@ def plan_delta(
     )
     histories = {key: _History(rows) for key, rows in intervals.items()}
     for relation in delta.relations:
-        histories.setdefault(relation.key, _History(())).see(_checked(relation), at)
+        histories.setdefault(relation.key, _History(())).see(relation, at)
     closed = sum(
         histories[key].close(at)
         for source, kind, target in sorted(set(delta.closed))
@@ -194,6 +202,12 @@ def _checked(relation: Relation) -> Relation:
         raise InputError(
             "a relation needs both ends and a kind",
             hint="fill source_id, kind and target_id",
+            relation=relation.key,
+        )
+    if not 0.0 <= relation.confidence <= 1.0:
+        raise InputError(
+            f"relation confidence {relation.confidence!r} is not in [0, 1]",
+            hint="say how sure the source is",
             relation=relation.key,
         )
     check_text(*relation.key, relation.redundancy_group, *relation.labels, *relation.labels.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from aiops.store.merge import check_text, frozen_labels, utc, utc_or_none
 
 
 def checked_alarm(alarm: Alarm) -> Alarm:
-    """``alarm`` with times in UTC. Raises InputError."""
+    """``alarm`` with times in UTC; a value that is no number is none. Raises InputError."""
     if not alarm.fingerprint or not alarm.entity:
         raise InputError(
             f"alarm {alarm.name!r} lacks a fingerprint or an entity", hint="fill both", alarm=alarm.id
@@ -23,6 +24,7 @@ def checked_alarm(alarm: Alarm) -> Alarm:
         alarm,
         started_at=utc(alarm.started_at),
         ended_at=utc_or_none(alarm.ended_at),
+        value=None if alarm.value is None or math.isnan(alarm.value) else alarm.value,
         labels=frozen_labels(alarm.labels),
     )
 

@@ -1,0 +1,282 @@
+"""Recent signals on disk: a ring of column chunks in one SQLite file in WAL mode.
+
+SQLite is what makes an acknowledged write survive kill -9 and power loss; the chunks are what makes a window of
+thousands of series one sort instead of a row at a time. The bound counts the bytes of the chunks: the file is somewhat
+larger, and pages of evicted chunks are used again.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aiops.contracts import Clock
+from aiops.domain.batches import EntitySeries, SignalWindow, StateObservation
+from aiops.errors import ConfigError
+from aiops.store.columns import (
+    Samples,
+    SeriesKey,
+    checked_logs,
+    checked_series,
+    checked_states,
+    first_of_each,
+    joined,
+    series_key,
+    sorted_logs,
+    state_bytes,
+    state_order,
+    unseen,
+    windowed,
+)
+from aiops.store.merge import utc
+from aiops.store.signal_chunks import (
+    BUCKET_S,
+    SIGNAL_MIGRATIONS,
+    add_chunk,
+    add_series,
+    bucket_of,
+    buckets_of,
+    count,
+    drop_silent_series,
+    holds_state,
+    known_events,
+    packed,
+    packed_logs,
+    read_samples,
+    read_series,
+    read_window,
+    unpacked,
+    unpacked_logs,
+)
+from aiops.store.sqlite_schema import SqliteDatabase
+
+
+class DiskSignalStore:
+    """SignalStore in the file at ``path``; any thread may call it, other processes may read and write it too.
+
+    Over ``max_bytes`` the oldest chunks go, by the time of what they hold. With ``max_age_s`` (needs ``clock``) so
+    does what was written longer ago than that: age counts from arrival, so that a host whose clock is ahead evicts
+    nobody else's signals.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int = 1 << 30,
+        max_age_s: float | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if max_age_s is not None and clock is None:
+            raise ConfigError("a signal store with a largest age needs a clock", hint="pass clock")
+        self._db = SqliteDatabase(path, SIGNAL_MIGRATIONS)
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen_version: int | None = None
+        self._numbers: dict[SeriesKey, int] = {}
+        self._newest: dict[int, float] = {}
+
+    # writing ----------------------------------------------------------------------------------------------------
+
+    def write_series(self, series: Iterable[EntitySeries]) -> int:
+        checked = [item for item in map(checked_series, series) if len(item.at_s)]
+        with self._lock, self._db.write() as connection:
+            try:
+                self._refresh(connection)
+                new = self._unseen(connection, self._numbered(connection, checked))
+                buckets = buckets_of(new.at_s)
+                for bucket in np.unique(buckets):
+                    part = new.take(buckets == bucket)
+                    add_chunk(connection, "sample_chunk", part.at_s, packed(part), self._now_s())
+                self._remember(connection, new)
+                self._evict(connection)
+            except BaseException:
+                self._seen_version = None  # what was remembered is of a transaction that is gone
+                raise
+            return len(new)
+
+    def _refresh(self, connection: sqlite3.Connection) -> None:
+        """Read the series again if another process wrote, or if the last write failed."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version == self._seen_version:
+            return
+        self._seen_version = version
+        rows = list(read_series(connection))
+        self._numbers = {key: number for number, key, _ in rows}
+        self._newest = {number: newest_s for number, _, newest_s in rows}
+
+    def _numbered(self, connection: sqlite3.Connection, series: Sequence[EntitySeries]) -> Samples:
+        parts: list[Samples] = []
+        for item in series:
+            key = series_key(item)
+            number = self._numbers.get(key)
+            if number is None:
+                number = self._numbers[key] = add_series(connection, key)
+            times, values = np.asarray(item.at_s, np.float64), np.asarray(item.value, np.float64)
+            parts.append(Samples(np.full(len(times), number, np.int64), times, values))
+        return joined(parts)
+
+    def _unseen(self, connection: sqlite3.Connection, samples: Samples) -> Samples:
+        """Without what is held already. Only series that go back in time need a look at the chunks."""
+        numbers, first, counts = np.unique(samples.series, return_index=True, return_counts=True)
+        newest = np.array([self._newest.get(int(number), -math.inf) for number in numbers])
+        late = samples.at_s <= np.repeat(newest, counts)
+        if not late.any():
+            return samples
+        held = list(read_samples(connection, buckets_of(samples.at_s[late]).tolist()))
+        wanted = numbers[samples.at_s[first] <= newest]
+        return unseen(samples, joined([part.take(np.isin(part.series, wanted)) for part in held]))
+
+    def _remember(self, connection: sqlite3.Connection, new: Samples) -> None:
+        numbers, first = np.unique(new.series, return_index=True)
+        last = np.append(first[1:], len(new))[: len(first)] - 1
+        ahead = [
+            (newest_s, number)
+            for number, newest_s in zip(numbers.tolist(), new.at_s[last].tolist(), strict=True)
+            if newest_s > self._newest.get(number, -math.inf)
+        ]
+        self._newest.update((number, newest_s) for newest_s, number in ahead)
+        connection.executemany("UPDATE series SET newest_s = ? WHERE number = ?", ahead)
+
+    def write_logs(self, logs: pa.Table) -> int:
+        table = first_of_each(checked_logs(logs))
+        ids = table["event_id"].to_pylist()
+        with self._db.write() as connection:
+            known = known_events(connection, ids)
+            new = (
+                table.filter(pa.array([event not in known for event in ids], pa.bool_())) if known else table
+            )
+            connection.executemany(
+                "INSERT INTO log_event VALUES (?)", [(event,) for event in ids if event not in known]
+            )
+            buckets = buckets_of(new["at_s"].to_numpy())
+            for bucket in np.unique(buckets):
+                part = new.filter(pa.array(buckets == bucket))
+                add_chunk(connection, "log_chunk", part["at_s"].to_numpy(), packed_logs(part), self._now_s())
+            self._evict(connection)
+            return len(new)
+
+    def write_states(self, states: Iterable[StateObservation]) -> int:
+        rows = [
+            (state.at_s, state.entity, state.property, state.value, state_bytes(state), self._now_s())
+            for state in checked_states(states)
+        ]
+        with self._db.write() as connection:
+            new = [row for row in dict.fromkeys(rows) if not holds_state(connection, row[:4])]
+            connection.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?)", new)
+            count(connection, "bytes", sum(row[4] for row in new))
+            self._evict(connection)
+            return len(new)
+
+    def _now_s(self) -> float | None:
+        return None if self._clock is None else self._clock.now().timestamp()
+
+    # eviction ---------------------------------------------------------------------------------------------------
+
+    def _evict(self, connection: sqlite3.Connection) -> None:
+        (held_bytes,) = connection.execute("SELECT value FROM counter WHERE name = 'bytes'").fetchone()
+        excess = held_bytes - self._max_bytes
+        if excess > 0:
+            while excess > 0:
+                excess -= _evict_oldest(connection)
+            drop_silent_series(connection)
+            self._seen_version = None
+        now_s = self._now_s()
+        if self._max_age_s is None or now_s is None:
+            return
+        for table in ("sample_chunk", "log_chunk"):
+            sql = f"SELECT id FROM {table} WHERE written_s < ? ORDER BY id"  # noqa: S608 (constant table)
+            for (chunk,) in connection.execute(sql, (now_s - self._max_age_s,)).fetchall():
+                _evict_chunk(connection, table, chunk)
+        _evict_states(connection, "written_s < ?", now_s - self._max_age_s)
+
+    # reading ----------------------------------------------------------------------------------------------------
+
+    def window(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> SignalWindow:
+        start, end = utc(start), utc(end)
+        begin_s, end_s = start.timestamp(), end.timestamp()
+        wanted = None if entities is None else frozenset(entities)
+        with self._db.read() as connection:
+            keys = {number: key for number, key, _ in read_series(connection)}
+            parts = [unpacked(data) for data in read_window(connection, "sample_chunk", begin_s, end_s)]
+            tables = [unpacked_logs(data) for data in read_window(connection, "log_chunk", begin_s, end_s)]
+            sql = "SELECT at_s, entity, property, value FROM state WHERE at_s >= ? AND at_s < ?"
+            states = [StateObservation(*row) for row in connection.execute(sql, (begin_s, end_s))]
+        chosen = np.zeros(max(keys, default=0) + 1, dtype=bool)
+        chosen[[number for number, key in keys.items() if wanted is None or key[0] in wanted]] = True
+        cut = [
+            part.take((part.at_s >= begin_s) & (part.at_s < end_s) & chosen[part.series]) for part in parts
+        ]
+        logs = sorted_logs(tables)
+        keep = pc.and_(pc.greater_equal(logs["at_s"], begin_s), pc.less(logs["at_s"], end_s))
+        if wanted is not None:
+            keep = pc.and_(keep, pc.is_in(logs["entity"], pa.array(sorted(wanted), pa.string())))
+        kept = (state for state in states if wanted is None or state.entity in wanted)
+        return SignalWindow(
+            start, end, windowed(joined(cut), keys), logs.filter(keep), tuple(sorted(kept, key=state_order))
+        )
+
+    def stats(self) -> Mapping[str, int]:
+        with self._db.read() as connection:
+            samples, logs, states = (
+                connection.execute(sql).fetchone()[0]
+                for sql in (
+                    "SELECT coalesce(sum(item_count), 0) FROM sample_chunk",
+                    "SELECT coalesce(sum(item_count), 0) FROM log_chunk",
+                    "SELECT count(*) FROM state",
+                )
+            )
+            (series,) = connection.execute("SELECT count(*) FROM series").fetchone()
+            counters = dict(connection.execute("SELECT name, value FROM counter"))
+        return {"series": series, "samples": samples, "logs": logs, "states": states, **counters}
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _evict_oldest(connection: sqlite3.Connection) -> int:
+    """Drop the chunk that ends first, or the states of that time where they are older. Returns bytes."""
+    oldest: list[tuple[float, str, int]] = []
+    for table in ("sample_chunk", "log_chunk"):
+        sql = f"SELECT last_s, id FROM {table} ORDER BY bucket, last_s, id LIMIT 1"  # noqa: S608 (constant table)
+        oldest += [(last_s, table, chunk) for last_s, chunk in connection.execute(sql)]
+    oldest += [
+        (at_s, "state", 0)
+        for (at_s,) in connection.execute("SELECT min(at_s) FROM state")
+        if at_s is not None
+    ]
+    last_s, table, chunk = min(oldest)
+    if table == "state":
+        return _evict_states(connection, "at_s < ?", (bucket_of(last_s) + 1) * BUCKET_S)
+    return _evict_chunk(connection, table, chunk)
+
+
+def _evict_chunk(connection: sqlite3.Connection, table: str, chunk: int) -> int:
+    sql = f"DELETE FROM {table} WHERE id = ? RETURNING item_count, byte_count, data"  # noqa: S608 (constant table)
+    items, size, data = connection.execute(sql, (chunk,)).fetchall()[0]
+    name = "evicted_samples" if table == "sample_chunk" else "evicted_logs"
+    count(connection, name, items)
+    count(connection, "bytes", -size)
+    if table == "log_chunk":
+        ids = unpacked_logs(data)["event_id"].to_pylist()
+        connection.executemany("DELETE FROM log_event WHERE event_id = ?", [(event,) for event in ids])
+    return int(size)
+
+
+def _evict_states(connection: sqlite3.Connection, where: str, given: float) -> int:
+    sql = f"DELETE FROM state WHERE {where} RETURNING byte_count"  # noqa: S608 (constant condition)
+    gone = [size for (size,) in connection.execute(sql, (given,)).fetchall()]
+    count(connection, "evicted_states", len(gone))
+    count(connection, "bytes", -sum(gone))
+    return int(sum(gone))

@@ -1,0 +1,48 @@
+"""Entities and the names that they answer to in the embedded database."""
+# ruff: noqa: S608 (the only things formatted into SQL here are constant column lists and question marks)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from aiops.domain.graph import Entity
+from aiops.store.merge import merged_entity, names_of, unknown_entity
+from aiops.store.sqlite_rows import ENTITY_COLUMNS, entity_of, entity_row
+from aiops.store.sqlite_schema import chunks, marks
+
+
+def load_entities(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Entity]:
+    """The stored ones of ``ids``."""
+    found: dict[str, Entity] = {}
+    for part in chunks(ids):
+        sql = f"SELECT {ENTITY_COLUMNS} FROM entity WHERE id IN ({marks(len(part))})"
+        found.update((row[0], entity_of(row)) for row in connection.execute(sql, part))
+    return found
+
+
+def write_entities(
+    connection: sqlite3.Connection, created: Sequence[Entity], updated: Sequence[tuple[Entity, Entity]] = ()
+) -> None:
+    """Insert and update entities and the names that they answer to."""
+    connection.executemany("INSERT INTO entity VALUES (?, ?, ?, ?, ?)", map(entity_row, created))
+    connection.executemany(
+        "UPDATE entity SET kind = ?2, name = ?3, aliases = ?4, labels = ?5 WHERE id = ?1",
+        [entity_row(new) for _, new in updated],
+    )
+    renamed = [(old, new) for old, new in updated if names_of(old) != names_of(new)]
+    connection.executemany("DELETE FROM entity_name WHERE entity_id = ?", [(old.id,) for old, _ in renamed])
+    named = (*created, *(new for _, new in renamed))
+    connection.executemany(
+        "INSERT INTO entity_name VALUES (?, ?)",
+        [(name, entity.id) for entity in named for name in names_of(entity)],
+    )
+
+
+def ensure_entities(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
+    """Make place-holders for those of ``ids`` that are not there."""
+    wanted = sorted(set(ids))
+    known = load_entities(connection, wanted)
+    write_entities(
+        connection, [merged_entity(None, unknown_entity(key)) for key in wanted if key not in known]
+    )
