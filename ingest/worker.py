@@ -189,6 +189,14 @@ class IngestWorker:
         with self._lock:
             return self._resolver.ambiguous()
 
+    def candidates(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Ids of stored entities that ``labels`` may mean, sorted; several where they are ambiguous. Makes none."""
+        with self._lock:
+            found = self._resolver.resolve(labels)
+            if found is None:
+                return ()
+            return found.ambiguous or ((found.entity,) if found.matched else ())
+
     def counters(self) -> Mapping[str, Taken]:
         """What was taken so far, by source."""
         return self._counters.by_source()
