@@ -120,10 +120,11 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
         sighting,
         explained,
         vetoes=_vetoes(maintenance, matter.healthy, evidence),
+        bounds=weights.paths,
         weights=weights.ranking,
     )
     own = {cause.entity: _evidence_of(cause, evidence) for cause in ranking.causes}
-    listed = _listed(ranking.causes, own, weights.ranking)
+    listed = _listed(ranking.causes, own, sighting, weights.ranking)
     accounts = _accounts(graph, sighting, complaints, explained, listed, weights)
     order = first_by_difference(listed, [accounts.of(cause.members) for cause in listed])
     listed = tuple(listed[place] for place in order)
@@ -180,16 +181,28 @@ def _evidence_of(cause: Ranked, evidence: EvidenceSet) -> tuple[Evidence, ...]:
 
 
 def _listed(
-    causes: Sequence[Ranked], own: Mapping[str, tuple[Evidence, ...]], weights: RankingWeights
+    causes: Sequence[Ranked],
+    own: Mapping[str, tuple[Evidence, ...]],
+    sighting: Sighting,
+    weights: RankingWeights,
 ) -> tuple[Ranked, ...]:
     """The first ``causes``, but beyond ``fill`` only those with evidence, and never one with nothing at all."""
     listed: list[Ranked] = []
     for cause in causes:
         if len(listed) == weights.causes:
             break
-        if carries_evidence(cause, own[cause.entity]) or (len(listed) < weights.fill and cause.total > 0):
+        if carries_evidence(cause, own[cause.entity]) or (
+            len(listed) < weights.fill and _may_fill(cause, sighting)
+        ):
             listed.append(cause)
     return tuple(listed)
+
+
+def _may_fill(cause: Ranked, sighting: Sighting) -> bool:
+    """Something must speak for it, and it must not have been heard from and found well: those are ruled out."""
+    if cause.total <= 0:
+        return False
+    return cause.score["prior"] > 0 or not sighting.telemetry.issuperset(cause.members)
 
 
 def _nothing_speaks(

@@ -2,14 +2,18 @@
 
 For every row of the table
 
-    total = prior + rule x support + model x delta + path x way + coverage x share + change x fresh
+    total = prior + rule x support + model x delta + path x way + coverage x share
+          + change x fresh - consequence x owed
 
 where ``support`` in [-1, 1] comes from rule firings, ``delta`` is the network's bounded correction, ``way`` in [0, 1] how
 plausibly failure travels to where it hurts, ``share`` in [0, 1] the weighted share of complaints it would explain, each
-by the plausibility of its path, and ``fresh`` in [0, 1] how recently a recorded change touched it, times the
-plausibility that it reaches a complaint. Then: a veto removes a row and states why; a pin lifts it among the first and
-states why; a cause nobody measures is inferred from what it would explain; rows of one group become one cause; ties
-fall to the smaller id. All weights are in :class:`RankingWeights`.
+by the plausibility of its path, ``fresh`` in [0, 1] how recently a recorded change touched it, times the plausibility
+that it reaches a complaint, and ``owed`` in [0, 1] how plausibly another candidate with evidence about as strong is the
+cause of this one (who was first decides where each could be the other's).
+
+Then: a veto removes a row and states why; a pin lifts it among the first and states why; a cause nobody measures is
+inferred from what it would explain; rows of one group become one cause; ties fall to the smaller id. All weights are in
+:class:`RankingWeights`.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import numpy as np
 from aiops.domain.batches import FloatArray
 from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, RuleOutcome
 from aiops.reasoning.complaints import Complaints
+from aiops.reasoning.paths import PathBounds, reach
 from aiops.reasoning.spread import FailureGraph, Sighting
 
 
@@ -35,9 +40,10 @@ class RankingWeights:
     least here. ``causes``: most causes listed; ``fill``: so many are listed even where evidence is thin.
     ``explains_from``: plausibility (product over hops) from which a complaint counts as explained.
     ``early_tolerance_s``: a complaint this much before the cause showed is not explained by it.
-    ``inferred_*``: when a cause without telemetry is lifted to the first place: it must explain so many entities, such
-    a share of the weight of complaints, no observed candidate more than that ratio of it, all within that span.
-    ``counterfactuals``: so many causes are scored again as healthy.
+    ``consequence_ratio``: the other's prior must be at least that part of this one's; ``consequence_rows``: so many
+    candidates are compared. ``inferred_*``: when a cause without telemetry is lifted to the first place: it must explain
+    so many entities, such a share of the weight of complaints, no observed candidate more than that ratio of it, all
+    within that span. ``counterfactuals``: so many causes are scored again as healthy.
     """
 
     prior: float = 1.0
@@ -47,6 +53,9 @@ class RankingWeights:
     coverage: float = 0.25
     change: float = 1.5
     change_decay_s: float = 1800.0
+    consequence: float = 0.25
+    consequence_ratio: float = 0.8
+    consequence_rows: int = 30
     pin_rank: int = 3
     causes: int = 10
     fill: int = 5
@@ -73,6 +82,12 @@ class Explained:
         if not len(self.entities):
             return np.zeros(self.plausibility.shape[1])
         return np.asarray(self.weights @ self.plausibility)
+
+    def count(self) -> FloatArray:
+        """The same with every explained complaint counted in full, however long its path."""
+        if not len(self.entities):
+            return np.zeros(self.plausibility.shape[1])
+        return np.asarray(self.weights @ (self.plausibility > 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +157,21 @@ def rank(
     explained: Explained,
     *,
     vetoes: tuple[Veto, ...] = (),
+    bounds: PathBounds | None = None,
     weights: RankingWeights | None = None,
 ) -> Ranking:
     """Order the candidates of ``table``. ``vetoes`` come on top of those of the rules."""
     settings = weights or RankingWeights()
     terms = _terms(table, rules, correction, graph, sighting, explained, settings)
-    inferred = _infer(table, terms, graph, sighting, explained, settings)
     vetoed = {
         firing.entity: Veto(firing.entity, firing.statement, firing.evidence)
         for firing in _effect(rules, "veto")
     }
     vetoed.update({veto.entity: veto for veto in vetoes})
+    owed = _owed(table, frozenset(vetoed), graph, sighting, bounds or PathBounds(), settings)
+    terms["consequence"] = -settings.consequence * owed
+    terms["total"] = terms["total"] + terms["consequence"]
+    inferred = _infer(table, terms, graph, sighting, explained, settings)
     pins = {firing.entity: firing for firing in reversed(_effect(rules, "pin"))}
     causes = _merge(table, terms, inferred, frozenset(vetoed), pins)
     return Ranking(_lift_pinned(causes, settings.pin_rank), tuple(vetoed[key] for key in sorted(vetoed)))
@@ -231,6 +250,42 @@ def _taken(values: FloatArray, columns: np.typing.NDArray[np.int64]) -> FloatArr
     return np.where(columns >= 0, values[np.maximum(columns, 0)], 0.0)
 
 
+def _owed(
+    table: CandidateTable,
+    vetoed: frozenset[str],
+    graph: FailureGraph,
+    sighting: Sighting,
+    bounds: PathBounds,
+    weights: RankingWeights,
+) -> FloatArray:
+    """How plausibly another failing candidate is the cause of this one, float64 [rows], 0 beyond the first rows."""
+    owed = np.zeros(len(table.entities))
+    rows = [
+        row
+        for row, entity in enumerate(table.entities)
+        if table.prior[row] > 0
+        and entity in sighting.failing
+        and entity in graph.index
+        and entity not in vetoed
+    ]
+    rows = sorted(rows, key=lambda row: (-float(table.prior[row]), table.entities[row]))[
+        : weights.consequence_rows
+    ]
+    names = [table.entities[row] for row in rows]
+    columns = [graph.index[name] for name in names]
+    between = np.exp(reach(graph, names, bounds)[:, columns]) if names else np.zeros((0, 0))
+    between[between < weights.explains_from] = 0.0
+    for effect, row in enumerate(rows):
+        for cause, other in enumerate(rows):
+            if row == other or table.group[row] == table.group[other] or between[effect, cause] <= 0:
+                continue
+            lead_s = sighting.onset_s[names[effect]] - sighting.onset_s[names[cause]]
+            first = lead_s > 0 if between[cause, effect] > 0 else lead_s >= -weights.early_tolerance_s
+            if first and table.prior[other] >= weights.consequence_ratio * table.prior[row]:
+                owed[row] = max(owed[row], between[effect, cause])
+    return owed
+
+
 def _infer(
     table: CandidateTable,
     terms: dict[str, FloatArray],
@@ -241,7 +296,7 @@ def _infer(
 ) -> frozenset[str]:
     """Lift what nobody measures and what alone explains most of it; adds the term ``inferred`` and changes ``total``."""
     terms["inferred"] = np.zeros(len(table.entities))
-    share = explained.share()
+    share, near = explained.count(), explained.share()
     observed = [share[graph.index[e]] for e in table.entities if e in graph.index and sighting.observed(e)]
     rival = max(observed, default=0.0)
     lifted = []
@@ -262,8 +317,8 @@ def _infer(
         if max(onsets) - min(onsets) > weights.inferred_span_s:
             continue
         rows = [other for other, name in enumerate(table.entities) if name in effects]
-        target = (
-            max((terms["total"][other] for other in rows), default=0.0) + weights.coverage * share[column]
+        target = max((terms["total"][other] for other in rows), default=0.0) + weights.coverage * (
+            share[column] + near[column]
         )
         terms["inferred"][row] = max(0.0, target - terms["total"][row])
         lifted.append(entity)

@@ -1,8 +1,9 @@
 """The candidate subgraph of an incident: what reasoning gets to see of the topology, as it stood when it began.
 
 Seeds are what the incident names; everything within ``depth`` relations of a seed is taken. Entities found there that
-have an alarm open in the window become seeds too, for a bounded number of rounds: so a chain goes on beyond entities
-that say nothing, and alarms elsewhere, however many, are never looked at. An island stays an island.
+have an alarm open in the window become seeds too, and so does what several of them depend on, for a bounded number of
+rounds: so a chain goes on beyond entities that say nothing, all that a shared cause would take down is seen, and alarms
+elsewhere, however many, are never looked at. An island stays an island.
 
 Relations that were valid ``topology_margin_s`` before the start are taken as well: topology learned from live data
 vanishes with the fault, a moment before anybody notices.
@@ -16,19 +17,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from aiops.contracts import GraphStore
-from aiops.domain.graph import Entity, Relation, Subgraph
+from aiops.domain.graph import Entity, Relation, Spread, Subgraph, causes_of, relation_kind
 from aiops.domain.occurrences import Alarm, Incident
+from aiops.reasoning.spread import PLACES
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalBounds:
-    """``depth``: relations from a seed. ``entities``: most entities in a subgraph. ``rounds``: how often alarmed
-    neighbours become seeds. ``seeds``: most of them. ``topology_margin_s``: see the module."""
+    """``depth``: relations from a seed. ``entities``: most entities in a subgraph. ``rounds``: how often neighbours
+    become seeds. ``seeds``: most of them. ``shared_by``: what so many alarmed entities depend on is a seed, at most
+    ``shared_seeds`` of them a round. ``topology_margin_s``: see the module."""
 
     depth: int = 3
     entities: int = 500
     rounds: int = 3
     seeds: int = 100
+    shared_by: int = 3
+    shared_seeds: int = 10
     topology_margin_s: float = 300.0
 
 
@@ -113,14 +118,43 @@ def _joining(
     seeds: Sequence[str],
     limits: RetrievalBounds,
 ) -> tuple[str, ...]:
-    """Alarmed entities that are no seed yet, nearest to what the incident names first."""
+    """What many alarmed entities depend on, then alarmed entities that are no seed yet, nearest to the named first."""
     room = limits.seeds - len(seeds)
-    fresh = {alarm.entity for alarm in alarms} - set(seeds)
-    if room <= 0 or not fresh:
+    alarmed = {alarm.entity for alarm in alarms}
+    fresh = alarmed - set(seeds)
+    if room <= 0:
         return ()
     distance = distances(subgraph, named)
     ranked = sorted(fresh, key=lambda entity: (distance.get(entity, len(subgraph.entities)), entity))
-    return tuple(ranked[:room])
+    shared = [
+        entity for entity in meeting_points(subgraph, alarmed | set(named), limits) if entity not in seeds
+    ]
+    return tuple(dict.fromkeys((*shared, *ranked)))[:room]
+
+
+def meeting_points(subgraph: Subgraph, alarmed: Iterable[str], limits: RetrievalBounds) -> tuple[str, ...]:
+    """What at least ``shared_by`` alarmed entities depend on, the most shared first.
+
+    Only relations that say who depends on whom lead there, not those that spread both ways; places count as causes.
+    """
+    places = {entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES}
+    above: dict[str, set[str]] = {}
+    for relation in subgraph.relations:
+        for cause, effect in causes_of(relation):
+            if relation_kind(relation.kind).spread is not Spread.BOTH or (
+                cause in places and effect not in places
+            ):
+                above.setdefault(effect, set()).add(cause)
+    met: dict[str, int] = {}
+    for entity in sorted(set(alarmed)):
+        border, seen = {entity}, {entity}
+        for _ in range(limits.depth):
+            border = {cause for at in border for cause in above.get(at, ())} - seen
+            seen |= border
+        for cause in seen - {entity}:
+            met[cause] = met.get(cause, 0) + 1
+    shared = sorted((-count, cause) for cause, count in met.items() if count >= limits.shared_by)
+    return tuple(cause for _, cause in shared[: limits.shared_seeds])
 
 
 def distances(subgraph: Subgraph, seeds: Iterable[str]) -> dict[str, int]:

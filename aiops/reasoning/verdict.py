@@ -32,6 +32,7 @@ class VerdictWeights:
     strong: float = 5.0  # evidence of this strength counts in full
     full_margin: float = 0.5  # a lead of this much over the next counts in full
     inferred: float = 0.7  # factor where the cause itself was never seen
+    unseen: float = 0.3  # most that a cause without evidence gets
     high: float = 0.7
     medium: float = 0.4
     confirmed_coverage: float = 0.75
@@ -63,7 +64,11 @@ def confidence(
         + weights.margin * min(1.0, max(0.0, lead) / weights.full_margin)
         + weights.rule * (1.0 if cause.score["rule"] > 0 else 0.0)
     )
-    return round(min(1.0, mixed * (weights.inferred if cause.inferred else 1.0)), 4)
+    if cause.inferred:
+        mixed *= weights.inferred
+    elif not carries_evidence(cause, evidence):
+        mixed = min(mixed, weights.unseen)
+    return round(min(1.0, mixed), 4)
 
 
 def band(value: float, weights: VerdictWeights) -> str:

@@ -1,0 +1,34 @@
+"""Empty stores for every end-to-end test: in memory, embedded, and on a real Neo4j."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aiops.contracts import GraphStore, SignalStore
+from aiops.store.memory import MemoryGraphStore, MemorySignalStore
+from aiops.store.signals import DiskSignalStore
+from aiops.store.sqlite import SqliteGraphStore
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("neo4j", marks=pytest.mark.integration)])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[GraphStore, SignalStore]]:
+    graph: GraphStore
+    signals: SignalStore
+    if request.param == "memory":
+        graph, signals = MemoryGraphStore(), MemorySignalStore()
+    elif request.param == "sqlite":
+        graph = SqliteGraphStore(tmp_path / "graph.db")
+        signals = DiskSignalStore(tmp_path / "signals.db", 1 << 28)
+    else:
+        from aiops.store.neo4j import Neo4jGraphStore
+        from tests.support.neo4j_server import empty
+
+        server = request.getfixturevalue("neo4j_server")
+        empty(server)
+        graph, signals = Neo4jGraphStore(server.uri, server.user, server.password), MemorySignalStore()
+    yield graph, signals
+    signals.close()
+    graph.close()
