@@ -11,8 +11,8 @@ from pathlib import Path
 from scenarios.lab.commands import LabError
 
 ROOT = Path("/sys/fs/cgroup")
-CONTROLLERS = ("cpu", "cpuacct", "memory")
-PERIOD_US = 50_000
+CONTROLLERS = ("cpu", "cpuacct", "memory", "cpuset")  # lxcfs looks a host up by its cpuset
+PERIOD_US = 100_000
 
 
 class ControlGroups:
@@ -27,12 +27,14 @@ class ControlGroups:
             if not (ROOT / controller).is_dir():
                 raise LabError(f"no control groups of version 1 at {ROOT / controller}")
             (ROOT / controller / self.lab).mkdir()
+        _all_processors(ROOT / "cpuset" / self.lab)
         (ROOT / "cpu" / self.lab / "cpu.shares").write_text(str(cpu_shares))
 
     def add(self, host: str, cpu_cores: float, memory_mb: int) -> None:
         for controller in CONTROLLERS:
             self.path(controller, host).mkdir()
         self._hosts.append(host)
+        _all_processors(self.path("cpuset", host))
         cpu = self.path("cpu", host)
         (cpu / "cpu.cfs_period_us").write_text(str(PERIOD_US))
         (cpu / "cpu.cfs_quota_us").write_text(str(int(cpu_cores * PERIOD_US)))
@@ -69,6 +71,11 @@ class ControlGroups:
             return [int(pid) for pid in (self.path("cpu", host) / "cgroup.procs").read_text().split()]
         except FileNotFoundError:
             return []
+
+
+def _all_processors(group: Path) -> None:
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        (group / name).write_text((ROOT / "cpuset" / name).read_text())
 
 
 def _remove_group(path: Path) -> None:

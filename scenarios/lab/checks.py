@@ -43,7 +43,8 @@ def inspect(folder: Path, injected: float) -> Findings:
     size = sum(path.stat().st_size for path in folder.iterdir())
     speakers, frames = _speakers(read_frames(folder / SYSLOG_FILE))
     bodies = sum(1 for _ in read_frames(folder / REMOTE_WRITE_FILE))
-    before, after = [], []
+    before: list[str] = []
+    after: list[str] = []
     for alert in firing_alerts(read_frames(folder / ALERTMANAGER_FILE)):
         late = datetime.fromisoformat(alert["startsAt"]).timestamp() >= injected
         where = alert["labels"].get("instance") or alert["labels"].get("service") or ""

@@ -179,8 +179,8 @@ class DataCentre:
                 (target / "flags.json").write_text("{}")
         image = home / "disk.img"
         if host.disk:
-            with image.open("wb") as file:
-                file.truncate(host.disk.size_mb * 1024 * 1024)
+            with image.open("wb") as blocks:
+                blocks.truncate(host.disk.size_mb * 1024 * 1024)
             run(["mkfs.ext4", "-q", "-m", "0", str(image)])
         self._launch(
             host.name,

@@ -92,16 +92,32 @@ def congestion(switch: str, port: str, host: str, rate: str) -> Callable[[Site],
     return inject
 
 
+GREEDY_WRITER = """
+import os, sys, time
+with open(sys.argv[1], "wb", buffering=0) as file:
+    size = 1 << 20
+    while True:
+        try:
+            file.write(b"0" * size)
+            os.fsync(file.fileno())
+        except OSError:
+            size = max(size // 4, 512)
+            time.sleep(0.05)
+"""
+
+
 def fill_disk(host: str, file: str) -> Callable[[Site], None]:
+    """Start a dump that never ends and takes whatever room there is, also what becomes free later."""
+
     def inject(site: Site) -> None:
-        site.shell(host, "sh", "-c", f"dd if=/dev/zero of={file} bs=1M 2>/dev/null; sync; true")
+        site.ask(host, op="spawn", argv=["/usr/bin/python3", "-c", GREEDY_WRITER, file])
 
     return inject
 
 
 def burn_cpu(host: str, workers: int) -> Callable[[Site], None]:
     def inject(site: Site) -> None:
-        site.ask(host, op="spawn", argv=["stress-ng", "--cpu", str(workers), "--quiet"], user="nobody")
+        site.ask(host, op="spawn", argv=["stress-ng", "--cpu", str(workers), "--quiet", "--temp-path", "/dev/shm"], user="nobody")
 
     return inject
 
@@ -134,8 +150,8 @@ def reload_proxy(site: Site) -> None:
 
 
 def limit_cache_clients(site: Site) -> None:
-    site.shell("cache-1", "redis-cli", "config", "set", "maxclients", "1")
-    site.shell("cache-1", "redis-cli", "client", "kill", "type", "normal", "skipme", "yes")
+    commands = "config set maxclients 1\\nclient kill type normal skipme yes\\n"
+    site.shell("cache-1", "sh", "-c", f"printf '{commands}' | redis-cli")
 
 
 def tune_cache(site: Site) -> None:
@@ -211,8 +227,8 @@ FAULTS: tuple[Fault, ...] = (
         _link_ends("access-2", "swp2", "cat-1", "packet_loss"),
     ),
     Fault(
-        "link-congestion", "The link of db-1 passes no more than 64 kbit/s.",
-        congestion("access-4", "swp1", "db-1", "64kbit"), _link_ends("access-4", "swp1", "db-1", "congestion"),
+        "link-congestion", "The link of db-1 passes no more than 24 kbit/s.",
+        congestion("access-4", "swp1", "db-1", "24kbit"), _link_ends("access-4", "swp1", "db-1", "congestion"),
         (HARMLESS_TUNING,),
     ),
     Fault(
@@ -221,12 +237,12 @@ FAULTS: tuple[Fault, ...] = (
         (("disk:db-1/data", "disk_full"), ("host:db-1", "disk_full")),
     ),
     Fault(
-        "cpu-hog", "A batch job takes the processors of db-1.", burn_cpu("db-1", 8),
+        "cpu-hog", "A batch job takes the processors of db-1.", burn_cpu("db-1", 12),
         (("host:db-1", "cpu_saturation"),), (HARMLESS_RELOAD,),
     ),
     Fault(
         "memory-leak", "The shop on app-1 leaks until the kernel kills it, again and again.",
-        leak_memory("app-1", 2048), (("instance:shop@app-1", "memory_leak"),),
+        leak_memory("app-1", 640), (("instance:shop@app-1", "memory_leak"),),
     ),
     Fault(
         "cache-refuses", "Redis takes no more than one client.", limit_cache_clients,
@@ -264,17 +280,17 @@ HELD_OUT: tuple[Fault, ...] = (
         ),
     ),
     Fault(
-        "bad-proxy-config-b", "nginx is reloaded with the catalogue's address among the shop's upstreams.",
-        edit_and_reload_proxy("10.77.3.12:8000", "10.77.2.21:8000"), (("service:edge", "bad_config"),),
-        (Change("CHG-2251", "Renumber the shop's second instance", "config", ("service:edge",), "n.abara", -4, 6),),
+        "bad-proxy-config-b", "nginx is reloaded so that it listens on port 8088 instead of 80.",
+        edit_and_reload_proxy("listen 80;", "listen 8088;"), (("service:edge", "bad_config"),),
+        (Change("CHG-2251", "Prepare the edge proxy for a second listener", "config", ("service:edge",), "n.abara", -4, 6),),
     ),
     Fault(
         "link-loss-b", "Two fifths of the frames on the link of cache-1 are lost.",
         packet_loss("access-3", "swp2", 40), _link_ends("access-3", "swp2", "cache-1", "packet_loss"),
     ),
     Fault(
-        "link-congestion-b", "The link of cat-1 passes no more than 40 kbit/s.",
-        congestion("access-2", "swp2", "cat-1", "40kbit"), _link_ends("access-2", "swp2", "cat-1", "congestion"),
+        "link-congestion-b", "The link of cat-1 passes no more than 32 kbit/s.",
+        congestion("access-2", "swp2", "cat-1", "32kbit"), _link_ends("access-2", "swp2", "cat-1", "congestion"),
         (HARMLESS_RELOAD,),
     ),
     Fault(
@@ -282,12 +298,12 @@ HELD_OUT: tuple[Fault, ...] = (
         (("disk:cache-1/data", "disk_full"), ("host:cache-1", "disk_full")),
     ),
     Fault(
-        "cpu-hog-b", "A batch job takes the processors of cat-1.", burn_cpu("cat-1", 24),
+        "cpu-hog-b", "A batch job takes the processors of cat-1.", burn_cpu("cat-1", 48),
         (("host:cat-1", "cpu_saturation"),),
     ),
     Fault(
         "memory-leak-b", "The shop on app-2 leaks until the kernel kills it, again and again.",
-        leak_memory("app-2", 2560), (("instance:shop@app-2", "memory_leak"),), (HARMLESS_RELOAD,),
+        leak_memory("app-2", 800), (("instance:shop@app-2", "memory_leak"),), (HARMLESS_RELOAD,),
     ),
     Fault(
         "cache-stopped-b", "Redis on cache-1 is stopped.", stop("cache-1", "redis"), (("cache:sessions", "stopped"),),

@@ -88,7 +88,7 @@ HOSTS: tuple[Host, ...] = (
         "10.77.4.41",
         "access-4",
         "swp1",
-        0.4,
+        0.3,
         384,
         "rfc5424-tcp",
         ("postgresql", "postgres-exporter"),

@@ -51,7 +51,7 @@ def seal(received: Path, folder: Path, fault: Fault, start: float, injected: flo
     """Write the folder of the recording. ``label.json`` and ``changes.json`` alone come from the fault."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in RAW_FILES:
-        write_frames(folder / f"{name}.zst", read_raw(received / name, start, end), level=19)
+        write_frames(folder / f"{name}.zst", read_raw(received / name, start, end), level=12)
     changes = [
         {
             "external_id": change.external_id,

@@ -322,9 +322,9 @@ class Supervisor:
         self.selector.register(server, selectors.EVENT_READ, ("control", "", 0))
         for program in self.programs.values():
             self.start(program)
-        next_tick = 0.0
+        next_tick = next_report = 0.0
         while True:
-            for key, _ in self.selector.select(timeout=1.0):
+            for key, _ in self.selector.select(timeout=2.0):
                 what, name, pid = key.data
                 if what == "wake":
                     os.read(wake_read, 4096)
@@ -339,6 +339,8 @@ class Supervisor:
                 next_tick = time.monotonic() + 1.0
                 self.restart_due()
                 self.journal.flush()
+            if time.monotonic() >= next_report:
+                next_report = time.monotonic() + 4.0
                 self.write_states()
 
 

@@ -8,7 +8,7 @@ CREATE TABLE orders (id bigserial PRIMARY KEY, customer int NOT NULL, item int N
 
 CREATE INDEX orders_customer ON orders (customer);
 
-INSERT INTO orders (customer, item, price, note) SELECT n % 40, 1 + n % 60, 10, 'earlier' FROM generate_series(1, 4000) AS n;
+INSERT INTO orders (customer, item, price, note) SELECT n % 40, 1 + n % 60, 10, 'earlier' FROM generate_series(1, 20000) AS n;
 
 GRANT ALL ON ALL TABLES IN SCHEMA public TO shop;
 

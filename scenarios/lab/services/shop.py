@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 
 import redis
@@ -47,10 +48,11 @@ def place_order(query: dict[str, str]) -> Answer:
     price = catalogue.get(f"/price?item={item}")["price"]
     sessions.run(lambda client: client.hset(f"cart:{user}", f"item-{item}", "1"))
     row = orders.query(
-        "INSERT INTO orders (customer, item, price, note) VALUES (%s, %s, %s, repeat('x', 2000)) RETURNING id",
+        "INSERT INTO orders (customer, item, price, note) VALUES (%s, %s, %s, %s) RETURNING id",
         user,
         item,
         price,
+        secrets.token_hex(950),
     )
     orders.query("SELECT count(*), sum(price) FROM orders WHERE customer = %s", user)
     sessions.run(lambda client: client.delete(f"cart:{user}"))
