@@ -34,6 +34,9 @@ from aiops.reasoning.verdict import (
 
 #: Symptoms a cause's paths are listed to, most named and earliest first.
 LISTED_PATHS = 8
+#: The same for causes after the first ones, which only need to show that they could.
+FEW_PATHS = 2
+FIRST_CAUSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
         bounds=weights.paths,
         weights=weights.ranking,
     )
-    own = {cause.entity: _evidence_of(cause, evidence) for cause in ranking.causes}
+    by_entity = evidence.by_entity()
+    own = {cause.entity: _evidence_of(cause, by_entity) for cause in ranking.causes}
     listed = _listed(ranking.causes, own, sighting, weights.ranking)
     accounts = _accounts(graph, sighting, complaints, explained, listed, weights)
     order = first_by_difference(listed, [accounts.of(cause.members) for cause in listed])
@@ -174,9 +178,8 @@ def _vetoes(
     return tuple(found)
 
 
-def _evidence_of(cause: Ranked, evidence: EvidenceSet) -> tuple[Evidence, ...]:
-    members = frozenset(cause.members)
-    own = [item for item in evidence.items if item.entity in members]
+def _evidence_of(cause: Ranked, by_entity: Mapping[str, tuple[Evidence, ...]]) -> tuple[Evidence, ...]:
+    own = [item for member in cause.members for item in by_entity.get(member, ())]
     return tuple(sorted(own, key=lambda item: (item.at_s, item.id)))
 
 
@@ -254,7 +257,7 @@ def _findings(
                 cause,
                 entities.get(cause.entity) or Entity(cause.entity, "Unknown", cause.entity),
                 own[cause.entity],
-                _paths(cause, explained, reached, graph, sighting, weights.paths),
+                _paths(cause, explained, reached, graph, sighting, weights.paths, place),
                 accounts.of(cause.members),
                 round(covered, 6),
                 value,
@@ -287,11 +290,13 @@ def _paths(
     graph: FailureGraph,
     sighting: Sighting,
     bounds: PathBounds,
+    place: int,
 ) -> tuple[ReasoningPath, ...]:
     """To the first complaint up to three ways, to the others one each; from the member that reaches it best."""
+    most = LISTED_PATHS if place < FIRST_CAUSES else FEW_PATHS
     found: list[ReasoningPath] = []
     for row, symptom in enumerate(explained.entities):
-        if len(found) >= LISTED_PATHS:
+        if len(found) >= most:
             break
         columns = [
             (explained.plausibility[row, graph.index[m]], m) for m in cause.members if m in graph.index
@@ -300,6 +305,6 @@ def _paths(
             continue
         value, member = max(columns, key=lambda column: (column[0], column[1] == cause.entity))
         if value > 0:
-            keep = 3 if not found else 1
+            keep = 1 if found else min(3, most)
             found.extend(find_paths(graph, sighting, member, symptom, reached[row], keep=keep, bounds=bounds))
     return tuple(found)

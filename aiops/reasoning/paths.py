@@ -10,7 +10,9 @@ most ``depth`` legs, so a silent middle does not cut a chain, and a path has at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,8 +70,10 @@ def _relax(best: FloatArray, graph: FailureGraph, chosen: IntArray) -> None:
 @dataclass(frozen=True, slots=True)
 class _Partial:
     arrows: tuple[Arrow, ...]
+    at: str
     seen: frozenset[str]
     log_weight: float
+    promise: float  # of the whole path if it goes on as well as it can
     legs: int
     silent_run: int
 
@@ -91,14 +95,13 @@ def find_paths(
     limits = bounds or PathBounds()
     if cause == symptom or cause not in graph.index or not np.isfinite(guide[graph.index[cause]]):
         return ()
-    beam = [_Partial((), frozenset({cause}), 0.0, 0, 0)]
+    beam = [_Partial((), cause, frozenset({cause}), 0.0, 0.0, 0, 0)]
     finished: list[_Partial] = []
     for _ in range(limits.hops):
-        grown = [longer for partial in beam for longer in _extend(graph, partial, cause, guide, limits)]
-        finished.extend(partial for partial in grown if partial.arrows[-1].effect == symptom)
-        beam = [partial for partial in grown if partial.arrows[-1].effect != symptom]
-        beam.sort(key=lambda partial: (-_promise(graph, partial, guide), _ids(partial)))
-        del beam[limits.beam :]
+        grown = [longer for partial in beam for longer in _extend(graph, partial, guide, limits)]
+        finished.extend(partial for partial in grown if partial.at == symptom)
+        going_on = (partial for partial in grown if partial.at != symptom)
+        beam = heapq.nsmallest(limits.beam, going_on, key=lambda partial: -partial.promise)
         if not beam or len(finished) >= keep:
             break
     found = [_reasoning_path(partial, sighting) for partial in finished]
@@ -107,36 +110,29 @@ def find_paths(
 
 
 def _extend(
-    graph: FailureGraph, partial: _Partial, cause: str, guide: FloatArray, limits: PathBounds
-) -> list[_Partial]:
-    at = partial.arrows[-1].effect if partial.arrows else cause
-    longer = []
-    for arrow in graph.out.get(at, ()):
-        position = graph.index[arrow.effect]
-        if arrow.effect in partial.seen or not np.isfinite(guide[position]):
+    graph: FailureGraph, partial: _Partial, guide: FloatArray, limits: PathBounds
+) -> Iterator[_Partial]:
+    """Partial paths one hop longer, in order of entity id; equal promise keeps that order, so ties are settled."""
+    for arrow in graph.out.get(partial.at, ()):
+        if arrow.effect in partial.seen:
             continue
-        silent = bool(graph.silent[position]) and guide[position] < 0.0
-        free = silent and partial.silent_run < limits.silent_hops
-        legs = partial.legs + (0 if free else 1)
+        position = graph.index[arrow.effect]
+        rest = float(guide[position])
+        if rest == -math.inf:
+            continue
+        free = rest < 0.0 and partial.silent_run < limits.silent_hops and bool(graph.silent[position])
+        legs = partial.legs if free else partial.legs + 1
         if legs <= limits.depth:
-            longer.append(
-                _Partial(
-                    (*partial.arrows, arrow),
-                    partial.seen | {arrow.effect},
-                    partial.log_weight + arrow.log_weight,
-                    legs,
-                    partial.silent_run + 1 if free else 0,
-                )
+            log_weight = partial.log_weight + arrow.log_weight
+            yield _Partial(
+                (*partial.arrows, arrow),
+                arrow.effect,
+                partial.seen | {arrow.effect},
+                log_weight,
+                log_weight + rest,
+                legs,
+                partial.silent_run + 1 if free else 0,
             )
-    return longer
-
-
-def _promise(graph: FailureGraph, partial: _Partial, guide: FloatArray) -> float:
-    return partial.log_weight + float(guide[graph.index[partial.arrows[-1].effect]])
-
-
-def _ids(partial: _Partial) -> tuple[str, ...]:
-    return tuple(arrow.effect for arrow in partial.arrows)
 
 
 def _reasoning_path(partial: _Partial, sighting: Sighting) -> ReasoningPath:

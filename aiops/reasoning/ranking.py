@@ -304,6 +304,8 @@ def _infer(
         if entity in sighting.telemetry or sighting.observed(entity) or entity not in graph.index:
             continue
         column = graph.index[entity]
+        if share[column] < weights.inferred_share or rival > weights.inferred_ratio * share[column]:
+            continue
         effects = [
             name
             for name, value in zip(explained.entities, explained.plausibility[:, column], strict=True)
@@ -311,8 +313,6 @@ def _infer(
         ]
         onsets = [sighting.onset_s[name] for name in effects if name in sighting.onset_s]
         if len(effects) < weights.inferred_entities or len(onsets) < weights.inferred_entities:
-            continue
-        if share[column] < weights.inferred_share or rival > weights.inferred_ratio * share[column]:
             continue
         if max(onsets) - min(onsets) > weights.inferred_span_s:
             continue
