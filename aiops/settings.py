@@ -65,6 +65,10 @@ class Settings(BaseSettings):
                 raise ValueError(f"give AIOPS_{name.upper()} or AIOPS_{name.upper()}_FILE, not both")
         return self
 
+    def with_token(self, token: str) -> Settings:
+        """The same settings with this administrator's token."""
+        return self.model_copy(update={"bootstrap_token": SecretStr(token), "bootstrap_token_file": None})
+
     def secret(self, name: Literal["neo4j_password", "bootstrap_token"]) -> str | None:
         """The secret's text, from its value or its file (the last newline is no part of it).
 

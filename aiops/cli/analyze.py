@@ -102,7 +102,8 @@ def bench(
     model: Annotated[bool, typer.Option(help="Let the network correct the prior.")] = True,
 ) -> None:
     """Analyse labelled cases and score the rankings beside the baselines."""
-    from aiops.wiring import bench_cases, load
+    from aiops.wiring import load
+    from aiops.wiring.bench import bench_cases
 
     result = bench_cases(load(model_enabled=model), cases, seed=seed, only=tuple(only or ()))
     if not result["sets"]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from aiops import wiring
 from aiops.errors import AiopsError, ConfigError, StoreUnavailable
+from aiops.packages import check_package_is_ours
 from aiops.settings import Settings
 
 #: A clock before this is certainly wrong (epoch seconds of 2026-01-01).
@@ -23,7 +23,6 @@ LEAST_FREE_BYTES = 2**30
 def run_checks(settings: Settings) -> list[dict[str, object]]:
     """Every check's outcome, in the order in which a set-up fails."""
     checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
-        ("python", _python),
         ("package", _package),
         ("clock", _clock),
         ("data directory", _data_directory),
@@ -45,23 +44,9 @@ def _outcome(name: str, check: Callable[[Settings], str], settings: Settings) ->
         return {"check": name, "result": "failed", "detail": error.message, "hint": error.hint}
 
 
-def _python(_: Settings) -> str:
-    version = ".".join(str(part) for part in sys.version_info[:3])
-    if sys.version_info < (3, 11):
-        raise ConfigError(f"Python {version} is too old", hint="use 3.11 or newer")
-    return version
-
-
 def _package(_: Settings) -> str:
-    import rules
-
-    here = Path(rules.__file__ or "").parent
-    if not (here / "packs").is_dir():
-        raise ConfigError(
-            f"the package `rules` at {here} is another project's",
-            hint="install kg-aiops in an environment of its own",
-        )
-    return str(here)
+    check_package_is_ours("rules")
+    return "rules is ours"
 
 
 def _clock(_: Settings) -> str:

@@ -20,7 +20,8 @@ def demo(
 ) -> None:
     """Replay a recorded outage through the ingest pipeline into an embedded store, post the incident, print the causes."""
     from aiops.reasoning.rendering import render_markdown, render_text
-    from aiops.wiring import load, run_demo, scenarios
+    from aiops.wiring import load
+    from aiops.wiring.recordings import play, scenarios
 
     known = scenarios()
     if list_all:
@@ -35,7 +36,7 @@ def demo(
         console=Console(stderr=True), transient=True,
     ) as progress:  # fmt: skip
         task = progress.add_task(f"replaying {name}", total=1.0)
-        result = run_demo(
+        result = play(
             load(model_enabled=model),
             known[name],
             on_progress=lambda part: progress.update(task, completed=part),

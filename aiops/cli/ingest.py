@@ -29,7 +29,8 @@ def ingest(
 ) -> None:
     """Take syslog, remote write and scrapes into the graph until stopped; a stop drains what was received."""
     from aiops.telemetry import configure_logging
-    from aiops.wiring import DaemonPlan, load, run_ingest
+    from aiops.wiring import load
+    from aiops.wiring.daemon import DaemonPlan, run_ingest
 
     if not (syslog_udp or syslog_tcp or http or scrape):
         raise typer.BadParameter("name at least one source: --syslog-udp, --syslog-tcp, --http or --scrape")

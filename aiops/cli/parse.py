@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
+
+_BATCH_BYTES = 1 << 20
 
 app = typer.Typer(help="Run a parser on standard input, one JSON object a line.", no_args_is_help=True)
 
@@ -17,32 +21,45 @@ def syslog(
     ] = "UTC",
 ) -> None:
     """RFC 5424, RFC 3164 and vendors' lines to JSON; a line that is none of these becomes {"reject": reason}."""
-    from ingest.parsers.lines import syslog_json_lines
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-    _pass_through(syslog_json_lines(sys.stdin.buffer, zone=zone))
+    from ingest.parsers.lines import json_lines
+
+    try:
+        chosen = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise typer.BadParameter(
+            f"{zone!r} is no zone, for example Europe/Berlin", param_hint="--zone"
+        ) from error
+    _pass_through(json_lines(sys.stdin.buffer, received_at_s=time.time(), zone=chosen))
 
 
 @app.command()
 def metrics(
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Judge the whole document as OpenMetrics.")
+    openmetrics: Annotated[
+        bool, typer.Option("--openmetrics", help="Stamps are seconds, as OpenMetrics has them.")
     ] = False,
 ) -> None:
-    """Exposition text or OpenMetrics to JSON, one object a sample; a bad line becomes {"reject": reason, "line": n}."""
-    from ingest.parsers.lines import metrics_json_lines
+    """Exposition text or OpenMetrics to JSON, one object a line; a bad line becomes {"reject": reason}."""
+    from ingest.parsers.lines import metric_json_lines
 
-    _pass_through(metrics_json_lines(sys.stdin.buffer, strict=strict))
+    _pass_through(metric_json_lines(sys.stdin.buffer, openmetrics=openmetrics))
 
 
 def templates() -> None:
-    """Messages on standard input to template ids, one a line."""
-    from ingest.parsers.lines import template_ids
+    """Messages on standard input to the number of their template, one a line."""
+    from ingest.templates import TemplateMiner
 
-    _pass_through(template_ids(sys.stdin.buffer))
-
-
-def _pass_through(lines: object) -> None:
+    miner = TemplateMiner()
     out = sys.stdout.buffer
-    for line in lines:  # type: ignore[attr-defined]
-        out.write(line + b"\n")
+    while lines := sys.stdin.buffer.readlines(_BATCH_BYTES):
+        numbers = miner.assign([line.rstrip(b"\r\n").decode(errors="replace") for line in lines])
+        out.write(b"".join(b"%d\n" % (-1 if number is None else number) for number in numbers))
+    out.flush()
+
+
+def _pass_through(lines: Iterable[bytes]) -> None:
+    out = sys.stdout.buffer
+    for line in lines:
+        out.write(line)
     out.flush()

@@ -20,21 +20,47 @@ Format = Annotated[Output, typer.Option("--output", "-o", help="Format.")]
 @app.command("list")
 def list_rules(packs: Packs = None, output: Format = Output.TABLE) -> None:
     """Every rule with what it concludes."""
-    from aiops.wiring import rule_rows
+    from aiops.wiring import load, load_rule_set
 
-    write_rows(rule_rows(packs or []), ["id", "pack", "effect", "kind", "weight", "title"], output)
+    rows = [
+        {
+            "id": rule.id,
+            "pack": rule.pack,
+            "effect": rule.conclusion.effect,
+            "kind": rule.conclusion.kind,
+            "weight": rule.conclusion.weight,
+            "title": rule.title,
+        }
+        for rule in load_rule_set(load(), packs or []).rules
+    ]
+    write_rows(rows, ["id", "pack", "effect", "kind", "weight", "title"], output)
 
 
 @app.command()
-def lint(packs: Packs = None, output: Format = Output.TABLE) -> None:
+def lint(
+    packs: Packs = None,
+    examples: Annotated[Path | None, typer.Option(help="Examples to find rules that never fire.")] = None,
+    output: Format = Output.TABLE,
+) -> None:
     """Refuse what cannot be loaded; report conflicts, duplicates and dead rules."""
-    from aiops.wiring import lint_rule_packs
+    from aiops.wiring import load, load_rule_set
+    from rules.lint import lint_rules
 
-    problems = lint_rule_packs(packs or [])
-    write_rows(problems, ["rule", "file", "line", "problem"], output)
-    if problems:
-        raise typer.Exit(EXIT_ERROR)
-    note("no problems")
+    problems = lint_rules(load_rule_set(load(), packs or []), examples)
+    rows = [
+        {
+            "rule": problem.rule,
+            "code": problem.code,
+            "place": f"{problem.file}:{problem.line}",
+            "problem": problem.message,
+        }
+        for problem in problems
+    ]
+    if not rows:
+        note("no problems")
+        return
+    write_rows(rows, ["rule", "code", "place", "problem"], output)
+    raise typer.Exit(EXIT_ERROR)
 
 
 @app.command("test")
@@ -46,9 +72,15 @@ def try_rules(
     output: Format = Output.TABLE,
 ) -> None:
     """Run each rule's positive and negative examples."""
-    from aiops.wiring import run_rule_examples
+    from aiops.wiring import load, load_rule_set
+    from rules.examples import run_examples
 
-    rows, ok = run_rule_examples(packs or [], examples)
-    write_rows(rows, ["rule", "example", "result", "detail"], output)
-    if not ok:
+    report = run_examples(load_rule_set(load(), packs or []), examples)
+    rows = [
+        {"rule": result.rule, "example": result.file, "result": result.problem or "ok"}
+        for result in report.results
+    ]
+    rows += [{"rule": "", "example": "", "result": text} for text in report.missing]
+    write_rows(rows, ["rule", "example", "result"], output)
+    if not report.passed:
         raise typer.Exit(EXIT_ERROR)

@@ -20,7 +20,8 @@ def serve(
 ) -> None:
     """Serve the REST API. Ready when GET /readyz answers 200."""
     from aiops.telemetry import configure_logging
-    from aiops.wiring import load, run_api
+    from aiops.wiring import load
+    from aiops.wiring.api import run_api
 
     settings = load(host=host, port=port, data=data, store=store)
     configure_logging(level=settings.log_level)

@@ -27,7 +27,8 @@ def train(
     ] = Output.TABLE,
 ) -> None:
     """Simulate faults, train the network on them, let the gate decide how far it may correct, write the model."""
-    from aiops.wiring import load, train_model
+    from aiops.wiring import load
+    from aiops.wiring.training import train_model
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         simulating = progress.add_task("simulating", total=cases)

@@ -1,0 +1,102 @@
+"""The pipeline, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from aiops.contracts import Corrector, GraphStore, RuleEngine, SignalStore
+from aiops.domain.analysis import Analysis
+from aiops.pipeline import Pipeline
+from aiops.reasoning.documents import analysis_document
+from aiops.reasoning.prior import UnlearnedPrior
+from aiops.reasoning.retrieval import RetrievalBounds
+from aiops.settings import Settings, load_settings
+from aiops.store.memory import MemoryGraphStore
+from aiops.store.memory_signals import MemorySignalStore
+from graph_models.registry import packaged_model
+from graph_models.scorer import OnnxCorrector
+from ingest.evidence.extractor import RobustExtractor
+from ingest.sources.case_folder import Case, read_case
+from ingest.templates import TemplateMiner
+from ingest.topology.mapping import TopologyMapping
+from ingest.topology.mapping import load_mapping as read_mapping
+from rules.engine import ClipsRuleEngine
+from rules.loader import load_packs
+from rules.model import RuleSet
+
+
+def load_rule_set(settings: Settings, packs: Sequence[Path] = ()) -> RuleSet:
+    """The packs that ship, or ``packs`` in their place; and beside them those that the settings name."""
+    shipped = Path(str(resources.files("rules") / "packs"))
+    return load_packs([*(packs or [shipped]), *settings.rules])
+
+
+def load_rule_engine(settings: Settings) -> ClipsRuleEngine:
+    return ClipsRuleEngine(load_rule_set(settings))
+
+
+def load_corrector(settings: Settings) -> Corrector | None:
+    """The network, or None where it is switched off. Raises :class:`aiops.errors.ModelError`."""
+    return OnnxCorrector(settings.model or packaged_model()) if settings.model_enabled else None
+
+
+def load_mapping(settings: Settings) -> TopologyMapping:
+    return read_mapping(settings.mapping)
+
+
+def mine_templates(messages: Sequence[str]) -> Sequence[str]:
+    """Templates of distinct messages, learned from them alone: the same messages, the same templates."""
+    mined: pa.Array = TemplateMiner().mine(messages)
+    return [text or "" for text in mined.to_pylist()]
+
+
+def make_extractor() -> RobustExtractor:
+    return RobustExtractor(templates=mine_templates)
+
+
+def make_pipeline(
+    settings: Settings,
+    graph: GraphStore,
+    signals: SignalStore,
+    *,
+    rules: RuleEngine | None = None,
+    corrector: Corrector | None = None,
+) -> Pipeline:
+    """The pipeline over these stores; rules and network are those of the settings where none are given."""
+    return Pipeline(
+        graph=graph,
+        signals=signals,
+        extractor=make_extractor(),
+        prior=UnlearnedPrior(),
+        rules=rules or load_rule_engine(settings),
+        corrector=corrector or load_corrector(settings),
+        bounds=RetrievalBounds(entities=settings.subgraph_max_entities),
+    )
+
+
+class CaseAnalyzer:
+    """Analyses case folders in one process: rules, model and pipeline are loaded once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._pipeline = make_pipeline(settings, MemoryGraphStore(), MemorySignalStore())
+
+    def analyze(self, case: Case) -> Analysis:
+        """The case's whole topology is the candidate subgraph; nothing but the case is read."""
+        graph = MemoryGraphStore()
+        graph.apply(case.delta, at=case.incident.started_at)
+        subgraph = graph.export(as_of=case.incident.started_at)
+        return self._pipeline.analyze_observed(case.incident, subgraph, case.observations)
+
+    def document(self, folder: Path) -> dict[str, Any]:
+        """The analysis resource of a case folder. Raises :class:`aiops.errors.CaseError`."""
+        return analysis_document(self.analyze(read_case(folder)))
+
+
+def case_pipeline(*, model: bool = True) -> Callable[[Case], Analysis]:
+    """One function from a case to its analysis, for benchmarks."""
+    return CaseAnalyzer(load_settings(model_enabled=model)).analyze

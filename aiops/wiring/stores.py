@@ -1,0 +1,79 @@
+"""Stores of the run modes, and the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiops.contracts import Clock, GraphStore, IncidentStore, SignalStore
+from aiops.errors import ConfigError, StoreUnavailable
+from aiops.settings import Settings
+from aiops.store.neo4j import Neo4jGraphStore
+from aiops.store.signals import DiskSignalStore
+from aiops.store.sqlite import SqliteGraphStore
+from ingest.dead_letters import DeadLetterFile
+
+GRAPH_FILE = "graph.sqlite"
+SIGNALS_FILE = "signals.sqlite"
+TOKEN_FILE = "tokens.sqlite"  # noqa: S105  a file's name
+ANSWERS_FILE = "answers.sqlite"
+DEAD_LETTERS_FILE = "dead-letters.jsonl"
+
+
+class SystemClock:
+    """The machine's clock, aware UTC."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores of one run mode; ``incidents`` is the same database as ``graph``."""
+
+    graph: GraphStore
+    incidents: IncidentStore
+    signals: SignalStore
+
+    def close(self) -> None:
+        self.signals.close()
+        self.graph.close()
+
+
+def make_data_directory(settings: Settings) -> Path:
+    """The data directory, made if need be, for its owner only. Raises :class:`StoreUnavailable`."""
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        hint = "give --data or AIOPS_DATA a writable directory"
+        raise StoreUnavailable(f"cannot make {settings.data}: {error.strerror}", hint=hint) from error
+    return settings.data
+
+
+def open_stores(settings: Settings, clock: Clock | None = None) -> Stores:
+    """The stores that the settings name. Raises :class:`StoreUnavailable`, :class:`ConfigError`."""
+    data = make_data_directory(settings)
+    graph = _open_neo4j(settings) if settings.store == "neo4j" else SqliteGraphStore(data / GRAPH_FILE)
+    signals = DiskSignalStore(
+        data / SIGNALS_FILE,
+        max_bytes=settings.signals_max_bytes,
+        max_age_s=settings.signals_max_age_s,
+        clock=clock or SystemClock(),
+    )
+    return Stores(graph, graph, signals)
+
+
+def _open_neo4j(settings: Settings) -> Neo4jGraphStore:
+    password = settings.secret("neo4j_password")
+    if password is None:
+        raise ConfigError("no password for Neo4j", hint="set AIOPS_NEO4J_PASSWORD_FILE")
+    return Neo4jGraphStore(
+        settings.neo4j_uri, settings.neo4j_user, password, database=settings.neo4j_database
+    )
+
+
+def open_dead_letters(settings: Settings) -> DeadLetterFile:
+    return DeadLetterFile(
+        make_data_directory(settings) / DEAD_LETTERS_FILE, max_bytes=settings.dead_letters_max_bytes
+    )
