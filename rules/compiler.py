@@ -2,11 +2,12 @@
 
 Nothing a user wrote reaches CLIPS: texts, names and expressions were answered in Python (:mod:`rules.matching`), and what
 is left are the numbers of rules, conditions, entities and evidence groups, and the seconds of an order. The forms are
-``defrule`` over four templates, ``not``, ``and``, ``test`` with ``<=`` and ``-``, and ``assert``; there is no other.
+``defrule`` over four templates, ``not``, ``and``, ``test`` with ``<=`` and ``-``, ``assert`` of a conclusion, and the call
+that hands over a firing; there is no other.
 
 Templates: ``on`` rule r may bind entity e; ``own`` condition q holds on e by evidence group i, first seen at; ``near``
 condition q holds on e through neighbour n; ``said`` rule r concluded about e. A firing is
-``fired`` with ``m`` = (r, e, then for each positive condition in order: i, or n i and the rule where there is one).
+the row (r, e, then for each positive condition in order: i, or n, i and the rule where there is one).
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ from rules.model import (
     RuleSet,
 )
 
+#: The one function that a construct calls: it hands a firing to the engine. Facts are not read back, because each fact
+#: with several values that Python has looked at leaks memory in CLIPS.
+COLLECT = "collect-firing"
+
 TEMPLATES: tuple[str, ...] = (
     "(deftemplate on (slot r (type INTEGER)) (slot e (type INTEGER)))",
     "(deftemplate own (slot q (type INTEGER)) (slot e (type INTEGER)) (slot i (type INTEGER)) (slot at (type FLOAT)))",
     "(deftemplate near (slot q (type INTEGER)) (slot e (type INTEGER)) (slot n (type INTEGER))"
     " (slot i (type INTEGER)) (slot at (type FLOAT)))",
     "(deftemplate said (slot r (type INTEGER)) (slot e (type INTEGER)))",
-    "(deftemplate fired (multislot m (type INTEGER)))",
 )
 
 
@@ -143,7 +147,7 @@ def _construct(number: int, rule: Rule, steps: tuple[Step, ...], stratum: int) -
     body = "\n  ".join(lines)
     return (
         f"(defrule rule-{number} (declare (salience {-stratum}))\n  {body}\n  =>\n"
-        f"  (assert (said (r {number}) (e {about})))\n  (assert (fired (m {number} ?e {bound}))))"
+        f"  (assert (said (r {number}) (e {about})))\n  ({COLLECT} {number} ?e {bound}))"
     )
 
 

@@ -17,7 +17,7 @@ from aiops.domain.evidence import EvidenceSet
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.errors import RuleLimitExceeded
-from rules.compiler import TEMPLATES, Program, compile_rules
+from rules.compiler import COLLECT, TEMPLATES, Program, compile_rules
 from rules.facts import FactBuilder, Facts, RuleLimits
 from rules.firings import read_firings
 from rules.model import RuleSet
@@ -44,7 +44,8 @@ class ClipsRuleEngine:
         self._limits = limits or RuleLimits()
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._environment: clips.Environment | None = _environment(self._program)
+        self._rows: list[tuple[int, ...]] = []
+        self._environment: clips.Environment | None = _environment(self._program, self._rows)
 
     @property
     def version(self) -> str:
@@ -78,10 +79,11 @@ class ClipsRuleEngine:
         if not facts.on:
             return []
         if self._environment is None:
-            self._environment = _environment(self._program)
+            self._environment = _environment(self._program, self._rows)
         environment = self._environment
         environment.reset()
-        templates = {name: environment.find_template(name) for name in ("on", "own", "near", "fired")}
+        self._rows.clear()
+        templates = {name: environment.find_template(name) for name in ("on", "own", "near")}
         for number, (q, e, i, at) in enumerate(facts.own):
             templates["own"].assert_fact(q=q, e=e, i=i, at=at)
             if number % _CHECK_EVERY == 0:
@@ -95,7 +97,7 @@ class ClipsRuleEngine:
             if number % _CHECK_EVERY == 0:
                 check(self._program.rules[r].rule.id)
         self._fire(environment, check)
-        return [tuple(fact["m"]) for fact in templates["fired"].facts()]
+        return list(self._rows)
 
     def _fire(self, environment: clips.Environment, check: Callable[[str], None]) -> None:
         fired = 0
@@ -119,8 +121,14 @@ class ClipsRuleEngine:
         return f"{rule.id} ({rule.place.file}:{rule.place.line})"
 
 
-def _environment(program: Program) -> clips.Environment:
+def _environment(program: Program, rows: list[tuple[int, ...]]) -> clips.Environment:
+    """A new environment whose firings are appended to ``rows``."""
     environment = clips.Environment()
+
+    def collect(*row: int) -> None:
+        rows.append(row)
+
+    environment.define_function(collect, COLLECT)
     for construct in TEMPLATES:
         environment.build(construct)
     for compiled in program.rules:

@@ -15,7 +15,7 @@ from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.errors import RuleLimitExceeded
 from rules.compiler import CompiledRule, NearQuestion, OwnQuestion, Program, Step
-from rules.matching import EvidenceIndex, entity_holds, patterns_of
+from rules.matching import EvidenceIndex, entity_holds
 from rules.model import EvidenceMatch
 from rules.neighbours import Neighbourhood
 
@@ -79,8 +79,7 @@ class FactBuilder:
         self._program, self._limits, self._check = program, limits, check
         self._items = evidence.items
         self._around = Neighbourhood(subgraph)
-        patterns = {pattern for match in _matches(program) for pattern in patterns_of(match)}
-        self._index = EvidenceIndex(evidence.items, patterns, incident.started_at.timestamp())
+        self._index = EvidenceIndex(evidence.items, _matches(program), incident.started_at.timestamp())
         self._found: dict[EvidenceMatch, dict[int, list[int]]] = {}
         self._groups: dict[tuple[int, ...], int] = {}
         self._in_order: list[tuple[int, ...]] = []

@@ -6,7 +6,7 @@ that held, against each. Both passes take time linear in the text (RE2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
@@ -20,15 +20,19 @@ _JOIN = 40  # expressions in one joined pass: keeps RE2 inside its memory bound
 
 
 class TextIndex:
-    """The answers of a rule set's expressions for the texts of one analysis."""
+    """Which of some texts each expression occurs in. ``wanted``: expression to the kinds of evidence it is asked for."""
 
-    def __init__(self, patterns: Iterable[str], texts: Iterable[str]) -> None:
-        distinct = sorted({text[:MAX_TEXT_CHARS] for text in texts})
+    def __init__(self, wanted: Mapping[str, frozenset[str]], texts: Mapping[str, Iterable[str]]) -> None:
         self._hits: dict[str, frozenset[str]] = {}
-        column = text_array(distinct)
-        ordered = sorted(set(patterns))
-        for start in range(0, len(ordered), _JOIN):
-            self._match(ordered[start : start + _JOIN], distinct, column)
+        together: dict[frozenset[str], list[str]] = {}
+        for pattern in sorted(wanted):
+            together.setdefault(wanted[pattern], []).append(pattern)
+        for kinds, patterns in sorted(together.items(), key=lambda pair: sorted(pair[0])):
+            asked = [texts.get(kind, ()) for kind in sorted(kinds or texts.keys())]
+            distinct = sorted({text[:MAX_TEXT_CHARS] for some in asked for text in some})
+            column = text_array(distinct)
+            for start in range(0, len(patterns), _JOIN):
+                self._match(patterns[start : start + _JOIN], distinct, column)
 
     def _match(self, patterns: list[str], texts: list[str], column: pa.StringArray) -> None:
         try:
@@ -37,42 +41,70 @@ class TextIndex:
             kept = list(range(len(texts)))
         left = column.take(pa.array(kept, pa.int64()))
         for pattern in patterns:
-            self._hits[pattern] = (
-                frozenset(texts[kept[index]] for index in matching(pattern, left)) if kept else frozenset()
-            )
+            hits = matching(pattern, left) if kept else []
+            self._hits[pattern] = frozenset(texts[kept[index]] for index in hits)
 
-    def holds(self, pattern: str, text: str) -> bool:
-        """Whether ``pattern`` occurs in ``text``, both of which the index was made with."""
-        return text[:MAX_TEXT_CHARS] in self._hits[pattern]
+    def hits(self, pattern: str) -> frozenset[str]:
+        """The texts, cut to :data:`MAX_TEXT_CHARS`, in which ``pattern`` occurs."""
+        return self._hits[pattern]
 
 
 class EvidenceIndex:
-    """Evidence of one analysis by kind and name, so that a test looks only at what can satisfy it."""
+    """Evidence of one analysis by kind, name and text, so that a test looks only at what can satisfy it."""
 
-    def __init__(self, items: tuple[Evidence, ...], patterns: Iterable[str], incident_at_s: float) -> None:
+    def __init__(
+        self, items: tuple[Evidence, ...], matches: Iterable[EvidenceMatch], incident_at_s: float
+    ) -> None:
         self._items = items
         self._incident_at_s = incident_at_s
         self._by_kind: dict[str, dict[str, list[int]]] = {}
+        self._by_text: dict[str, list[int]] = {}
+        texts: dict[str, set[str]] = {}
+        values: dict[str, set[str]] = {}
         for number, item in enumerate(items):
             self._by_kind.setdefault(item.kind, {}).setdefault(item.name, []).append(number)
-        values = (
-            observed_value(item) for item in items if item.kind == "state" or "value" in item.attributes
-        )
-        self._texts = TextIndex(patterns, [*(item.text for item in items), *values])
+            self._by_text.setdefault(item.text[:MAX_TEXT_CHARS], []).append(number)
+            texts.setdefault(item.kind, set()).add(item.text)
+            values.setdefault(item.kind, set()).add(observed_value(item))
+        asked = [pair for match in matches for pair in _questions(match)]
+        self._texts = TextIndex(_kinds_by_pattern(asked, 0), texts)
+        self._values = TextIndex(_kinds_by_pattern(asked, 1), values)
 
     def find(self, match: EvidenceMatch) -> list[int]:
         """Indexes of the items that ``match`` holds for, ascending."""
-        kinds = match.kinds or tuple(self._by_kind)
-        found: list[int] = []
-        for kind in kinds:
-            for name, numbers in self._by_kind.get(kind, {}).items():
-                if not match.names or glob_matches(match.names, name):
-                    found.extend(number for number in numbers if self._holds(match, self._items[number]))
-        return sorted(found)
+        return sorted(self._find(match))
+
+    def _find(self, match: EvidenceMatch) -> set[int]:
+        found: set[int] = set()
+        if match.any_of:
+            for inner in match.any_of:
+                found |= self._find(inner)
+            found = {number for number in found if self._kind_and_name_hold(match, self._items[number])}
+        elif match.text is not None:
+            for text in self._texts.hits(match.text):
+                found.update(
+                    n for n in self._by_text[text] if self._kind_and_name_hold(match, self._items[n])
+                )
+        else:
+            for kind in match.kinds or self._by_kind:
+                for name, numbers in self._by_kind.get(kind, {}).items():
+                    if not match.names or glob_matches(match.names, name):
+                        found.update(numbers)
+        return {number for number in found if self._holds(match, self._items[number])}
+
+    @staticmethod
+    def _kind_and_name_hold(match: EvidenceMatch, item: Evidence) -> bool:
+        return (not match.kinds or item.kind in match.kinds) and (
+            not match.names or glob_matches(match.names, item.name)
+        )
 
     def _holds(self, match: EvidenceMatch, item: Evidence) -> bool:
-        """The parts of ``match`` other than kind and name; for members of ``any_of`` those too."""
-        if match.text is not None and not self._texts.holds(match.text, item.text):
+        """The parts of ``match`` other than kind, name and ``any_of``."""
+        if (
+            match.any_of
+            and match.text is not None
+            and item.text[:MAX_TEXT_CHARS] not in self._texts.hits(match.text)
+        ):
             return False
         if not _plain_parts_hold(match, item):
             return False
@@ -81,14 +113,7 @@ class EvidenceIndex:
             return False
         if match.after_s is not None and lag > match.after_s:
             return False
-        if match.value is not None and not self._value_holds(match.value, item):
-            return False
-        return not match.any_of or any(
-            (not inner.kinds or item.kind in inner.kinds)
-            and (not inner.names or glob_matches(inner.names, item.name))
-            and self._holds(inner, item)
-            for inner in match.any_of
-        )
+        return match.value is None or self._value_holds(match.value, item)
 
     def _value_holds(self, match: ValueMatch, item: Evidence) -> bool:
         text = observed_value(item)
@@ -97,7 +122,7 @@ class EvidenceIndex:
             return False
         if lowered in match.differs:
             return False
-        if match.regex is not None and not (text and self._texts.holds(match.regex, text)):
+        if match.regex is not None and text[:MAX_TEXT_CHARS] not in self._values.hits(match.regex):
             return False
         if match.above is None and match.below is None:
             return True
@@ -112,14 +137,24 @@ def observed_value(item: Evidence) -> str:
     return item.attributes["value"] if "value" in item.attributes else item.text.partition(" = ")[2]
 
 
-def patterns_of(match: EvidenceMatch) -> Iterable[str]:
-    """Every expression that ``match`` needs an answer for."""
-    if match.text is not None:
-        yield match.text
-    if match.value is not None and match.value.regex is not None:
-        yield match.value.regex
+def _questions(match: EvidenceMatch) -> Iterable[tuple[str | None, str | None, tuple[str, ...]]]:
+    """(expression for texts, expression for values, kinds it is asked for) of ``match`` and what is inside it."""
+    yield (match.text, match.value.regex if match.value is not None else None, match.kinds)
     for inner in match.any_of:
-        yield from patterns_of(inner)
+        yield from _questions(inner)
+
+
+def _kinds_by_pattern(
+    asked: list[tuple[str | None, str | None, tuple[str, ...]]], which: int
+) -> dict[str, frozenset[str]]:
+    """Each expression with the kinds it is asked for; no kinds stand for all."""
+    wanted: dict[str, frozenset[str]] = {}
+    for question in asked:
+        pattern, kinds = question[which], frozenset(question[2])
+        if isinstance(pattern, str):
+            known = wanted.get(pattern, kinds)
+            wanted[pattern] = known | kinds if known and kinds else frozenset()
+    return wanted
 
 
 def entity_holds(match: EntityMatch, entity: Entity) -> bool:

@@ -25,8 +25,6 @@ class Neighbourhood:
                 if cause is not None and effect is not None and cause != effect:
                     self._link("cause", relation.kind, effect, cause)
                     self._link("effect", relation.kind, cause, effect)
-                    self._link("any", relation.kind, cause, effect)
-                    self._link("any", relation.kind, effect, cause)
         self._names: dict[int, tuple[str, ...]] = {}
 
     def _link(self, direction: str, kind: str, entity: int, neighbour: int) -> None:
@@ -40,7 +38,7 @@ class Neighbourhood:
         """Each entity with its neighbours in ``direction`` over these kinds of relation (none given: all), by entity."""
         merged: dict[int, set[int]] = {}
         for (way, kind), links in self._links.items():
-            if way == direction and (not over or kind in over):
+            if direction in (way, "any") and (not over or kind in over):
                 for entity, neighbours in links.items():
                     merged.setdefault(entity, set()).update(neighbours)
         yield from sorted(merged.items())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,10 +54,10 @@ def text_array(texts: Sequence[str]) -> pa.StringArray:
 
 def glob_matches(globs: Sequence[str], text: str) -> bool:
     """Whether one of ``globs`` (``*`` and ``?``) covers ``text``, case ignored."""
-    lowered = text[:MAX_TEXT_CHARS].lower()
-    return any(_covers(glob.lower(), lowered) for glob in globs)
+    return any(_covers(glob.lower(), text[:MAX_TEXT_CHARS].lower()) for glob in globs)
 
 
+@lru_cache(maxsize=50_000)
 def _covers(glob: str, text: str) -> bool:
     if "*" not in glob and "?" not in glob:
         return glob == text
