@@ -79,7 +79,7 @@ def read_line(text: str, *, arrival_s: float, zone: tzinfo) -> Header:
         if priority is None:
             raise NotSyslog("the line is empty", 0)
         return Header(priority)
-    header = read_rfc5424(text, at, allow_no_version=True) or _read_bsd(text, at, arrival_s, zone)
+    header = _read_rfc5424(text, at, zone) or _read_bsd(text, at, arrival_s, zone)
     if priority is None and header.device_s is None:
         raise NotSyslog("the line has neither a priority nor a time", 0)
     host = header.host
@@ -90,22 +90,23 @@ def read_line(text: str, *, arrival_s: float, zone: tzinfo) -> Header:
     return header._replace(priority=priority, host=host)
 
 
-def read_rfc5424(text: str, at: int, *, allow_no_version: bool = False) -> Header | None:
+def _read_rfc5424(text: str, at: int, zone: tzinfo) -> Header | None:
     """Best effort: the fields as far as they follow RFC 5424, the rest is the message. None: the line is not of it.
 
     Many senders leave the version out; such a line counts as RFC 5424 only if structured data or ``-`` stands in
-    its place.
+    its place. A time with too many digits, without a zone or of a day that never was does not spoil the other fields.
     """
     version = _VERSION.match(text, at)
-    if version is None and not allow_no_version:
-        return None
     start = version.end() if version else len(text) - len(text[at:].lstrip(" "))
     stamp, blank, _ = text[start : start + 40].partition(" ")
     device_s = None
     if stamp != "-":
         device_s = rfc5424_seconds(stamp)
         if device_s is None:
-            return None
+            iso = ISO_STAMP.fullmatch(stamp)
+            if iso is None:
+                return None
+            device_s = stamp_seconds(iso, arrival_s=0.0, zone=zone)
     elif version is None:
         return None
     at = min(start + len(stamp) + len(blank), len(text))
@@ -163,7 +164,9 @@ def _read_time(text: str, at: int, arrival_s: float, zone: tzinfo) -> tuple[floa
                     return seconds, host, text[stamp.end() :]
         epoch = _EPOCH.match(text, start)
         if epoch is not None:
-            seconds = float(epoch[1]) / (1000.0 if len(epoch[1]) == 13 else 1.0)
+            seconds = (
+                int(epoch[1]) / 1000.0 if len(epoch[1]) == 13 and "." not in epoch[1] else float(epoch[1])
+            )
             return seconds, host, text[epoch.end() :]
     return None, None, text[at:]
 

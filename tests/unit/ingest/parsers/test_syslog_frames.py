@@ -1,0 +1,71 @@
+"""Framing of TCP streams: whatever the pieces, the messages are the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.parsers.syslog_frames import SyslogFramer, split_frames
+
+COUNTED = b"5 <1>ab6 <1>abc\n10 <1>two\nnls"
+LINES = b"<1>one\n\n<1>two\r\n<1>three"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_both_framings_in_pieces_of_any_size(size: int) -> None:
+    def pieces(data: bytes) -> list[bytes]:
+        return [data[at : at + size] for at in range(0, len(data), size)]
+
+    assert split_frames(pieces(COUNTED)).messages == (b"<1>ab", b"<1>abc", b"<1>two\nnls")
+    assert split_frames(pieces(LINES)).messages == (b"<1>one", b"<1>two", b"<1>three")
+    assert split_frames(pieces(LINES)).rejects == ()
+
+
+def test_a_counted_message_that_is_too_long_is_skipped_and_the_stream_goes_on() -> None:
+    frames = split_frames([b"20 " + b"x" * 10, b"x" * 10 + b"5 <1>ab"], max_message_bytes=8)
+    assert frames.messages == (b"<1>ab",)
+    (reject,) = frames.rejects
+    assert (reject.size_bytes, reject.raw) == (20, b"x" * 8)
+
+
+def test_a_line_that_is_too_long_is_skipped_and_the_stream_goes_on() -> None:
+    frames = split_frames([b"x" * 20, b"x" * 5, b"xx\n<1>ab\n", b"y" * 9 + b"\n<1>cd\n"], max_message_bytes=8)
+    assert frames.messages == (b"<1>ab", b"<1>cd")
+    assert [reject.size_bytes for reject in frames.rejects] == [28, 9]
+
+
+def test_a_giant_count_is_never_allocated() -> None:
+    framer = SyslogFramer()
+    assert framer.feed(b"999999999 abc").rejects == ()
+    (reject,) = framer.close().rejects
+    assert reject.size_bytes == 3
+    frames = split_frames([b"99999999999999999999 abc\n<1>next\n"])
+    assert frames.messages == (b"<1>next",)
+    assert frames.rejects[0].reason == "no octet count stands where one must"
+
+
+def test_no_count_after_a_counted_message_resumes_at_the_next_line() -> None:
+    frames = split_frames([b"5 <1>abgarbage\n5 <1>cd"])
+    assert frames.messages == (b"<1>ab", b"<1>cd")
+    assert frames.rejects[0].raw == b"garbage"
+
+
+def test_endless_garbage_after_a_counted_message_stays_bounded() -> None:
+    frames = split_frames([b"5 <1>ab", *([b"g" * 6] * 5), b"\n<1>cd\n"], max_message_bytes=8)
+    assert frames.messages == (b"<1>ab", b"<1>cd")
+    assert frames.rejects[0].size_bytes == 31
+
+
+def test_half_a_counted_message_at_the_end_is_a_reject() -> None:
+    (reject,) = split_frames([b"50 <1>ab"]).rejects
+    assert reject.reason == "the connection ended inside a counted message"
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=40), max_size=12), st.integers(1, 30))
+def test_any_bytes_in_any_pieces_give_the_same_messages(pieces: list[bytes], limit: int) -> None:
+    frames = split_frames(pieces, max_message_bytes=limit)
+    assert split_frames([b"".join(pieces)], max_message_bytes=limit).messages == frames.messages
+    assert all(len(message) <= limit for message in frames.messages)
+    assert all(len(reject.raw) <= limit for reject in frames.rejects)

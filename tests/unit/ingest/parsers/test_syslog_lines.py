@@ -1,0 +1,237 @@
+"""Syslog, line by line: each file of ``syslog_lines`` is a line and the whole document that must come of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiops.domain.batches import EVENT_SCHEMA, RawBatch
+from ingest.parsers import syslog
+from ingest.parsers.lines import json_lines
+from ingest.parsers.rfc5424 import judge_rfc5424
+from ingest.parsers.syslog import parse_lines, parse_syslog
+from ingest.parsers.syslog_header import Header, NotSyslog, read_line
+
+ARRIVAL_S = 1_770_178_000.0  # 2026-02-04T04:06:40Z
+CASES = sorted((Path(__file__).parent / "syslog_lines").glob("*.json"))
+
+
+def batch_of(*lines: bytes, at_s: float = ARRIVAL_S) -> RawBatch:
+    return RawBatch("test", "syslog-udp", "192.0.2.1", lines, (at_s,) * len(lines))
+
+
+def one(line: bytes, at_s: float = ARRIVAL_S, **options: object) -> dict[str, object]:
+    rows = parse_syslog(batch_of(line, at_s=at_s), **options).table.to_pylist()
+    assert len(rows) == 1
+    return rows[0]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.stem for case in CASES])
+def test_a_line_becomes_its_document(case: Path) -> None:
+    document = json.loads(case.read_text())
+    lines = list(json_lines([document["line"].encode() + b"\n"], received_at_s=ARRIVAL_S))
+    assert [json.loads(line) for line in lines] == [document["expected"]]
+
+
+def test_all_cases_together_keep_their_order() -> None:
+    documents = [json.loads(case.read_text()) for case in CASES]
+    lines = [document["line"].encode() for document in documents]
+    for size in (3, 1000):
+        out = [json.loads(line) for line in json_lines(lines, received_at_s=ARRIVAL_S, batch_lines=size)]
+        assert out == [document["expected"] for document in documents]
+
+
+def test_the_columns_have_the_schema_and_the_rejects_their_bytes() -> None:
+    batch = parse_syslog(batch_of(b"<13>1 - h a - - - x", b"<999>x", b"<13>Feb  3 04:05:06 h a: y"))
+    assert batch.table.schema == EVENT_SCHEMA
+    assert batch.table["message"].to_pylist() == ["x", "y"]
+    (reject,) = batch.rejects
+    assert (reject.raw, reject.offset, reject.reason) == (b"<999>x", 1, "priority 999 is above 191")
+
+
+def test_an_empty_batch_is_an_empty_table() -> None:
+    batch = parse_syslog(batch_of())
+    assert batch.table.num_rows == 0
+    assert batch.table.schema == EVENT_SCHEMA
+
+
+class TestTime:
+    def test_a_stamp_without_zone_is_in_the_zone_told(self) -> None:
+        east = timezone(timedelta(hours=2))
+        assert one(b"<13>Feb  3 04:05:06 h a: x", zone=east)["at_s"] == 1_770_091_506.0 - 7200
+
+    def test_the_year_wraps(self) -> None:
+        new_year = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+        assert one(b"<13>Dec 31 23:59:58 h a: x", new_year)["at_s"] == new_year - 2
+        assert one(b"<13>Jan  1 00:00:03 h a: x", new_year - 2)["at_s"] == new_year + 3
+
+    def test_lines_around_new_year_in_one_batch(self) -> None:
+        new_year = 1_767_225_600.0
+        lines = (b"<13>Jan  2 00:00:00 h a: x",) * 2
+        raw = RawBatch("s", "syslog-udp", "p", lines, (new_year - 10, new_year + 10))
+        device = parse_lines(lines, arrival_s=np.array(raw.received_at_s), zone=UTC).frame["device_s"]
+        assert device.to_list() == [new_year - 365 * 86400 + 86400, new_year + 86400]
+
+    @pytest.mark.parametrize(
+        ("line", "kept"),
+        [
+            (b"<13>1 2026-02-05T03:00:00Z h a - - - within a day ahead", True),
+            (b"<13>1 2026-02-06T03:00:00Z h a - - - two days ahead", False),
+            (b"<13>1 2025-03-01T00:00:00Z h a - - - last year", True),
+            (b"<13>1 1970-01-01T00:01:00Z h a - - - never set", False),
+            (b"<13>1 - h a - - - no time", False),
+        ],
+    )
+    def test_a_device_time_that_cannot_be_right_gives_way_to_arrival(self, line: bytes, kept: bool) -> None:
+        row = one(line)
+        assert (row["at_s"] != ARRIVAL_S) is kept
+        assert row["received_at_s"] == ARRIVAL_S
+
+
+class TestIdentity:
+    def test_the_same_delivery_has_the_same_ids_and_repeats_have_their_own(self) -> None:
+        lines = (b"<13>Feb  3 04:05:06 h a: x",) * 3 + (b"<13>Feb  3 04:05:06 h a: y",)
+        first = parse_syslog(batch_of(*lines)).table["event_id"].to_pylist()
+        again = parse_syslog(batch_of(*lines)).table["event_id"].to_pylist()
+        assert first == again
+        assert len(set(first)) == 4
+
+    def test_ids_do_not_depend_on_the_batch_but_on_source_and_arrival(self) -> None:
+        line = b"<13>Feb  3 04:05:06 h a: x"
+        alone = one(line)["event_id"]
+        assert parse_syslog(batch_of(b"<13>other", b"", line)).table["event_id"].to_pylist()[1] == alone
+        assert one(line, ARRIVAL_S + 1)["event_id"] != alone
+        other = RawBatch("other", "syslog-udp", "p", (line,), (ARRIVAL_S,))
+        assert parse_syslog(other).table["event_id"].to_pylist() != [alone]
+
+
+def test_bytes_that_are_no_utf8_stay_and_are_counted() -> None:
+    batch = parse_syslog(batch_of(b"<13>1 - h a - - - caf\xe9", b"<13>1 - h a - - - tea", b"\xff\xfe"))
+    assert batch.table["message"].to_pylist() == ["caf\ufffd", "tea"]
+    assert (batch.replaced, len(batch.rejects)) == (1, 1)
+
+
+def test_a_line_that_is_too_long_is_a_reject(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syslog, "MAX_LINE_BYTES", 40)
+    batch = parse_syslog(batch_of(b"<13>1 - h a - - - " + b"x" * 100, b"<13>1 - h a - - - x"))
+    assert batch.table.num_rows == 1
+    assert [reject.reason for reject in batch.rejects] == ["the line is longer than 40 bytes"]
+
+
+def test_every_prefix_of_a_line_is_an_event_or_a_reject() -> None:
+    line = '<165>1 2026-02-03T04:05:06.7Z host app 12 ID [e@1 k="v\\]"] grüezi'.encode()
+    bsd = b"<28>4711: core-9 RP/0/RP0/CPU0:Feb  3 04:05:06.789 UTC: ifmgr[21]: %A-3-B : down"
+    for whole in (line, bsd):
+        prefixes = [whole[:size] for size in range(len(whole) + 1)]
+        batch = parse_syslog(batch_of(*prefixes))
+        assert batch.table.num_rows + len(batch.rejects) == len(prefixes)
+        assert all(reject.raw in (b"", *prefixes[:5]) for reject in batch.rejects)
+
+
+HEADS = st.sampled_from(
+    [
+        *(
+            b"",
+            b"<",
+            b"<13>",
+            b"<13>1 ",
+            b"<13>1 2026-02-03T04:05:06Z ",
+            b"<13>1 - h a - - ",
+            b"<191>1 - h a 1 m [x",
+        ),
+        *(
+            b"<13>Feb  3 04:05:06 ",
+            b"Feb  3 04:05:06 h ",
+            b"<13>Feb 31 04:05:06 h a: ",
+            b"<13>2026 Feb  3 04:05:06 ",
+        ),
+        *(
+            b"<13>*Feb  3 04:05:06.1 CET: %",
+            b"<13>12: h RP/0/1:",
+            b"<13>1 1770091506.25 ",
+            b"<13>1 0000-01-01T00:00:00Z ",
+        ),
+        *(b"<13>1 9999-12-31T23:59:59-23:59 h a - - - ", b"<13>1 2026-02-29T00:00:00Z h a - - - "),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.builds(bytes.__add__, HEADS, st.binary(max_size=60)), max_size=30))
+def test_any_bytes_are_events_or_rejects_and_the_counts_add_up(lines: list[bytes]) -> None:
+    batch = parse_syslog(batch_of(*lines))
+    assert batch.table.num_rows + len(batch.rejects) == len(lines)
+    assert sorted(reject.raw for reject in batch.rejects) == sorted(
+        line for line in lines if parse_syslog(batch_of(line)).rejects
+    )
+
+
+TOKENS = st.text(st.sampled_from("ab1-_.[]:%/ ="), min_size=1, max_size=8)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["<13>", "<0>", ""]),
+    st.sampled_from(
+        ["Feb  3 04:05:06", "Feb 13 23:59:59", "Feb 30 00:00:00", "1 2026-02-03T04:05:06Z", "1 -"]
+    ),
+    st.lists(TOKENS, min_size=1, max_size=8),
+)
+def test_the_column_parser_agrees_with_the_exact_one(priority: str, stamp: str, tokens: list[str]) -> None:
+    text = f"{priority}{stamp} {' '.join(tokens)}"
+    parsed = parse_lines((text.encode(),), arrival_s=np.array([ARRIVAL_S]), zone=UTC)
+    exact: Header | None
+    try:
+        exact = read_line(text, arrival_s=ARRIVAL_S, zone=UTC)
+    except NotSyslog as wrong:
+        problem = str(wrong)
+        exact = None
+    if exact is None:
+        assert [reason for _, reason, _ in parsed.problems] == [problem]
+        return
+    (row,) = parsed.frame.iter_rows(named=True)
+    assert row.pop("row") == 0
+    if exact.device_s is None:
+        assert row.pop("device_s") != 0
+        exact_row = exact._asdict()
+        exact_row.pop("device_s")
+        assert row == exact_row
+    else:
+        assert row == exact._asdict()
+
+
+@pytest.mark.parametrize(
+    ("line", "offset"),
+    [
+        (b"", 0),
+        (b"<013>1 - - - - - -", 0),
+        (b"<192>1 - - - - - -", 0),
+        (b"<13>0 - - - - - -", 4),
+        (b"<13>1 2026-02-03t04:05:06Z - - - - -", 6),
+        (b"<13>1 2026-02-03T04:05:06.1234567Z - - - - -", 6),
+        (b"<13>1 2026-02-30T04:05:06Z - - - - -", 6),
+        (b"<13>1 - " + b"h" * 256 + b" - - - -", 7),
+        (b"<13>1 - h " + b"a" * 49 + b" - - -", 9),
+        (b"<13>1 - h a - - x", 16),
+        (b"<13>1 - h a - - [a][a]", 16),
+        (b"<13>1 - h a - - -x", 17),
+        (b"<13>1 - h a - - - \xef\xbb\xbf\xff", 21),
+    ],
+)
+def test_the_strict_verdict_names_the_place(line: bytes, offset: int) -> None:
+    verdict = judge_rfc5424(line)
+    assert verdict is not None
+    assert verdict[1] == offset
+
+
+@pytest.mark.parametrize(
+    "line", [b"<13>1 - h a - - -", b'<0>999 - - - - - [a b=""] \xff', b"<13>1 - - - - - - \xef\xbb\xbfx"]
+)
+def test_the_strict_verdict_on_valid_lines(line: bytes) -> None:
+    assert judge_rfc5424(line) is None
