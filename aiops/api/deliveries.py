@@ -23,7 +23,7 @@ from aiops.api.guard import (
     token_of,
 )
 from aiops.api.problems import Problem, invalid
-from aiops.api.schemas import AlertmanagerStatus, ChangeRequest, Receipt
+from aiops.api.schemas import PLAIN, AlertmanagerStatus, ChangeRequest, Receipt
 from aiops.api.services import IngestCounts, Services
 from aiops.domain.occurrences import Change
 
@@ -32,12 +32,17 @@ SENDERS_RETRY_TAG = "deliveries"
 REMOTE_WRITE_TYPE = "application/x-protobuf"
 REMOTE_WRITE_2 = "io.prometheus.write.v2.request"
 
+_LABELS: dict[str, Any] = {
+    "type": "object",
+    "propertyNames": {"pattern": PLAIN, "minLength": 1},
+    "additionalProperties": {"type": "string", "pattern": PLAIN},
+}
 _ALERT: dict[str, Any] = {
     "type": "object",
     "required": ["labels"],
     "properties": {
-        "labels": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
-        "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+        "labels": {**_LABELS, "minProperties": 1},
+        "annotations": _LABELS,
         "startsAt": {"type": "string", "format": "date-time"},
         "endsAt": {"type": "string", "format": "date-time"},
     },

@@ -32,7 +32,7 @@ MIN_BOOTSTRAP_LENGTH = 8  # characters; docs/api.md recommends 32 random ones
 MAX_TOKEN_LENGTH = 512
 MAX_TOKENS = 10_000
 _FORM = re.compile(r"aiops_([a-z0-9]{4,32})_([A-Za-z0-9_-]{16,256})")
-_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1  # 16 MiB, about 40 ms
+SCRYPT_COST = 2**14  # with block size 8: 16 MiB, about 40 ms
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS token (
   prefix TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL,
@@ -83,12 +83,16 @@ class TokenStore(Protocol):
 
 
 class SqliteTokenStore:
-    """:class:`TokenStore` on one SQLite file (``":memory:"`` for tests). ``remembered`` bounds the cache of digests."""
+    """:class:`TokenStore` on one SQLite file (``":memory:"`` for tests). ``remembered`` bounds the cache of
+    digests; ``cost`` is scrypt's N, the same for the life of a file."""
 
-    def __init__(self, path: Path | str, clock: Clock, *, remembered: int = 1024) -> None:
+    def __init__(
+        self, path: Path | str, clock: Clock, *, remembered: int = 1024, cost: int = SCRYPT_COST
+    ) -> None:
         self._path = str(path)
         self._clock = clock
         self._remembered = remembered
+        self._cost = cost
         self._verified: OrderedDict[bytes, tuple[bytes, bool]] = OrderedDict()
         self._pepper = secrets.token_bytes(32)
         self._lock = threading.Lock()
@@ -176,7 +180,7 @@ class SqliteTokenStore:
                 self._verified.move_to_end(digest)
                 return known[1] and hmac.compare_digest(known[0], expected)
         with self._scrypt_lock:
-            matches = hmac.compare_digest(_scrypt(token, salt), expected)
+            matches = hmac.compare_digest(_scrypt(token, salt, self._cost), expected)
         with self._lock:
             self._verified[digest] = (expected, matches)
             while len(self._verified) > self._remembered:
@@ -196,7 +200,7 @@ class SqliteTokenStore:
         self._execute(
             "INSERT OR REPLACE INTO token VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
             (
-                *(prefix, name, " ".join(sorted(scopes)), salt, _scrypt(token, salt)),
+                *(prefix, name, " ".join(sorted(scopes)), salt, _scrypt(token, salt, self._cost)),
                 *(_stored(now), None if expires_at is None else _stored(expires_at)),
             ),
         )
@@ -221,10 +225,8 @@ def _prefix_of(token: str) -> str:
     return match[1] if match else BOOTSTRAP_PREFIX
 
 
-def _scrypt(token: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(
-        token.encode("utf-8", "surrogatepass"), salt=salt, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P, dklen=32
-    )
+def _scrypt(token: str, salt: bytes, cost: int) -> bytes:
+    return hashlib.scrypt(token.encode("utf-8", "surrogatepass"), salt=salt, n=cost, r=8, p=1, dklen=32)
 
 
 def _stored(at: datetime) -> str:

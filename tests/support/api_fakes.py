@@ -58,7 +58,9 @@ class FakeIngest:
     def take_webhook(self, body: bytes) -> IngestCounts:
         document = self._json(body)
         if not isinstance(document, dict) or document.get("version") != "4":
-            raise ParseError('"version" must be "4"', hint="use the default webhook payload", reason="version")
+            raise ParseError(
+                '"version" must be "4"', hint="use the default webhook payload", reason="version"
+            )
         return self._alerts(document.get("alerts"))
 
     def take_v2_alerts(self, body: bytes) -> IngestCounts:
@@ -135,7 +137,8 @@ def _is_alert(alert: object) -> bool:
     texts.extend(annotations.values())
     if not all(isinstance(text, str) and "\x00" not in text for text in texts):
         return False
-    if any("\x00" in name for name in alert["labels"]):
+    names = [*alert["labels"], *annotations]
+    if any(not name or "\x00" in name for name in names):
         return False
     return all(_is_time(alert[name]) for name in ("startsAt", "endsAt") if name in alert)
 
@@ -283,7 +286,7 @@ def fake_site(
     clock = FakeClock()
     graph = MemoryGraphStore()
     seed_topology(graph)
-    tokens = SqliteTokenStore(":memory:", clock).open()
+    tokens = SqliteTokenStore(":memory:", clock, cost=16).open()
     tokens.bootstrap(ADMIN)
     idempotency = SqliteIdempotency(":memory:", clock).open()
     ingest, analyze = FakeIngest(graph, clock), FakeAnalyze(graph)

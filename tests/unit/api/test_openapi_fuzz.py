@@ -1,0 +1,43 @@
+"""Schemathesis over the whole OpenAPI document, every check on, the same examples every time."""
+
+from __future__ import annotations
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from aiops.api.app import create_app
+from tests.support.api_fakes import ADMIN, fake_site
+
+#: Operations that refuse what no schema can say: names that mean nothing, times out of order or of reason.
+JUDGING = (
+    *("POST /api/v1/incidents", "GET /api/v1/incidents", "POST /api/v1/incidents/{incident_id}/analyses"),
+    *("POST /api/v1/topology:import", "GET /api/v1/topology:export", "POST /api/v1/changes"),
+    *("GET /api/v1/entities/{entity_id}/neighbors", "GET /api/v1/entities", "POST /api/v1/tokens"),
+    "GET /api/v1/incidents/{incident_id}/analyses/{number}",
+)
+ACCEPTED = ["2xx", "401", "403", "404", "409", "429"]
+CONFIG = schemathesis.Config.from_dict(
+    {
+        "operations": [
+            {
+                "include-name": name,
+                "checks": {"positive_data_acceptance": {"expected-statuses": [*ACCEPTED, "406", "422"]}},
+            }
+            for name in JUDGING
+        ]
+    }
+)
+SITE = fake_site()
+schemathesis.openapi.media_type(
+    "application/x-protobuf", st.binary(max_size=64).map(lambda tail: b"snappy" + tail)
+)
+schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(SITE.services), config=CONFIG)
+
+
+@pytest.mark.timeout(600)
+@schema.parametrize()
+@settings(max_examples=12, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_operation_keeps_its_contract(case: schemathesis.Case) -> None:
+    case.call_and_validate(headers={"Authorization": f"Bearer {ADMIN}"})
