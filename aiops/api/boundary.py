@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
 
@@ -97,6 +98,9 @@ class Boundary:
             return
         except Problem as refused:
             problem = refused
+        except ClientDisconnect:
+            answer.status = 499  # nobody is there to be answered; counted as other servers count it
+            return
         except TimeoutError:
             if not timeout.expired():
                 _log.exception("request failed", path=scope["path"])

@@ -34,7 +34,7 @@ PUBLIC = {path for _, path, scope in OPERATIONS if scope is None}
 
 
 def test_only_operations_are_public() -> None:
-    assert PUBLIC == {"/healthz", "/readyz", "/-/healthy", "/-/ready", "/metrics", "/version"}
+    assert {"/healthz", "/readyz", "/-/healthy", "/-/ready", "/metrics", "/version"} == PUBLIC
 
 
 def _concrete(path: str) -> str:

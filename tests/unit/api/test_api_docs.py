@@ -1,0 +1,78 @@
+"""docs/api.md: its examples run against a live server on loopback; what it lists is what there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+import yaml
+
+from aiops.api.app import create_app
+from aiops.api.problems import TITLES, TYPE_PREFIX
+from aiops.api.tokens import SCOPES
+from tests.support.api_fakes import FakeSite
+
+PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def server(site: FakeSite) -> Iterator[str]:
+    """A real uvicorn on a free port of the loopback."""
+    config = uvicorn.Config(create_app(site.services), host="127.0.0.1", port=0, log_level="warning")
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, name="uvicorn")
+    thread.start()
+    end = time.monotonic() + 30
+    while not running.started:
+        assert time.monotonic() < end, "uvicorn did not start"
+        time.sleep(0.02)
+    port = running.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join(30)
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_every_example_runs_against_a_live_server(server: str, site: FakeSite, tmp_path: Path) -> None:
+    environment = {**os.environ, "AIOPS": server, "TOKEN": site.admin}
+    for block in _blocks("sh"):
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    (incident,) = site.graph.incidents()
+    assert (incident.external_id, incident.status, incident.severity) == ("INC-1", "acknowledged", "major")
+    assert site.graph.analysis(incident.id)[0] == 2  # type: ignore[index]
+    assert site.graph.counts()["alarm"] == 1
+    assert [record.revoked_at is None for record in site.tokens.records()].count(False) == 1
+
+
+def test_configurations_point_at_routes_that_exist(site: FakeSite) -> None:
+    prometheus, alertmanager = (yaml.safe_load(block) for block in _blocks("yaml"))
+    urls = [
+        prometheus["remote_write"][0]["url"],
+        alertmanager["receivers"][0]["webhook_configs"][0]["url"],
+    ]
+    paths = create_app(site.services).openapi()["paths"]
+    assert {url.split("8080")[1] for url in urls} <= set(paths)
+    assert prometheus["alerting"]["alertmanagers"][0]["api_version"] == "v2"
+
+
+def test_every_problem_and_every_scope_is_listed() -> None:
+    assert set(re.findall(rf"`{TYPE_PREFIX}([a-z-]+)`", PAGE)) == set(TITLES)
+    assert set(SCOPES) <= set(re.findall(r"^\| `([a-z:]+)` \|", PAGE, re.MULTILINE))
