@@ -149,7 +149,7 @@ def check(seconds: float) -> int:
     return 1 if down else 0
 
 
-def _end(signum: int, frame: FrameType | None) -> NoReturn:
+def _end(_signum: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 

@@ -253,6 +253,12 @@ class DataCentre:
 
     def remove(self) -> None:
         """Undo everything. Never raises for what is already gone, so that it can run after any failure."""
+        self.stop()
+        if os.environ.get("AIOPS_LAB_KEEP") != "1":
+            shutil.rmtree(self.work, ignore_errors=True)
+
+    def stop(self) -> None:
+        """End every process and take away groups, namespaces and mounts; the files stay."""
         for init in self._inits:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(init.pid, signal.SIGKILL)
@@ -269,8 +275,6 @@ class DataCentre:
             with contextlib.suppress(LabError):
                 run(["umount", "-l", str(self.work / "lxcfs")])
             self._lxcfs = None
-        if os.environ.get("AIOPS_LAB_KEEP") != "1":
-            shutil.rmtree(self.work, ignore_errors=True)
 
 
 def _wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:

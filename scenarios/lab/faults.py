@@ -117,7 +117,12 @@ def fill_disk(host: str, file: str) -> Callable[[Site], None]:
 
 def burn_cpu(host: str, workers: int) -> Callable[[Site], None]:
     def inject(site: Site) -> None:
-        site.ask(host, op="spawn", argv=["stress-ng", "--cpu", str(workers), "--quiet", "--temp-path", "/dev/shm"], user="nobody")
+        site.ask(
+            host,
+            op="spawn",
+            argv=["stress-ng", "--cpu", str(workers), "--quiet", "--temp-path", "/dev/shm"],
+            user="nobody",
+        )
 
     return inject
 

@@ -30,6 +30,9 @@ class RawFile:
         self._file = path.open("ab", buffering=0)
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        self._file.close()
+
     def append(self, peer: str, payload: bytes) -> None:
         record = encode_frame(Frame(time.time(), peer, payload))
         with self._lock:
@@ -80,7 +83,7 @@ def serve_http(remote_write: RawFile, alertmanager: RawFile) -> None:
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             return
 
     ThreadingHTTPServer(("127.0.0.1", HTTP_PORT), Handler).serve_forever()

@@ -49,6 +49,7 @@ def record(fault: Fault, folder: Path, timing: Timing, lab: str, seed: int, say:
         end = time.time()
         say("sealing")
         time.sleep(0.5)
+        site.stop()
         seal(site.received, folder, fault, start, injected, end)
     return inspect(folder, injected)
 

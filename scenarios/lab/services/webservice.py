@@ -201,14 +201,14 @@ def serve(port: int, routes: dict[tuple[str, str], Route], log: logging.Logger) 
                 self.end_headers()
                 self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # the access log is nginx's
+        def log_message(self, *_: object) -> None:  # the access log is nginx's
             return
 
     class Server(ThreadingHTTPServer):
         request_queue_size = 64
         daemon_threads = True
 
-        def handle_error(self, request: object, client_address: object) -> None:
+        def handle_error(self, *_: object) -> None:
             return  # a client that went away
 
     report = (log, lambda: (counts["all"], counts["failed"]), "requests")
