@@ -26,7 +26,7 @@ MAX_NAMED = 50  # items of one entity that are searched for neighbours' names
 
 @dataclass(frozen=True, slots=True)
 class RuleLimits:
-    """Bounds of one evaluation. ``max_join``: partial matches of one rule; ``deadline_s``: wall clock of everything."""
+    """Bounds of one evaluation. ``max_join``: partial matches of one rule; ``deadline_s``: CPU seconds of everything."""
 
     max_evidence: int = 50_000
     max_join: int = 20_000

@@ -16,7 +16,7 @@ from aiops.domain.occurrences import SEVERITIES, severity_named
 from rules.model import EntityMatch, EvidenceMatch, ValueMatch
 from rules.patterns import MAX_TEXT_CHARS, glob_matches, matching, text_array
 
-_JOIN = 40  # expressions in one joined pass: keeps RE2 inside its memory bound
+_JOIN = 12  # expressions in one joined pass: keeps RE2 inside its memory bound
 
 
 class TextIndex:
