@@ -8,11 +8,11 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from aiops.api.desk import read_kept
+from aiops.api.desk import NOTHING_ASSUMED, Assumed, read_kept
 from aiops.api.documents import answer
 from aiops.api.guard import BODY_STATUSES, GuardedRoute, needs, problems, services_of
 from aiops.api.incidents import IncidentId, Wait, desk_of, incident_of, wait_of
-from aiops.api.problems import Problem, not_found, pointer
+from aiops.api.problems import Problem, invalid, not_found, pointer
 from aiops.api.rendering import Format, format_wanted, rendered
 from aiops.api.schemas import AnalysisDocument, AnalysisRequest, RunningDocument
 from aiops.api.services import Services
@@ -73,11 +73,11 @@ async def post_analysis(
     """Analyse again with what is known now. With ``assume``: what would be, answered and not kept."""
     services, desk = services_of(request), desk_of(request)
     incident = await run_in_threadpool(incident_of, services, incident_id)
-    healthy = await run_in_threadpool(_healthy, asked, services)
-    keep = not healthy
+    assumed = await run_in_threadpool(_assumed, asked, services)
+    keep = assumed == NOTHING_ASSUMED
     wait_s = wait_of(wait, prefer, services) if keep else services.limits.wait_max_s
     desk.reserve()
-    outcome = await desk.run(incident, wait_s=wait_s, healthy=healthy, keep=keep)
+    outcome = await desk.run(incident, wait_s=wait_s, assumed=assumed, keep=keep)
     base = f"/api/v1/incidents/{incident_id}"
     if outcome.error is not None:
         if isinstance(outcome.error, AiopsError):
@@ -93,13 +93,16 @@ async def post_analysis(
     return answer(outcome.document, 201, {"Location": f"{base}/analyses/{outcome.document['number']}"})
 
 
-def _healthy(asked: AnalysisRequest, services: Services) -> frozenset[str]:
-    """Ids that are to be taken as healthy. Raises :class:`NothingResolved` on a name that is not one entity's."""
-    names = asked.assume.healthy
+def _assumed(asked: AnalysisRequest, services: Services) -> Assumed:
+    """Ids of what is assumed. Raises :class:`NothingResolved` on a name that is not one entity's, and a 422 problem on
+    an entity that would be both."""
+    sides = {"healthy": asked.assume.healthy, "failed": asked.assume.failed}
+    names = [name for side in sides.values() for name in side]
     by_name = services.graph.resolve(names) if names else {}
     wrong = [
-        (pointer("assume", "healthy", index), f"{len(by_name[name])} entities have this name")
-        for index, name in enumerate(names)
+        (pointer("assume", side, index), f"{len(by_name[name])} entities have this name")
+        for side, given in sides.items()
+        for index, name in enumerate(given)
         if len(by_name[name]) != 1
     ]
     if wrong:
@@ -110,4 +113,7 @@ def _healthy(asked: AnalysisRequest, services: Services) -> frozenset[str]:
             references=tuple(wrong),
             nearest={name: list(services.graph.nearest_names(name)) for name in unknown},
         )
-    return frozenset(by_name[name][0] for name in names)
+    healthy, failed = (frozenset(by_name[name][0] for name in given) for given in sides.values())
+    if healthy & failed:
+        raise invalid("/assume/failed", f"{min(healthy & failed)} cannot be healthy and failed at once")
+    return Assumed(healthy, failed)

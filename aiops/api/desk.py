@@ -34,6 +34,23 @@ class Outcome:
     error: BaseException | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """Ids of what is to be taken as healthy or failed; nothing: no what-if."""
+
+    healthy: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+
+    def document(self) -> dict[str, object]:
+        """The member ``assume`` of an analysis, absent where nothing is assumed."""
+        if not self.healthy and not self.failed:
+            return {}
+        return {"assume": {"healthy": sorted(self.healthy), "failed": sorted(self.failed)}}
+
+
+NOTHING_ASSUMED = Assumed()
+
+
 class AnalysisDesk:
     """Takes analyses up to ``limits.analysis_queue`` and runs ``limits.analysis_workers`` at once."""
 
@@ -72,13 +89,13 @@ class AnalysisDesk:
             return "failed" if incident_id in self._failed else None
 
     async def run(
-        self, incident: Incident, *, wait_s: float, healthy: frozenset[str] = frozenset(), keep: bool = True
+        self, incident: Incident, *, wait_s: float, assumed: Assumed = NOTHING_ASSUMED, keep: bool = True
     ) -> Outcome:
         """Analyse in a place taken before, waiting at most ``wait_s`` for the result; the work goes on afterwards.
 
         ``keep``: store the analysis; otherwise its number is None.
         """
-        future = self._submit(incident, healthy, keep)
+        future = self._submit(incident, assumed, keep)
         waiter = asyncio.wrap_future(future)
         waiter.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, whoever waits
         done, _ = await asyncio.wait({waiter}, timeout=wait_s)
@@ -93,14 +110,14 @@ class AnalysisDesk:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def _submit(self, incident: Incident, healthy: frozenset[str], keep: bool) -> Future[Document]:
+    def _submit(self, incident: Incident, assumed: Assumed, keep: bool) -> Future[Document]:
         with self._lock:
             if self._pool is None:
                 workers = self._services.limits.analysis_workers
                 self._pool = ThreadPoolExecutor(workers, thread_name_prefix="analysis")
             self._running[incident.id] = self._running.get(incident.id, 0) + 1
             try:
-                future = self._pool.submit(self._analyse, incident, healthy, keep)
+                future = self._pool.submit(self._analyse, incident, assumed, keep)
             except RuntimeError:
                 self._leave(incident.id)
                 self.release()
@@ -108,9 +125,9 @@ class AnalysisDesk:
         future.add_done_callback(lambda ended: self._ended(incident.id, ended))
         return future
 
-    def _analyse(self, incident: Incident, healthy: frozenset[str], keep: bool) -> Document:
+    def _analyse(self, incident: Incident, assumed: Assumed, keep: bool) -> Document:
         started = time.perf_counter()
-        analysis = self._services.analyze(incident, healthy=healthy)
+        analysis = self._services.analyze(incident, healthy=assumed.healthy, failed=assumed.failed)
         rendered = self._services.renderers.document(analysis)
         took_s = time.perf_counter() - started
         now = self._services.clock.now()
@@ -119,7 +136,7 @@ class AnalysisDesk:
             "incident_id": incident.id,
             "created_at": written(now),
             "duration_ms": round(took_s * 1000),
-            **({"assume": {"healthy": sorted(healthy)}} if healthy else {}),
+            **assumed.document(),
         }
         document = {**head, **{key: value for key, value in rendered.items() if key not in head}}
         document.pop("number", None)

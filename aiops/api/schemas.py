@@ -159,9 +159,10 @@ class IncidentPatch(Strict):
 
 
 class Assume(Strict):
-    """What-if: entities that are taken to be healthy, by id, name or alias."""
+    """What-if: entities that are taken to be healthy or failed, by id, name or alias."""
 
     healthy: list[Name] = Field(default_factory=list, max_length=MAX_ITEMS)
+    failed: list[Name] = Field(default_factory=list, max_length=MAX_ITEMS)
 
 
 class AnalysisRequest(Strict):

@@ -64,8 +64,14 @@ class IngestPort(Protocol):
 class Analyze(Protocol):
     """Analyses an incident. Pure but for reads of the stores; takes from milliseconds to seconds."""
 
-    def __call__(self, incident: Incident, *, healthy: frozenset[str] = frozenset()) -> Analysis:
-        """``healthy``: entities to be taken as healthy (what-if)."""
+    def __call__(
+        self,
+        incident: Incident,
+        *,
+        healthy: frozenset[str] = frozenset(),
+        failed: frozenset[str] = frozenset(),
+    ) -> Analysis:
+        """``healthy``, ``failed``: entities to be taken as such, whatever was seen of them (what-if)."""
         ...
 
 

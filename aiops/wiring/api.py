@@ -97,8 +97,14 @@ class PipelineAnalyze:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    def __call__(self, incident: Incident, *, healthy: frozenset[str] = frozenset()) -> Analysis:
-        return self._pipeline.analyze(incident, assume=Assumption(healthy=healthy))
+    def __call__(
+        self,
+        incident: Incident,
+        *,
+        healthy: frozenset[str] = frozenset(),
+        failed: frozenset[str] = frozenset(),
+    ) -> Analysis:
+        return self._pipeline.analyze(incident, assume=Assumption(healthy=healthy, failed=failed))
 
 
 class DocumentRenderers:

@@ -172,8 +172,14 @@ class FakeAnalyze:
     failure: Exception | None = None
     calls: list[tuple[Incident, frozenset[str]]] = field(default_factory=list)
 
-    def __call__(self, incident: Incident, *, healthy: frozenset[str] = frozenset()) -> Analysis:
-        self.calls.append((incident, healthy))
+    def __call__(
+        self,
+        incident: Incident,
+        *,
+        healthy: frozenset[str] = frozenset(),
+        failed: frozenset[str] = frozenset(),
+    ) -> Analysis:
+        self.calls.append((incident, healthy | failed))
         if self.gate is not None:
             self.gate.wait(10)
         if self.failure is not None:

@@ -244,11 +244,13 @@ def test_a_what_if_is_answered_and_not_kept(client: ApiClient) -> None:
     answer = client.post(f"{base}/analyses", json={"assume": {"healthy": ["cart"]}})
     assert (answer.status_code, answer.json()["number"]) == (200, None)
     assert answer.json()["verdict"] == "inconclusive"
-    assert answer.json()["assume"] == {"healthy": ["service:shop/cart"]}
+    assert answer.json()["assume"] == {"healthy": ["service:shop/cart"], "failed": []}
     assert client.get(base).json()["analysis"]["verdict"] == "likely"
     wrong = client.post(f"{base}/analyses", json={"assume": {"healthy": ["gateway", "carts"]}})
     assert wrong.status_code == 422
     assert [item["pointer"] for item in wrong.json()["errors"]] == ["/assume/healthy/0", "/assume/healthy/1"]
+    both = client.post(f"{base}/analyses", json={"assume": {"healthy": ["cart"], "failed": ["cart"]}})
+    assert both.json()["errors"][0]["pointer"] == "/assume/failed"
     assert client.post("/api/v1/incidents/none/analyses", json={}).status_code == 404
 
 
