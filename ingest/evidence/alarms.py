@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from aiops.domain.evidence import Channel, Evidence, Reference, evidence_id
 from aiops.domain.occurrences import Alarm
 from ingest.evidence.detectors import Windows
-from ingest.evidence.families import direction_of, family_of
+from ingest.evidence.families import Family, direction_of, family_of, without_direction
 
 #: Strength by severity; an alarm without one is a plain alarm.
 STRENGTH: Mapping[str | None, float] = {
@@ -75,14 +75,18 @@ def channel_of(alarm: Alarm) -> tuple[Channel, int]:
     if _is_log(alarm):
         return Channel.LOG, 1
     lowered = alarm.name.lower()
+    subject = without_direction(alarm.name)
     if lowered.startswith("http ") or "status code" in lowered:
         return Channel.ERRORS, 1
     if any(word in lowered for word in ("down", "unreachable", "absent", "notready", "not ready", "restart", "crash")) and (
-        family_of(alarm.name) is None or family_of(alarm.name).channel is Channel.OTHER  # type: ignore[union-attr]
+        _family(subject) is None
     ):
         return Channel.AVAILABILITY, 0
-    for text in (alarm.name, alarm.message):
-        family = family_of(text) if text else None
-        if family is not None and family.channel is not Channel.OTHER:
-            return family.channel, family.bad
-    return Channel.OTHER, 0
+    family = _family(subject) or _family(alarm.message)
+    return (family.channel, family.bad) if family is not None else (Channel.OTHER, 0)
+
+
+def _family(text: str) -> Family | None:
+    """The family of a name or a sentence; None where it has none that says anything."""
+    family = family_of(text) if text else None
+    return family if family is not None and family.channel is not Channel.OTHER else None

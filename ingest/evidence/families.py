@@ -180,3 +180,9 @@ def direction_of(text: str) -> int:
     """+1 rises, -1 falls, 0 not said."""
     up, down = bool(_UP.search(text)), bool(_DOWN.search(text))
     return int(up) - int(down)
+
+
+def without_direction(name: str) -> str:
+    """``net_receive up`` is about ``net_receive``; ``up`` alone stays what it is."""
+    head, _, last = name.rpartition(" ")
+    return head if head and last.lower() in {"up", "down", "high", "low"} else name

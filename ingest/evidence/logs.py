@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -24,7 +25,11 @@ from ingest.evidence.strength import strength_of
 TemplateFunction = Callable[[Sequence[str]], Sequence[str]]
 
 MAX_PER_ENTITY = 12
-MIN_DEVIATION = 1.5
+MIN_DEVIATION = 1.0
+MIN_BASELINE_LINES = 5
+MAX_MINUTES = 60
+#: The fault may begin anywhere in the first minutes of the evaluation window.
+ONSETS_S = (0.0, 60.0, 120.0, 180.0)
 _MASKS: tuple[tuple[str, str], ...] = (
     (r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F-]{13,}", "<id>"),
     (r"\b0x[0-9a-fA-F]+\b", "<hex>"),
@@ -58,12 +63,15 @@ def mask_digits(messages: Sequence[str]) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Per (entity, template): lines before and in the evaluation window, first line seen in it."""
+    """Per (entity, template) key: lines before and in the evaluation window, deviation, its first line in the window."""
 
     entity: IntArray
     template: IntArray
     before: FloatArray
     during: FloatArray
+    expected: FloatArray
+    deviation: FloatArray  # 0 where the entity has no baseline
+    has_baseline: npt.NDArray[np.bool_]  # per key
     first: IntArray  # row of the first line in the window; of the last line before it where there is none
 
 
@@ -80,21 +88,20 @@ def find_log_evidence(
     names = _template_names(logs, messages, message_code, templates)
     template_of_message = names[1]
     template_code = template_of_message[message_code]
-    counts = _count(at, entity_code, template_code, windows)
+    counts = _count(at, entity_code, template_code, len(entities), windows)
     spread = np.bincount(
         np.unique(np.stack([template_code, entity_code]), axis=1)[0], minlength=len(names[0])
     )
-    expected, has_baseline = _expected(counts, len(entities))
     found: list[tuple[int, float, Evidence]] = []
     for row in range(len(counts.entity)):
         entity, template = int(counts.entity[row]), int(counts.template[row])
         line = int(counts.first[row])
         text = messages[message_code[line]]
         level = severity[line]
-        deviation = _deviation(counts.during[row], expected[row]) if has_baseline[entity] else 0.0
+        deviation, known = float(counts.deviation[row]), bool(counts.has_baseline[row])
         wrong = bool(level <= 3) or bool(_WRONG.search(text) and not _RIGHT.search(text))
         new = counts.before[row] == 0
-        score = _score(deviation, counts.during[row], new, wrong, bool(has_baseline[entity]), level)
+        score = _score(deviation, counts.during[row], new, wrong, known, level)
         if abs(score) < MIN_DEVIATION:
             continue
         found.append(
@@ -114,7 +121,7 @@ def find_log_evidence(
                     text=text if counts.during[row] else f"no longer seen: {text}",
                     ref=Reference("event", str(logs.column("event_id")[line].as_py() or "")),
                     value=float(counts.during[row]),
-                    baseline=float(expected[row]),
+                    baseline=float(counts.expected[row]),
                     severity=_severity_word(level),
                     attributes={
                         "new": "1" if new else "0",
@@ -162,39 +169,78 @@ def _template_names(
     return distinct, np.array([code_of[name] for name in of_message], dtype=np.int64)
 
 
-def _count(at: FloatArray, entity: IntArray, template: IntArray, windows: Windows) -> _Counts:
+def _count(
+    at: FloatArray, entity: IntArray, template: IntArray, n_entities: int, windows: Windows
+) -> _Counts:
+    """Counts and deviations of every (entity, template). The onset is not known, so the deviation is the mean over
+    :data:`ONSETS_S`; it is divided by how unsteady the template's share is from minute to minute in the baseline."""
     before = at < windows.base_end_s
     during = (at >= windows.eval_start_s) & (at <= windows.eval_end_s)
     width = int(template.max()) + 1
     key, where = np.unique(entity * width + template, return_inverse=True)
     size = len(key)
+    owner = key // width
     first = np.full(size, -1, dtype=np.int64)
     rows = np.arange(len(at))
     first[where] = rows  # last line of each, overwritten by the first line in the window
     reverse = rows[during][::-1]
     first[where[reverse]] = reverse
+    count_before = np.bincount(where, weights=before, minlength=size)
+    total_before = np.bincount(entity, weights=before, minlength=n_entities)
+    share = count_before / np.maximum(total_before[owner], 1.0)
+    deviations = []
+    for onset_s in ONSETS_S:
+        inside = (at >= windows.eval_start_s + onset_s) & (at <= windows.eval_end_s)
+        seen = np.bincount(where, weights=inside, minlength=size)
+        total = np.bincount(entity, weights=inside, minlength=n_entities)
+        deviations.append(_deviation(seen, share * total[owner]))
+    known = total_before[owner] >= MIN_BASELINE_LINES
+    unsteady = _unsteadiness(at, where, entity, owner, share, before, windows)
+    total_during = np.bincount(entity, weights=during, minlength=n_entities)
     return _Counts(
-        entity=key // width,
+        entity=owner,
         template=key % width,
-        before=np.bincount(where, weights=before, minlength=size),
+        before=count_before,
         during=np.bincount(where, weights=during, minlength=size),
+        expected=share * total_during[owner],
+        deviation=np.where(known, np.mean(deviations, axis=0) / unsteady, 0.0),
+        has_baseline=known,
         first=first,
     )
 
 
-def _expected(counts: _Counts, n_entities: int) -> tuple[FloatArray, FloatArray]:
-    """Expected lines in the window from the entity's own mix; and which entities have a baseline at all."""
-    total_before = np.bincount(counts.entity, weights=counts.before, minlength=n_entities)
-    total_during = np.bincount(counts.entity, weights=counts.during, minlength=n_entities)
-    share = (counts.before + 0.0) / np.maximum(total_before[counts.entity], 1.0)
-    return share * total_during[counts.entity], total_before >= 5
+def _unsteadiness(
+    at: FloatArray,
+    where: IntArray,
+    entity: IntArray,
+    owner: IntArray,
+    share: FloatArray,
+    before: npt.NDArray[np.bool_],
+    windows: Windows,
+) -> FloatArray:
+    """Root mean square of the per-minute deviations in the baseline, at least 1; 1 with fewer than three minutes."""
+    minute = ((windows.base_end_s - at[before]) // 60.0).astype(np.int64)
+    n_minutes = int(min(minute.max() + 1, MAX_MINUTES)) if len(minute) else 0
+    if n_minutes < 3:
+        return np.ones(len(owner))
+    kept = minute < n_minutes
+    minute, where_before, entity_before = minute[kept], where[before][kept], entity[before][kept]
+    squares, minutes = np.zeros(len(owner)), np.zeros(len(owner))
+    n_entities = int(entity.max()) + 1
+    for number in range(n_minutes):
+        chosen = minute == number
+        seen = np.bincount(where_before[chosen], minlength=len(owner)).astype(np.float64)
+        total = np.bincount(entity_before[chosen], minlength=n_entities).astype(np.float64)[owner]
+        squares += np.where(total > 0, _deviation(seen, share * total) ** 2, 0.0)
+        minutes += total > 0
+    return np.where(minutes >= 3, np.maximum(1.0, np.sqrt(squares / np.maximum(minutes, 1.0))), 1.0)
 
 
-def _deviation(count: float, expected: float) -> float:
-    """Signed root of the Poisson deviance, with half a line added to both."""
+def _deviation(count: FloatArray, expected: FloatArray) -> FloatArray:
+    """Signed root of the Poisson deviance, with a third of a line added to both."""
     seen, mean = count + 0.3, expected + 0.3
     deviance = 2.0 * (seen * np.log(seen / mean) - (seen - mean))
-    return float(np.sign(seen - mean) * np.sqrt(max(deviance, 0.0)))
+    return np.asarray(np.sign(seen - mean) * np.sqrt(np.maximum(deviance, 0.0)))
 
 
 def _score(deviation: float, during: float, new: bool, wrong: bool, has_baseline: bool, level: float) -> float:
@@ -204,12 +250,7 @@ def _score(deviation: float, during: float, new: bool, wrong: bool, has_baseline
     if not has_baseline:
         bonus = 3.0 + np.log2(1.0 + during) if wrong else 0.0
         return float(bonus + (2.0 if level <= 2 else 0.0))
-    score = deviation
-    if new:
-        score = max(score, 2.0)
-    if wrong and score > 0:
-        score *= 1.5
-    return float(score)
+    return float(max(deviation, 1.5) if new and wrong else deviation)
 
 
 def _severity_word(level: float) -> str | None:

@@ -94,10 +94,9 @@ def _excess(track: Track, shift: Shift, requests: float) -> float:
     """Extra seconds (or failed requests) in all, from the mean over the evaluation window."""
     extra = (shift.mean - shift.baseline) * (track.family.bad or 1)
     if track.family.channel is Channel.ERRORS:
-        if track.rate:
+        if track.rate or not track.name.startswith("failed share"):
             return extra
-        share = extra / 100.0 if shift.baseline > 1.5 else extra
-        return share * requests
+        return extra * requests
     return extra * requests
 
 

@@ -140,7 +140,18 @@ def _track(
     at, value = _add_up([_part(one, counter, start_s) for one in members])
     if not len(at):
         return None
+    if family.channel is Channel.ERRORS and family.bad < 0:
+        value, family, name = *_failed_share(value, family), f"failed share by {name}"
     return Track(entity, peer or None, name, members[0].metric, family, at, value, counter)
+
+
+def _failed_share(value: FloatArray, family: Family) -> tuple[FloatArray, Family]:
+    """A success rate or availability, in percent or as a fraction, as the share that failed: 99.5 % -> 0.005.
+
+    What matters is how many times more fail, not how little is missing from a hundred.
+    """
+    whole = 100.0 if float(value.max()) > 1.5 else 1.0
+    return np.clip(1.0 - value / whole, 0.0, None), Family(Channel.ERRORS, 1, False, family.weight)
 
 
 def _part(one: EntitySeries, counter: bool, start_s: float) -> tuple[FloatArray, FloatArray]:

@@ -90,7 +90,7 @@ STATE_RULES: tuple[StateRule, ...] = (
     ),
 )
 _FRACTION = re.compile(r"^\s*(\d+)\s*/\s*(\d+)\s*$")
-_QUANTITY = re.compile(r"^([0-9.]+)(m|Ki|Mi|Gi|Ti|k|M|G|T)?$")
+_QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)(m|Ki|Mi|Gi|Ti|k|M|G|T)?$")
 _UNITS: Mapping[str, float] = {
     **{"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12},
     **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40},
