@@ -14,6 +14,9 @@ from aiops.domain.evidence import SYMPTOM_CHANNELS, Evidence, EvidenceSet
 from aiops.domain.occurrences import Alarm, Change, Incident
 from aiops.reasoning.spread import is_live
 
+#: Alarms that began more than this before the start are no part of the incident, however far its window reaches.
+LATELY_S = 900.0
+
 #: A metric must be this unusual to stand in as a complaint where there is neither symptom nor alarm.
 STRONG = 3.0
 
@@ -72,7 +75,7 @@ def collect_complaints(
     """Named symptoms, then alarms of entities in ``known``; entities in ``muted`` (maintenance, what-if) have no say."""
     found: dict[tuple[str, str], list[Complaint]] = {}
     chronic = {item.ref.id for item in evidence.items if item.chronic and item.ref.type == "alarm"}
-    opened = incident.started_at - timedelta(seconds=incident.window_before_s)
+    opened = incident.started_at - timedelta(seconds=min(LATELY_S, incident.window_before_s))
     standing = []
     for alarm in sorted(alarms, key=lambda alarm: (alarm.started_at, alarm.fingerprint, alarm.id)):
         if alarm.entity not in known or alarm.entity in muted or alarm.severity == "info":

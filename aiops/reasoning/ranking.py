@@ -35,8 +35,9 @@ from aiops.reasoning.spread import FailureGraph, Sighting
 class RankingWeights:
     """Every weight and bound of the ranking, in one place.
 
-    ``prior``, ``rule``, ``model``, ``path``, ``coverage``, ``change``: of the terms of the total. ``change_decay_s``: a
-    change this long before the first complaint counts 1/e. ``pin_rank``: a pinned cause is at
+    ``prior``, ``rule``, ``model``, ``path``, ``coverage``, ``change``: of the terms of the total. ``unnamed``: factor on
+    path and coverage where the incident names nothing and any alarm is a complaint. ``change_decay_s``: a change this
+    long before the first complaint counts 1/e. ``pin_rank``: a pinned cause is at
     least here. ``causes``: most causes listed; ``fill``: so many are listed even where evidence is thin.
     ``explains_from``: plausibility (product over hops) from which a complaint counts as explained.
     ``early_tolerance_s``: a complaint this much before the cause showed is not explained by it.
@@ -51,6 +52,7 @@ class RankingWeights:
     model: float = 1.0
     path: float = 0.05
     coverage: float = 0.25
+    unnamed: float = 0.3
     change: float = 1.5
     change_decay_s: float = 1800.0
     consequence: float = 0.25
@@ -76,6 +78,7 @@ class Explained:
     plausibility: FloatArray
     weights: FloatArray
     first_s: float | None = None  # the first complaint
+    named: bool = True  # whether the incident names any of them
 
     def share(self) -> FloatArray:
         """Weighted share of complaints by entity of the graph, float64 [n]."""
@@ -145,6 +148,7 @@ def explain_by(
         plausibility,
         np.array([share[entity] for entity in entities]),
         min(first.values()) if first else None,
+        any(item.named for item in complaints.items),
     )
 
 
@@ -208,13 +212,14 @@ def _terms(
     """The weighted terms and their total, each float64 [rows]."""
     columns = np.array([graph.index.get(entity, -1) for entity in table.entities], dtype=np.int64)
     support = rule_support(rules)
+    trust = 1.0 if explained.named else weights.unnamed
     terms = {
         "prior": weights.prior * table.prior,
         "rule": weights.rule * np.array([support.get(entity, 0.0) for entity in table.entities]),
         "model": weights.model
         * (correction.delta if correction is not None else np.zeros(len(table.entities))),
-        "path": weights.path * _taken(_way(graph, explained), columns),
-        "coverage": weights.coverage * _taken(explained.share(), columns),
+        "path": trust * weights.path * _taken(_way(graph, explained), columns),
+        "coverage": trust * weights.coverage * _taken(explained.share(), columns),
         "change": weights.change * _taken(_fresh(graph, sighting, explained, weights), columns),
     }
     terms["total"] = np.sum(np.stack(list(terms.values())), axis=0) if len(table.entities) else np.zeros(0)
