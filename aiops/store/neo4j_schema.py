@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
+from urllib.parse import urlsplit
 
 from neo4j import GraphDatabase, ManagedTransaction
 from neo4j.exceptions import (
@@ -35,6 +36,9 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 
 #: Labels that mean something else here, so that an entity kind may not be written as one of them.
 _TAKEN = frozenset({"Entity", "Name", "Alarm", "Change", "Incident", "Analysis", "Aiops"})
+
+_SCHEMES = frozenset({"bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc"})
+EXAMPLE_URI = "bolt://127.0.0.1:7687"
 
 OTHER_LABEL = "Other"
 OTHER_TYPE = "RELATED_TO"
@@ -80,7 +84,10 @@ class Neo4jConnection:
         self._uri = uri
         self._database = database
         self._retry_s = retry_s
+        if uri.partition("://")[0] not in _SCHEMES:
+            raise ConfigError(f"{uri!r} is no Neo4j address", hint=f"for example {EXAMPLE_URI}")
         try:
+            _ = urlsplit(uri).port  # the driver looks at it only when it connects
             self._driver = GraphDatabase.driver(
                 uri,
                 auth=(user, password),
