@@ -308,7 +308,7 @@ HELD_OUT: tuple[Fault, ...] = (
     ),
     Fault(
         "memory-leak-b", "The shop on app-2 leaks until the kernel kills it, again and again.",
-        leak_memory("app-2", 800), (("instance:shop@app-2", "memory_leak"),), (HARMLESS_RELOAD,),
+        leak_memory("app-2", 400), (("instance:shop@app-2", "memory_leak"),), (HARMLESS_RELOAD,),
     ),
     Fault(
         "cache-stopped-b", "Redis on cache-1 is stopped.", stop("cache-1", "redis"), (("cache:sessions", "stopped"),),

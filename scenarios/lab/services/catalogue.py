@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from webservice import Answer, DatabasePeer, logger, serve
+from webservice import Answer, DatabasePeer, logger, serve  # type: ignore[import-not-found]
 
 release = json.loads(Path("/srv/catalogue/release.json").read_text())
 log = logger("catalogue")

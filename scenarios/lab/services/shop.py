@@ -7,8 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
-import redis
-from webservice import Answer, CachePeer, DatabasePeer, HttpPeer, logger, serve
+import redis  # type: ignore[import-not-found]
+from webservice import Answer, CachePeer, DatabasePeer, HttpPeer, logger, serve  # type: ignore[import-not-found]
 
 FLAGS = Path("/srv/shop/flags.json")
 log = logger("shop")
@@ -37,7 +37,8 @@ def cart(query: dict[str, str]) -> Answer:
     def work(client: redis.Redis[str]) -> dict[str, str]:
         client.hincrby(f"cart:{user}", "views", 1)
         client.expire(f"cart:{user}", 600)
-        return client.hgetall(f"cart:{user}")
+        views: dict[str, str] = client.hgetall(f"cart:{user}")
+        return views
 
     return 200, sessions.run(work)
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from webservice import BUCKETS, CALLS, logger, prometheus, report_forever
+from webservice import BUCKETS, CALLS, logger, prometheus, report_forever  # type: ignore[import-not-found]
 
 DURATION = prometheus.Histogram(
     "synthetic_request_duration_seconds", "Time until the customer had the page.", ["route"], buckets=BUCKETS
