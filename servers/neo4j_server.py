@@ -165,9 +165,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, default=Path("artefacts/neo4j"), help="data and logs; kept")
     parser.add_argument("--bolt", type=int, default=7687, help="port of Bolt")
     parser.add_argument("--http", type=int, default=7474, help="port of Neo4j Browser")
+    parser.add_argument(
+        "--fetch", action="store_true", help="only fetch the jars, so that a later start is quick"
+    )
     options = parser.parse_args(arguments)
     home = options.home.resolve()
     try:
+        if options.fetch:
+            print(jars("neo4j"))
+            return 0
         server = start(home, _password(home), bolt=options.bolt, http=options.http)
     except ServerUnavailable as exc:
         print(f"error: {exc}", file=sys.stderr)
