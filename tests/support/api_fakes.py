@@ -69,7 +69,8 @@ class FakeIngest:
     def take_topology(self, document: Mapping[str, object]) -> ApplyResult:
         self._fail()
         entities = [_entity(item) for item in document.get("entities", [])]
-        relations = [_relation(item) for item in document.get("relations", [])]
+        source = str(document.get("source", "import"))
+        relations = [_relation(item, source) for item in document.get("relations", [])]
         known = {entity.id for entity in entities} | {e.id for e in self.graph.export().entities}
         problems = tuple(
             (f"/relations/{index}/{end}", f"no entity {name!r}")
@@ -79,7 +80,7 @@ class FakeIngest:
         )
         if problems:
             raise TopologyError("the document has problems", problems=problems)
-        delta = GraphDelta(str(document.get("source", "import")), tuple(entities), tuple(relations))
+        delta = GraphDelta(source, tuple(entities), tuple(relations))
         return self.graph.apply(replace(delta, complete=bool(document.get("complete"))), at=self.clock.now())
 
     def take_changes(self, changes: Sequence[Change]) -> IngestCounts:
@@ -159,8 +160,8 @@ def _entity(item: Mapping[str, object]) -> Entity:
     )
 
 
-def _relation(item: Mapping[str, object]) -> Relation:
-    return Relation(str(item["from"]), str(item["kind"]), str(item["to"]))
+def _relation(item: Mapping[str, object], source: str) -> Relation:
+    return Relation(str(item["from"]), str(item["kind"]), str(item["to"]), provenance=source)
 
 
 @dataclass

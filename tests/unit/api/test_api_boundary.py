@@ -12,6 +12,7 @@ import pytest
 from aiops.api.app import create_app
 from aiops.api.services import ApiLimits, Health
 from aiops.errors import AiopsError, BackPressure, InputError, StoreConflict, StoreUnavailable
+from aiops.telemetry import configure_logging
 from tests.support.api_client import ApiClient, chunked
 from tests.support.api_fakes import FakeSite, fake_site
 
@@ -135,6 +136,7 @@ def test_failures_behind_are_told_apart(
 def test_a_500_is_logged_under_its_request_id(
     client: ApiClient, site: FakeSite, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    configure_logging(json=True)  # anew: onto the standard error that is captured now
     site.ingest.failure = RuntimeError("what only the log may say")
     answer = client.post("/api/v2/alerts", json=[], headers={"X-Request-ID": "req-500"})
     assert_problem(answer, 500)

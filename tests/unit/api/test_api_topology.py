@@ -24,7 +24,7 @@ RACK: dict[str, Any] = {
 }
 
 
-def test_topology_goes_in_and_comes_out(client: ApiClient) -> None:
+def test_topology_goes_in_and_comes_out(client: ApiClient, site: FakeSite) -> None:
     receipt = client.post("/api/v1/topology:import", json=RACK)
     assert receipt.status_code == 200
     assert receipt.json() == {
@@ -37,8 +37,12 @@ def test_topology_goes_in_and_comes_out(client: ApiClient) -> None:
     assert client.post("/api/v1/topology:import", json=RACK).json()["unchanged"] == 3
     exported = client.get("/api/v1/topology:export").json()
     assert "device:sw-1" in {entity["id"] for entity in exported["entities"]}
-    before = client.get("/api/v1/topology:export?at=2026-11-22T09:00:00Z").json()
-    assert len(before["relations"]) < len(exported["relations"])
+    site.clock.advance(hours=1)
+    gone = {**RACK, "complete": True, "relations": []}
+    assert client.post("/api/v1/topology:import", json=gone).json()["closed"] == 1
+    before = client.get("/api/v1/topology:export?at=2026-11-22T10:30:00Z").json()
+    after = client.get("/api/v1/topology:export").json()
+    assert (len(before["relations"]), len(after["relations"])) == (3, 2)
     assert client.post("/api/v1/topology:import", json=exported).status_code == 200
 
 
