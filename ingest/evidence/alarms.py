@@ -78,9 +78,10 @@ def channel_of(alarm: Alarm) -> tuple[Channel, int]:
     subject = without_direction(alarm.name)
     if lowered.startswith("http ") or "status code" in lowered:
         return Channel.ERRORS, 1
-    if any(word in lowered for word in ("down", "unreachable", "absent", "notready", "not ready", "restart", "crash")) and (
-        _family(subject) is None
-    ):
+    if any(
+        word in lowered
+        for word in ("down", "unreachable", "absent", "notready", "not ready", "restart", "crash")
+    ) and (_family(subject) is None):
         return Channel.AVAILABILITY, 0
     family = _family(subject) or _family(alarm.message)
     return (family.channel, family.bad) if family is not None else (Channel.OTHER, 0)

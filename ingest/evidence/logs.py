@@ -49,7 +49,9 @@ _WRONG = re.compile(
     r"\bdown\b|went down|link down|unschedulable|mismatch|missing|expired|too many",
     re.IGNORECASE,
 )
-_RIGHT = re.compile(r"\b(0|no|without) (error|failure|exception)s?\b|error[=:] ?(0|null|none|nil|false)\b", re.IGNORECASE)
+_RIGHT = re.compile(
+    r"\b(0|no|without) (error|failure|exception)s?\b|error[=:] ?(0|null|none|nil|false)\b", re.IGNORECASE
+)
 
 
 def mask_digits(messages: Sequence[str]) -> Sequence[str]:
@@ -243,7 +245,9 @@ def _deviation(count: FloatArray, expected: FloatArray) -> FloatArray:
     return np.asarray(np.sign(seen - mean) * np.sqrt(np.maximum(deviance, 0.0)))
 
 
-def _score(deviation: float, during: float, new: bool, wrong: bool, has_baseline: bool, level: float) -> float:
+def _score(
+    deviation: float, during: float, new: bool, wrong: bool, has_baseline: bool, level: float
+) -> float:
     """The deviation, and what words and severity add: a new line that says that something is wrong tells most."""
     if during == 0:
         return deviation

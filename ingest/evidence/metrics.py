@@ -16,11 +16,27 @@ MIN_Z = 2.0
 MAX_PER_CHANNEL = 6
 CHRONIC = 0.8
 _Key = tuple[str, str | None]
-_REQUEST_WORDS = ("request", "requests", "rps", "qps", "req", "rq", "call", "calls", "workload", "ops", "count", "load", "lod")
+_REQUEST_WORDS = (
+    "request",
+    "requests",
+    "rps",
+    "qps",
+    "req",
+    "rq",
+    "call",
+    "calls",
+    "workload",
+    "ops",
+    "count",
+    "load",
+    "lod",
+)
 _READABLE_UNITS = (("bytes", "B"), ("seconds", "s"), ("percent", "%"), ("pct", ""), ("ratio", ""))
 
 
-def find_metric_evidence(tracks: Sequence[Track], shifts: Sequence[Shift], windows: Windows) -> list[Evidence]:
+def find_metric_evidence(
+    tracks: Sequence[Track], shifts: Sequence[Shift], windows: Windows
+) -> list[Evidence]:
     """The strongest shifts of every entity and relation, at most MAX_PER_CHANNEL a channel."""
     requests = _requests(tracks, shifts)
     ranked: dict[tuple[_Key, Channel], list[tuple[float, str, Evidence]]] = defaultdict(list)

@@ -112,7 +112,7 @@ def build_tracks(series: Iterable[EntitySeries], *, start_s: float) -> list[Trac
     """Tracks of all series that may be evidence, sorted by (entity, peer, name). ``start_s``: where the data begins."""
     grouped: dict[tuple[str, str, str], list[EntitySeries]] = defaultdict(list)
     for one in series:
-        if len(one.value) and family_of(one.metric) is not None or one.metric.endswith(("_sum", "_count")):
+        if (len(one.value) and family_of(one.metric) is not None) or one.metric.endswith(("_sum", "_count")):
             name = _kept_name(one)
             if name is not None:
                 grouped[(one.entity, one.peer or "", name)].append(one)

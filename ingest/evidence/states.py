@@ -46,7 +46,12 @@ def _rule(
 
 #: First fit wins.
 STATE_RULES: tuple[StateRule, ...] = (
-    _rule("condition-true-bad", r"conditions\.\w*(pressure|failure|unavailable)\.status$", r"^(true|unknown)$", 4.0),
+    _rule(
+        "condition-true-bad",
+        r"conditions\.\w*(pressure|failure|unavailable)\.status$",
+        r"^(true|unknown)$",
+        4.0,
+    ),
     _rule(
         "condition-false-bad",
         r"conditions\.(ready|containersready|available|podscheduled|initialized|progressing|podreadytostart\w*|"
@@ -70,11 +75,24 @@ STATE_RULES: tuple[StateRule, ...] = (
         r"err|backoff|crash|oom|fail|evict|lost|unknown|not ?ready|unhealthy|degraded|refus|imagepull|invalid|terminating",
         4.0,
     ),
-    _rule("phase-waiting", r"(^|\.)(status|phase)$", r"^(pending|init:|.*creating|waiting|podinitializing)", 3.5),
+    _rule(
+        "phase-waiting", r"(^|\.)(status|phase)$", r"^(pending|init:|.*creating|waiting|podinitializing)", 3.5
+    ),
     _rule("cordoned", r"(^|\.)status$|unschedulable$", r"schedulingdisabled|^true$", 1.0),
-    _rule("service-manager", r"(systemd|service|unit)\.?.*\.(active|activestate|state)$", r"inactive|failed|dead|deactivating", 5.0),
-    _rule("probe", r"^(connectivity|probe|reachability|healthcheck)", r"fail|refused|timed ?out|unreachable|no route|closed", 3.5,
-          channel=Channel.AVAILABILITY, but=r"succeed|success|open\b"),
+    _rule(
+        "service-manager",
+        r"(systemd|service|unit)\.?.*\.(active|activestate|state)$",
+        r"inactive|failed|dead|deactivating",
+        5.0,
+    ),
+    _rule(
+        "probe",
+        r"^(connectivity|probe|reachability|healthcheck)",
+        r"fail|refused|timed ?out|unreachable|no route|closed",
+        3.5,
+        channel=Channel.AVAILABILITY,
+        but=r"succeed|success|open\b",
+    ),
     _rule("not-found", r"not_?found|^error", r".", 4.0),
     _rule("no-endpoints", r"^endpoints(\.addresses)?$", r"^\s*(<none>|none|null|\[\])?\s*$", 4.0),
     _rule("endpoints-not-ready", r"not_?ready_?addresses$", r"[0-9a-z]", 3.5, but=r"^<none>$"),
@@ -133,7 +151,9 @@ def _judge(seen: Sequence[StateObservation], windows: Windows) -> Evidence | Non
     if worst is None:
         return None
     strength, state, name, channel = worst
-    chronic = was is not None and was == state.value and unhealthy(state.property, was)[0] > 0 and bool(during)
+    chronic = (
+        was is not None and was == state.value and unhealthy(state.property, was)[0] > 0 and bool(during)
+    )
     if was is not None and not during and len(seen) > 1:
         chronic = True
     changed = f" (was {was})" if was is not None and was != state.value else ""

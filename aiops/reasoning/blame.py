@@ -1,0 +1,96 @@
+"""Who is to blame for what others suffer: bad calls, call overhead, excess flow, and symptoms that nobody below explains.
+
+blame(t)    = bad calls into t - 0.7 x bad calls out of t
+overhead(t) = largest rise of (caller's span - callee's span) over calls into t
+flow(t)     = g - 0.9 x max over what t calls of g;  g = clip(E / E of the symptom, 0, 1) x -log tail rank,
+              E = extra latency x requests, or extra failed requests, of the symptom's own metric where others have it
+residual(t) = symptom column - 0.9 x max over what t calls of the same column
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from aiops.domain.batches import FloatArray
+from aiops.domain.evidence import Channel, Evidence
+from aiops.domain.occurrences import Incident
+from aiops.reasoning.channels import CHRONIC_WEIGHT, FULL_STRENGTH, Column
+from aiops.reasoning.things import Things
+
+OUT_WEIGHT = 0.7
+DEPENDENCY_SHARE = 0.9
+
+
+def place_blame(items: Iterable[Evidence], things: Things) -> tuple[FloatArray, FloatArray, Column]:
+    """Bad calls in, bad calls out (sums of strength), and the overhead column."""
+    into, out, overhead = (np.zeros(len(things)) for _ in range(3))
+    strongest = 0.0
+    for item in items:
+        if item.peer is None:
+            continue
+        caller, callee = things.thing(item.entity), things.thing(item.peer)
+        if caller is None or callee is None or caller == callee:
+            continue
+        weight = item.strength * (CHRONIC_WEIGHT if item.chronic else 1.0)
+        if item.channel is Channel.OVERHEAD and item.direction > 0:
+            overhead[callee] = max(overhead[callee], weight)
+            strongest = max(strongest, weight)
+        elif (
+            item.channel in (Channel.LATENCY, Channel.ERRORS) and int(item.attributes.get("adverse", "1")) > 0
+        ):
+            into[callee] += weight
+            out[caller] += weight
+    return into, out, Column(overhead, min(1.0, strongest / FULL_STRENGTH))
+
+
+def net_blame(into: FloatArray, out: FloatArray) -> FloatArray:
+    """Bad calls in minus a part of the bad calls out, never below 0."""
+    return np.maximum(into - OUT_WEIGHT * out, 0.0)
+
+
+def excess_flow(incident: Incident, items: Iterable[Evidence], things: Things) -> FloatArray:
+    """The symptom's extra seconds or errors that a thing carries and its dependencies do not; 0 where nothing is known."""
+    symptoms = {thing for s in incident.symptoms if (thing := things.thing(s.entity)) is not None}
+    metrics = {s.metric for s in incident.symptoms if s.metric}
+    known = [item for item in items if item.peer is None and "excess" in item.attributes]
+    flows: list[tuple[bool, FloatArray]] = []
+    for channel in (Channel.LATENCY, Channel.ERRORS):
+        chosen = [item for item in known if item.channel is channel]
+        same = [
+            item for item in chosen if any(item.name == m or item.name.endswith(f" by {m}") for m in metrics)
+        ]
+        named = len({item.entity for item in same}) >= 2
+        flow = _flow_of(same if named else chosen, symptoms, things)
+        if flow is not None:
+            flows.append((named, flow))
+    if any(named for named, _ in flows):
+        flows = [(named, flow) for named, flow in flows if named]
+    total = np.zeros(len(things))
+    for _, flow in flows:
+        if flow.max(initial=0.0) > 0:
+            total = np.maximum(total, flow / flow.max())
+    return total
+
+
+def _flow_of(chosen: Sequence[Evidence], symptoms: set[int], things: Things) -> FloatArray | None:
+    extra, tail = np.zeros(len(things)), np.zeros(len(things))
+    for item in chosen:
+        thing = things.thing(item.entity)
+        if thing is None or int(item.attributes.get("adverse", "0")) <= 0:
+            continue
+        extra[thing] = max(extra[thing], float(item.attributes["excess"]))
+        tail[thing] = max(tail[thing], float(item.attributes["tail"]))
+    reference = max((float(extra[thing]) for thing in symptoms), default=0.0) or float(extra.max(initial=0.0))
+    if reference <= 0:
+        return None
+    return beyond_callees(np.clip(extra / reference, 0.0, 1.0) * tail, things)
+
+
+def beyond_callees(value: FloatArray, things: Things) -> FloatArray:
+    """What of ``value`` is not also at something the thing calls."""
+    below = np.zeros(len(things))
+    for caller, callee in things.calls:
+        below[caller] = max(below[caller], value[callee])
+    return np.maximum(value - DEPENDENCY_SHARE * below, 0.0)

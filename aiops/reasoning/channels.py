@@ -1,0 +1,118 @@
+"""Evidence as columns: how much each channel of each thing stands out in this case.
+
+Formulas, for one channel (rises and falls of a resource are two channels):
+
+    weight(e)    = strength, a third of it if chronic; log lines and their like by deviation, not its logarithm
+    rarity(name) = log((things with evidence + 1) / soft count of things that have evidence of this name)
+    column(t)    = p-norm over t's names of weight x rarity       (p = 2; 4 for logs, where one line says it all)
+    scaled(t)    = column / max x sqrt(column / sum) x confidence (a channel that everyone has tells nobody apart)
+    contrast(t)  = scaled of column minus the mean over t's siblings
+    confidence   = strongest weight of the channel / 10 for measured evidence, 1 for alarms and states
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiops.domain.batches import FloatArray
+from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence
+from aiops.reasoning.things import Things
+
+#: Channels of which rising and falling say different things.
+TWO_SIDED = frozenset({Channel.CPU, Channel.MEMORY, Channel.NETWORK, Channel.DISK, Channel.SATURATION})
+CHRONIC_WEIGHT = 0.3
+FULL_STRENGTH = 10.0
+LOG_NORM = 4.0
+NORM = 2.0
+MIN_RARITY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``value[t]`` >= 0: what a channel says of each thing, unscaled; ``confidence`` in [0, 1] in the channel as such."""
+
+    value: FloatArray
+    confidence: float
+
+
+def column_name(evidence: Evidence) -> str:
+    """``cpu+``, ``memory-``, ``log`` ...; direction is what is bad about it where the family knows, else which way it went."""
+    if evidence.channel in TWO_SIDED or evidence.channel in SYMPTOM_CHANNELS:
+        adverse = int(evidence.attributes.get("adverse", "0"))
+        rises = (
+            adverse > 0 if adverse and evidence.channel not in SYMPTOM_CHANNELS else evidence.direction >= 0
+        )
+        return f"{evidence.channel.value}{'+' if rises else '-'}"
+    return evidence.channel.value
+
+
+def weight_of(evidence: Evidence) -> float:
+    """How much one piece counts before rarity."""
+    weight = evidence.strength
+    if evidence.channel is Channel.LOG and "z" in evidence.attributes:
+        weight = min(FULL_STRENGTH, abs(float(evidence.attributes["z"])))
+    return weight * (CHRONIC_WEIGHT if evidence.chronic else 1.0)
+
+
+def build_columns(items: Iterable[Evidence], things: Things) -> dict[str, Column]:
+    """Columns by name over evidence on things themselves (not on relations)."""
+    names: dict[tuple[str, str, int], dict[int, float]] = defaultdict(dict)
+    strongest: dict[str, float] = defaultdict(float)
+    active: set[int] = set()
+    for item in items:
+        thing = things.thing(item.entity)
+        if thing is None:
+            continue
+        active.add(thing)
+        if item.peer is not None or item.channel is Channel.CHANGE:
+            continue
+        column = column_name(item)
+        weight = weight_of(item)
+        held = names[(column, item.name, item.direction)]
+        held[thing] = max(held.get(thing, 0.0), weight)
+        measured = item.kind in ("metric", "log")
+        strongest[column] = max(strongest[column], weight if measured else FULL_STRENGTH)
+    powers: dict[str, FloatArray] = defaultdict(lambda: np.zeros(len(things)))
+    for (column, _, _), held in sorted(names.items()):
+        rarity = _rarity(held, len(active))
+        norm = _norm(column)
+        for thing, weight in held.items():
+            powers[column][thing] += (weight * rarity) ** norm
+    return {
+        column: Column(powers[column] ** (1.0 / _norm(column)), min(1.0, strongest[column] / FULL_STRENGTH))
+        for column in sorted(powers)
+    }
+
+
+def _norm(column: str) -> float:
+    return LOG_NORM if column == Channel.LOG.value else NORM
+
+
+def _rarity(held: Mapping[int, float], active: int) -> float:
+    largest = max(held.values())
+    if largest <= 0:
+        return 0.0
+    return max(MIN_RARITY, math.log((active + 1) / (sum(held.values()) / largest)))
+
+
+def concentrated(value: FloatArray) -> FloatArray:
+    """Share of the largest times the root of the share of all: 1 where one thing has it all, small where all have it."""
+    clipped = np.maximum(value, 0.0)
+    total, largest = float(clipped.sum()), float(clipped.max(initial=0.0))
+    if largest <= 0:
+        return np.zeros_like(clipped)
+    return np.asarray(clipped / largest * np.sqrt(clipped / total))
+
+
+def contrast(value: FloatArray, things: Things) -> FloatArray:
+    """What a thing has beyond the mean of its siblings; without siblings, all it has."""
+    out = value.copy()
+    for thing, siblings in enumerate(things.siblings):
+        if siblings:
+            out[thing] = value[thing] - float(np.mean([value[other] for other in sorted(siblings)]))
+    return np.maximum(out, 0.0)

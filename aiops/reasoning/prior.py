@@ -1,0 +1,178 @@
+"""The unlearned score of every candidate: what stands out in this case, summed over channels that mean the same anywhere.
+
+    s(t) = sum over channels of w x confidence x (concentrated + concentrated contrast)      (channels.py)
+         + blame + overhead + flow + half of each symptom column that no callee explains      (blame.py)
+         + change just before
+    s(t) is cut by what explains t (explained, shared_cause.py); a shared parent gains what it explains.
+
+Latency, errors and traffic stay out of the sum as such: everyone upstream has them too. They place blame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aiops.contracts import Observations
+from aiops.domain.batches import FloatArray, IntArray
+from aiops.domain.candidates import CandidateTable
+from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence, EvidenceSet
+from aiops.domain.graph import Subgraph
+from aiops.domain.occurrences import Incident
+from aiops.reasoning.blame import beyond_callees, excess_flow, net_blame, place_blame
+from aiops.reasoning.candidate_features import (
+    EDGE_FEATURE_NAMES,
+    FEATURE_NAMES,
+    Clues,
+    edge_table,
+    node_features,
+)
+from aiops.reasoning.channels import FULL_STRENGTH, Column, build_columns, concentrated, contrast
+from aiops.reasoning.shared_cause import downness, explained_by_others, shared_causes
+from aiops.reasoning.things import Things, find_things
+
+_SYMPTOMS = tuple(sorted(channel.value for channel in SYMPTOM_CHANNELS))
+
+
+@dataclass(frozen=True, slots=True)
+class PriorWeights:
+    """Weights of the sum. ``fall``: of a resource that went down; ``residual``: of symptoms nobody below explains;
+    ``unreachable``: factor on things from which no symptom can be reached; ``explained``: how much a failure that
+    follows from another loses."""
+
+    fall: float = 0.5
+    contrast: float = 1.0
+    blame: float = 1.0
+    overhead: float = 1.0
+    flow: float = 1.0
+    residual: float = 0.5
+    change: float = 0.7
+    shared: float = 1.1
+    explained: float = 0.7
+    unreachable: float = 0.8
+    channels: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UnlearnedPrior:
+    """Implements :class:`aiops.contracts.Prior`."""
+
+    weights: PriorWeights = PriorWeights()
+
+    def score(
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        evidence: EvidenceSet,
+        seen: Observations,
+        *,
+        healthy: frozenset[str] = frozenset(),
+    ) -> CandidateTable:
+        del seen  # everything the prior needs of the observations is in the evidence
+        things = find_things(subgraph)
+        scope = in_scope(incident, things)
+        items = [
+            item
+            for item in evidence.items
+            if item.entity not in healthy
+            and item.peer not in healthy
+            and (thing := things.thing(item.entity)) is not None
+            and scope[thing]
+        ]
+        clues = self._clues(incident, items, things)
+        score = self._total(items, clues, things) * scope
+        largest = float(score.max(initial=0.0))
+        if largest > 0:
+            score = score / largest
+        of: IntArray = np.array(things.of, dtype=np.int64)
+        rows = np.array(things.stands_for, dtype=np.int64)[of] if len(of) else of
+        edges, edge_features = edge_table(subgraph, items, things)
+        return CandidateTable(
+            entities=things.ids,
+            feature_names=FEATURE_NAMES,
+            features=node_features(incident, items, clues, things),
+            prior=score[of] if len(of) else np.zeros(0),
+            edges=edges,
+            edge_feature_names=EDGE_FEATURE_NAMES,
+            edge_features=edge_features,
+            group=rows,
+        )
+
+    def _clues(self, incident: Incident, items: Sequence[Evidence], things: Things) -> Clues:
+        into, out, overhead = place_blame(items, things)
+        down = downness(items, things)
+        spoken = np.zeros(len(things))
+        changes = np.zeros(len(things))
+        for item in items:
+            thing = things.of[things.index[item.entity]]
+            if item.channel is Channel.CHANGE:
+                changes[thing] = max(changes[thing], min(1.0, item.strength / 4.0))
+            else:
+                spoken[thing] = 1.0
+        return Clues(
+            columns=build_columns(items, things),
+            blame_in=into,
+            blame_out=out,
+            overhead=overhead,
+            flow=excess_flow(incident, items, things),
+            down=down,
+            explained=explained_by_others(down, things),
+            shared=shared_causes(down, spoken, things),
+            changes=changes * _near(spoken, things),
+        )
+
+    def _total(self, items: Sequence[Evidence], clues: Clues, things: Things) -> FloatArray:
+        weights = self.weights
+        total = np.zeros(len(things))
+        for name, column in clues.columns.items():
+            channel = name.rstrip("+-")
+            if channel in _SYMPTOMS:
+                value = beyond_callees(column.value, things) if not name.startswith("latency-") else None
+                if value is not None:
+                    total += weights.residual * self._stands_out(Column(value, column.confidence), things)
+                continue
+            weight = weights.channels.get(name, 1.0) * (weights.fall if name.endswith("-") else 1.0)
+            total += weight * self._stands_out(column, things)
+        alerts = any(item.kind == "alert" and item.peer is not None for item in items)
+        confidence = 1.0 if alerts else min(1.0, float(clues.blame_in.max(initial=0.0)) / FULL_STRENGTH)
+        total += weights.blame * confidence * concentrated(net_blame(clues.blame_in, clues.blame_out))
+        total += weights.overhead * clues.overhead.confidence * concentrated(clues.overhead.value)
+        total += weights.flow * concentrated(clues.flow)
+        total += weights.change * clues.changes
+        total *= 1.0 - weights.explained * clues.explained
+        return np.asarray(np.maximum(total, weights.shared * clues.shared * float(total.max(initial=0.0))))
+
+    def _stands_out(self, column: Column, things: Things) -> FloatArray:
+        shown = concentrated(column.value)
+        if any(things.siblings):
+            shown = shown + self.weights.contrast * concentrated(contrast(column.value, things))
+        return column.confidence * shown
+
+
+def in_scope(incident: Incident, things: Things) -> FloatArray:
+    """1 for things connected with what is affected, 0 for strangers; all 1 where the incident names nothing known."""
+    named = {*incident.affected, *(symptom.entity for symptom in incident.symptoms)}
+    start = {thing for entity in named if (thing := things.thing(entity)) is not None}
+    if not start:
+        return np.ones(len(things))
+    neighbours: dict[int, set[int]] = {}
+    for cause, effect, _, _ in things.spreads:
+        neighbours.setdefault(cause, set()).add(effect)
+        neighbours.setdefault(effect, set()).add(cause)
+    reached, edge = set(start), sorted(start)
+    while edge:
+        edge = sorted({other for thing in edge for other in neighbours.get(thing, ())} - reached)
+        reached.update(edge)
+    scope = np.zeros(len(things))
+    scope[sorted(reached)] = 1.0
+    return scope
+
+
+def _near(spoken: FloatArray, things: Things) -> FloatArray:
+    """1 for things that have evidence themselves or are one step of spread from something that has."""
+    near = spoken.copy()
+    for cause, effect, _, _ in things.spreads:
+        near[cause] = max(near[cause], spoken[effect])
+    return near

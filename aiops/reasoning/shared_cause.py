@@ -1,0 +1,103 @@
+"""Shared causes without telemetry, and failures that follow from another: structure speaks where signals are silent.
+
+down(t)      = strongest evidence that t is not there or not reachable, in [0, 1]
+explained(t) = how far something that t stands on is down: along one-way relations, through silent hops, losing a
+               tenth a hop; over a redundancy group only as far as its best member is down
+shared(p)    = share of p's dependents that are down x share of all that is down which p explains, where at least
+               two dependents are down, most are, and nothing of its own says that p is well
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+
+from aiops.domain.batches import FloatArray
+from aiops.domain.evidence import Channel, Evidence
+from aiops.reasoning.things import CALL_KINDS, Things, one_way
+
+HOP = 0.9
+DEPTH = 4
+MIN_SHARE = 0.6
+MIN_COVER = 0.5
+_FULL = 4.0
+
+
+def downness(items: Iterable[Evidence], things: Things) -> FloatArray:
+    """How sure it is that each thing is down or unreachable, in [0, 1]."""
+    down = np.zeros(len(things))
+    for item in items:
+        if item.channel is not Channel.AVAILABILITY or item.peer is not None or item.chronic:
+            continue
+        thing = things.thing(item.entity)
+        if thing is not None:
+            down[thing] = max(down[thing], min(1.0, item.strength / _FULL))
+    return down
+
+
+def explained_by_others(down: FloatArray, things: Things) -> FloatArray:
+    """For each thing how far the failure of what it stands on explains it, in [0, 1]."""
+    causes: dict[int, list[tuple[int, str | None]]] = defaultdict(list)
+    for cause, effect, kind, group in things.spreads:
+        if one_way(kind):
+            causes[effect].append((cause, group))
+    reach = np.zeros(len(things))
+    for _ in range(DEPTH):
+        pressure = np.maximum(down, reach)
+        following = np.zeros(len(things))
+        for effect in sorted(causes):
+            grouped: dict[str, list[float]] = defaultdict(list)
+            for cause, group in causes[effect]:
+                level = HOP * float(pressure[cause])
+                if group is None:
+                    following[effect] = max(following[effect], level)
+                else:
+                    grouped[group].append(level)
+            for levels in grouped.values():
+                following[effect] = max(following[effect], min(levels))
+        if np.array_equal(following, reach):
+            break
+        reach = following
+    return reach
+
+
+def shared_causes(down: FloatArray, has_evidence: FloatArray, things: Things) -> FloatArray:
+    """Score in [0, 1] of things that would explain at once what went down together. ``has_evidence``: 1 where any is."""
+    effects: dict[int, set[int]] = defaultdict(set)
+    for cause, effect, kind, group in things.spreads:
+        if one_way(kind) and kind not in CALL_KINDS - {"DEPENDS_ON"} and group is None:
+            effects[cause].add(effect)
+    everything = float(down.sum())
+    shared = np.zeros(len(things))
+    if everything <= 0:
+        return shared
+    for parent in sorted(effects):
+        below = _descendants(parent, effects, has_evidence)
+        hit = [thing for thing in below if down[thing] > 0]
+        if len(hit) < 2:
+            continue
+        share = float(sum(down[thing] for thing in below)) / max(1, len(below))
+        cover = float(sum(down[thing] for thing in hit)) / everything
+        if share >= MIN_SHARE and cover >= MIN_COVER:
+            shared[parent] = share * cover
+    return shared
+
+
+def _descendants(parent: int, effects: dict[int, set[int]], has_evidence: FloatArray) -> list[int]:
+    """Dependents, and through dependents that never said anything their dependents."""
+    seen, edge, found = {parent}, [parent], []
+    for _ in range(DEPTH):
+        following = []
+        for thing in edge:
+            for effect in sorted(effects.get(thing, ())):
+                if effect in seen:
+                    continue
+                seen.add(effect)
+                if has_evidence[effect] or not effects.get(effect):
+                    found.append(effect)
+                else:
+                    following.append(effect)
+        edge = following
+    return sorted(found)
