@@ -99,7 +99,7 @@ def _located(node: yaml.Node, file: str, depth: int) -> Located:
         members: dict[str, Located] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise place.fail("a key must be a plain text")
+                raise Located(None, key.start_mark.line + 1, file).fail("a key must be a plain text")
             if key.value in members:
                 raise Located(None, key.start_mark.line + 1, file).fail(
                     f"the key {key.value!r} is there twice"
