@@ -284,7 +284,11 @@ def test_an_alert_about_nobody_is_kept() -> None:
 
 
 values = (
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=10) | st.lists(st.booleans(), max_size=2)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.text(max_size=10)
+    | st.lists(st.booleans(), max_size=2)
 )
 posted = st.dictionaries(
     st.sampled_from(["status", "labels", "annotations", "startsAt", "endsAt", "fingerprint", "generatorURL"]),
