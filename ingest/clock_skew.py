@@ -76,8 +76,8 @@ class ClockSkews:
         if offsets is None or abs(offsets.median_s) <= self._limit_s:
             return 0.0
         usual = self._usual(host)
-        if abs(usual) > self._limit_s:  # everybody is off: old lines, or our own clock
-            return 0.0
+        if abs(usual) > self._limit_s and usual * offsets.median_s > 0:
+            return 0.0  # everybody is off that way: old lines, or our own clock
         if offsets.median_s < 0 or offsets.steady:
             return offsets.median_s
         return 0.0
