@@ -27,15 +27,25 @@ _MASK = re.compile(
     r"|(?P<path>(?<![\w<>/.])(?:/[\w.\-+@~%$]+){2,}/?)"
     r"|(?P<quoted>\"[^\"]{1,200}\"|(?<!\w)'[^']{1,200}'(?!\w))"
     r"|(?P<hex>\b0[xX][0-9a-fA-F]+\b|\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b)"
-    r"|(?P<number>(?<![A-Za-z0-9_])[+-]?\d+(?:[.,:]\d+)*%?(?![A-Za-z0-9_])|\d+)"
+    r"|(?P<number>(?<![A-Za-z0-9_])[+-]?\d+(?:[.,:]\d+)*%?(?![A-Za-z0-9_])|\d+(?:\.\d+)*)"
 )
 _MNEMONIC = re.compile(r"%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+")
-_MASK_AT_ONCE_CHARS = 4096
+_MAX_CHARS = 4096
 
 
 def mask(text: str) -> str:
-    """``text`` with what varies replaced by :data:`WILDCARD`. Long texts are cut; blanks are made single."""
-    return " ".join(_MASK.sub(WILDCARD, text[:_MASK_AT_ONCE_CHARS]).split())
+    """``text`` with what varies replaced by :data:`WILDCARD`. Long texts are cut; blanks are made single, a mnemonic stays."""
+    text = text[:_MAX_CHARS]
+    mnemonic = _MNEMONIC.search(text) if "%" in text else None
+    if mnemonic is None:
+        masked = _MASK.sub(WILDCARD, text)
+    else:
+        before, after = (
+            _MASK.sub(WILDCARD, text[: mnemonic.start()]),
+            _MASK.sub(WILDCARD, text[mnemonic.end() :]),
+        )
+        masked = before + mnemonic[0] + after
+    return " ".join(masked.split())
 
 
 @dataclass(slots=True)

@@ -68,7 +68,6 @@ class ExpositionParser:
         if strict:
             judge_openmetrics(text)
         seconds = text.rstrip(b"\r\n").endswith(b"# EOF") if openmetrics is None else openmetrics
-        scale = 1.0 if seconds else 1e-3
         known: dict[int, int] = {}
         identities: list[Series] = []
         index: list[int] = []
@@ -93,7 +92,7 @@ class ExpositionParser:
                     parts, exemplar = _without_exemplar(rest)
                     ignored += exemplar
                 value = _number(parts[0]) if parts else _no_value()
-                at_s = received_at_s if len(parts) == 1 else _time(parts[1], scale, seconds)
+                at_s = received_at_s if len(parts) == 1 else _time(parts[1], seconds)
             except _BadLine as wrong:
                 offset = _offset_of_line(text, number)
                 rejects.append(Reject(source, f"line {number}: {wrong}", received_at_s, line, offset))
@@ -156,9 +155,9 @@ def _number(text: bytes) -> float:
     raise _BadLine(f"{text[:40].decode(errors='replace')!r} is no number")
 
 
-def _time(text: bytes, scale: float, seconds: bool) -> float:
+def _time(text: bytes, seconds: bool) -> float:
     if not seconds and text.lstrip(b"+-").isdigit() and len(text) <= 20:
-        return int(text) * scale
+        return int(text) / 1000.0
     value = _number(text)
     if not seconds or not np.isfinite(value):
         raise _BadLine(f"{text[:40].decode(errors='replace')!r} is no time")
