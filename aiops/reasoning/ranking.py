@@ -9,7 +9,7 @@ where ``support`` in [-1, 1] comes from rule firings, ``delta`` is the network's
 plausibly failure travels to where it hurts, ``share`` in [0, 1] the weighted share of complaints it would explain, each
 by the plausibility of its path, ``fresh`` in [0, 1] how recently a recorded change touched it, times the plausibility
 that it reaches a complaint, and ``owed`` in [0, 1] how plausibly another candidate with evidence about as strong is the
-cause of this one (who was first decides where each could be the other's).
+cause of this one (who was first decides where each could be the other's). What is owed takes its part of ``support`` too.
 
 Then: a veto removes a row and states why; a pin lifts it among the first and states why; a cause nobody measures is
 inferred from what it would explain; rows of one group become one cause; ties fall to the smaller id. All weights are in
@@ -174,7 +174,11 @@ def rank(
     vetoed.update({veto.entity: veto for veto in vetoes})
     owed = _owed(table, frozenset(vetoed), graph, sighting, bounds or PathBounds(), settings)
     terms["consequence"] = -settings.consequence * owed
-    terms["total"] = terms["total"] + terms["consequence"]
+    spared = np.where(
+        terms["rule"] > 0, terms["rule"] * owed, 0.0
+    )  # a rule that matched a consequence says little
+    terms["rule"] = terms["rule"] - spared
+    terms["total"] = terms["total"] + terms["consequence"] - spared
     inferred = _infer(table, terms, graph, sighting, explained, settings)
     pins = {firing.entity: firing for firing in reversed(_effect(rules, "pin"))}
     causes = _merge(table, terms, inferred, frozenset(vetoed), pins)
@@ -287,7 +291,7 @@ def _owed(
             lead_s = sighting.onset_s[names[effect]] - sighting.onset_s[names[cause]]
             first = lead_s > 0 if between[cause, effect] > 0 else lead_s >= -weights.early_tolerance_s
             if first and table.prior[other] >= weights.consequence_ratio * table.prior[row]:
-                owed[row] = max(owed[row], between[effect, cause])
+                owed[row] = max(owed[row], math.sqrt(between[effect, cause]))
     return owed
 
 

@@ -22,9 +22,9 @@ STATE_CHANNELS: frozenset[Channel] = frozenset({Channel.AVAILABILITY, Channel.ST
 
 @dataclass(frozen=True, slots=True)
 class VerdictWeights:
-    """Mixture of the confidence (sums to 1) and the thresholds of verdict and bands."""
+    """Mixture of the confidence (sums to 0.95: what is not calibrated is never certain) and the thresholds."""
 
-    base: float = 0.1
+    base: float = 0.05
     evidence: float = 0.3
     coverage: float = 0.3
     margin: float = 0.2

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+
 from aiops.contracts import Corrector, GraphStore, Prior, RuleEngine, SignalStore
 from aiops.pipeline import Pipeline
+from aiops.reasoning.prior import UnlearnedPrior
 from ingest.evidence.extractor import RobustExtractor
-from tests.support.scorers import SetRules, StrengthPrior
+from rules.engine import ClipsRuleEngine
+from rules.loader import load_packs
+
+
+@functools.cache
+def shipped_rules() -> ClipsRuleEngine:
+    """The rule packs that ship, compiled once a run."""
+    return ClipsRuleEngine(load_packs())
 
 
 def make_pipeline(
@@ -20,7 +30,7 @@ def make_pipeline(
         graph=graph,
         signals=signals,
         extractor=RobustExtractor(),
-        prior=prior or StrengthPrior(),
-        rules=rules or SetRules(),
+        prior=prior or UnlearnedPrior(),
+        rules=rules or shipped_rules(),
         corrector=corrector,
     )
