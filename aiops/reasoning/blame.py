@@ -74,6 +74,18 @@ def excess_flow(incident: Incident, items: Iterable[Evidence], things: Things) -
     return total
 
 
+def flow_confidence(incident: Incident, items: Iterable[Evidence], things: Things) -> float:
+    """1 where a symptom itself has the extra that flow is measured against; else half of how strong the largest shift is."""
+    symptoms = {thing for s in incident.symptoms if (thing := things.thing(s.entity)) is not None}
+    strongest = 0.0
+    for item in items:
+        if item.peer is None and "excess" in item.attributes and int(item.attributes.get("adverse", "0")) > 0:
+            if things.thing(item.entity) in symptoms:
+                return 1.0
+            strongest = max(strongest, item.strength)
+    return min(1.0, strongest / FULL_STRENGTH) / 2.0
+
+
 def _flow_of(chosen: Sequence[Evidence], symptoms: set[int], things: Things) -> FloatArray | None:
     extra, tail = np.zeros(len(things)), np.zeros(len(things))
     for item in chosen:

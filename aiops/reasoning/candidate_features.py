@@ -107,6 +107,7 @@ class Clues:
     blame_out: FloatArray
     overhead: Column
     flow: FloatArray
+    flow_confidence: float
     down: FloatArray
     explained: FloatArray
     shared: FloatArray
@@ -164,7 +165,7 @@ def _singles(
         "blame_out": _share(clues.blame_out),
         "blame": concentrated(net_blame(clues.blame_in, clues.blame_out)),
         "overhead": clues.overhead.confidence * concentrated(clues.overhead.value),
-        "flow": concentrated(clues.flow),
+        "flow": clues.flow_confidence * concentrated(clues.flow),
         "explained": clues.explained,
         "shared": clues.shared,
         "change": clues.changes,

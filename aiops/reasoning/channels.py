@@ -27,6 +27,11 @@ from aiops.reasoning.things import Things
 TWO_SIDED = frozenset({Channel.CPU, Channel.MEMORY, Channel.NETWORK, Channel.DISK, Channel.SATURATION})
 CHRONIC_WEIGHT = 0.3
 FULL_STRENGTH = 10.0
+#: A deviation of log lines that needs no second look.
+FULL_DEVIATION = 5.0
+#: Weights below these are what nothing at all looks like; only what is beyond counts.
+NOISE = 1.0
+LOG_NOISE = 1.5
 LOG_NORM = 4.0
 NORM = 2.0
 MIN_RARITY = 0.05
@@ -54,8 +59,11 @@ def column_name(evidence: Evidence) -> str:
 def weight_of(evidence: Evidence) -> float:
     """How much one piece counts before rarity."""
     weight = evidence.strength
-    if evidence.channel is Channel.LOG and "z" in evidence.attributes:
-        weight = min(FULL_STRENGTH, abs(float(evidence.attributes["z"])))
+    if evidence.kind == "metric":
+        weight = max(0.0, weight - NOISE)
+    elif evidence.channel is Channel.LOG and "z" in evidence.attributes:
+        deviation = max(0.0, abs(float(evidence.attributes["z"])) - LOG_NOISE)
+        weight = min(FULL_STRENGTH, FULL_STRENGTH / FULL_DEVIATION * deviation)
     return weight * (CHRONIC_WEIGHT if evidence.chronic else 1.0)
 
 

@@ -21,7 +21,7 @@ from aiops.domain.candidates import CandidateTable
 from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence, EvidenceSet
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
-from aiops.reasoning.blame import beyond_callees, excess_flow, net_blame, place_blame
+from aiops.reasoning.blame import beyond_callees, excess_flow, flow_confidence, net_blame, place_blame
 from aiops.reasoning.candidate_features import (
     EDGE_FEATURE_NAMES,
     FEATURE_NAMES,
@@ -52,7 +52,7 @@ class PriorWeights:
     shared: float = 1.1
     explained: float = 0.7
     unreachable: float = 0.8
-    channels: Mapping[str, float] = field(default_factory=dict)
+    channels: Mapping[str, float] = field(default_factory=lambda: {"availability": 0.8})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,7 @@ class UnlearnedPrior:
             blame_out=out,
             overhead=overhead,
             flow=excess_flow(incident, items, things),
+            flow_confidence=flow_confidence(incident, items, things),
             down=down,
             explained=explained_by_others(down, things),
             shared=shared_causes(down, spoken, things),
@@ -139,7 +140,7 @@ class UnlearnedPrior:
         confidence = 1.0 if alerts else min(1.0, float(clues.blame_in.max(initial=0.0)) / FULL_STRENGTH)
         total += weights.blame * confidence * concentrated(net_blame(clues.blame_in, clues.blame_out))
         total += weights.overhead * clues.overhead.confidence * concentrated(clues.overhead.value)
-        total += weights.flow * concentrated(clues.flow)
+        total += weights.flow * clues.flow_confidence * concentrated(clues.flow)
         total += weights.change * clues.changes
         total *= 1.0 - weights.explained * clues.explained
         return np.asarray(np.maximum(total, weights.shared * clues.shared * float(total.max(initial=0.0))))

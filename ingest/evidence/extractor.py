@@ -37,7 +37,7 @@ class RobustExtractor:
         tracks = build_tracks(seen.window.series, start_s=seen.window.start.timestamp())
         shifts = find_shifts(tracks, windows)
         items: list[Evidence] = [
-            *find_metric_evidence(tracks, shifts, windows),
+            *find_metric_evidence(tracks, shifts),
             *find_silences(seen.window.series, windows),
             *find_log_evidence(seen.window.logs, windows, templates=self.templates),
             *find_alarm_evidence(seen.alarms, windows),

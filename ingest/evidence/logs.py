@@ -52,6 +52,14 @@ _WRONG = re.compile(
 _RIGHT = re.compile(
     r"\b(0|no|without) (error|failure|exception)s?\b|error[=:] ?(0|null|none|nil|false)\b", re.IGNORECASE
 )
+#: Lines in which a device or a service manager says that somebody did something to it.
+_ACTION = re.compile(
+    r"config\w*[-_ ](was )?(committed|changed)|configured from|db_commit|commit(ted)? by|transceiver\w*[-_ ]?(removed|inserted)|"
+    r"module [^ ]+ .{0,80}(removed|inserted)|administratively down|admin[-_ ]?down|reloading configuration|reconfiguring|"
+    r"shut ?down by (user|admin|operator)",
+    re.IGNORECASE,
+)
+_ACTION_STRENGTH = 3.0
 
 
 def mask_digits(messages: Sequence[str]) -> Sequence[str]:
@@ -104,7 +112,8 @@ def find_log_evidence(
         wrong = bool(level <= 3) or bool(_WRONG.search(text) and not _RIGHT.search(text))
         new = counts.before[row] == 0
         score = _score(deviation, counts.during[row], new, wrong, known, level)
-        if abs(score) < MIN_DEVIATION:
+        action = new and bool(counts.during[row]) and bool(_ACTION.search(text))
+        if abs(score) < MIN_DEVIATION and not action:
             continue
         found.append(
             (
@@ -115,10 +124,10 @@ def find_log_evidence(
                     entity=entities[entity],
                     peer=None,
                     kind="log",
-                    channel=Channel.LOG,
+                    channel=Channel.CHANGE if action else Channel.LOG,
                     name=names[0][template],
                     at_s=float(at[line]) if counts.during[row] else windows.eval_start_s,
-                    strength=strength_of(score),
+                    strength=_ACTION_STRENGTH if action else strength_of(score),
                     direction=1 if score > 0 else -1,
                     text=text if counts.during[row] else f"no longer seen: {text}",
                     ref=Reference("event", str(logs.column("event_id")[line].as_py() or "")),

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from aiops.domain.evidence import Channel, Evidence, Reference, evidence_id
-from ingest.evidence.detectors import Shift, Windows
+from ingest.evidence.detectors import Shift
 from ingest.evidence.families import words_of
 from ingest.evidence.series import Track
 from ingest.evidence.strength import strength_of
@@ -34,9 +34,7 @@ _REQUEST_WORDS = (
 _READABLE_UNITS = (("bytes", "B"), ("seconds", "s"), ("percent", "%"), ("pct", ""), ("ratio", ""))
 
 
-def find_metric_evidence(
-    tracks: Sequence[Track], shifts: Sequence[Shift], windows: Windows
-) -> list[Evidence]:
+def find_metric_evidence(tracks: Sequence[Track], shifts: Sequence[Shift]) -> list[Evidence]:
     """The strongest shifts of every entity and relation, at most MAX_PER_CHANNEL a channel."""
     requests = _requests(tracks, shifts)
     ranked: dict[tuple[_Key, Channel], list[tuple[float, str, Evidence]]] = defaultdict(list)

@@ -58,6 +58,7 @@ STATE_RULES: tuple[StateRule, ...] = (
         r"established|synced|healthy)\.status$",
         r"^(false|unknown)$",
         4.0,
+        channel=Channel.AVAILABILITY,
     ),
     _rule("last-exit", r"last_?state\.(reason|exit_?code)$", r".", 2.5, but=r"^(completed|0)$"),
     _rule(
@@ -67,7 +68,7 @@ STATE_RULES: tuple[StateRule, ...] = (
         4.0,
         but=r"^completed$",
     ),
-    _rule("starting", r"state\.reason$", r"creating|initializing", 2.5),
+    _rule("starting", r"state\.reason$", r"creating|initializing", 2.5, channel=Channel.AVAILABILITY),
     _rule("exit-code", r"exit_?code$", r"^-?0*[1-9]", 3.0),
     _rule(
         "phase-bad",
@@ -76,7 +77,11 @@ STATE_RULES: tuple[StateRule, ...] = (
         4.0,
     ),
     _rule(
-        "phase-waiting", r"(^|\.)(status|phase)$", r"^(pending|init:|.*creating|waiting|podinitializing)", 3.5
+        "phase-waiting",
+        r"(^|\.)(status|phase)$",
+        r"^(pending|init:|.*creating|waiting|podinitializing)",
+        3.5,
+        channel=Channel.AVAILABILITY,
     ),
     _rule("cordoned", r"(^|\.)status$|unschedulable$", r"schedulingdisabled|^true$", 1.0),
     _rule(
@@ -94,10 +99,23 @@ STATE_RULES: tuple[StateRule, ...] = (
         but=r"succeed|success|open\b",
     ),
     _rule("not-found", r"not_?found|^error", r".", 4.0),
-    _rule("no-endpoints", r"^endpoints(\.addresses)?$", r"^\s*(<none>|none|null|\[\])?\s*$", 4.0),
-    _rule("endpoints-not-ready", r"not_?ready_?addresses$", r"[0-9a-z]", 3.5, but=r"^<none>$"),
-    _rule("replicas-missing", r"replicas$", r"\b[1-9]\d* unavailable", 3.5),
-    _rule("pods-failing", r"pods_status$", r"\b[1-9]\d* (waiting|failed)", 3.5),
+    _rule(
+        "no-endpoints",
+        r"^endpoints(\.addresses)?$",
+        r"^\s*(<none>|none|null|\[\])?\s*$",
+        4.0,
+        channel=Channel.AVAILABILITY,
+    ),
+    _rule(
+        "endpoints-not-ready",
+        r"not_?ready_?addresses$",
+        r"[0-9a-z]",
+        3.5,
+        but=r"^<none>$",
+        channel=Channel.AVAILABILITY,
+    ),
+    _rule("replicas-missing", r"replicas$", r"\b[1-9]\d* unavailable", 3.5, channel=Channel.AVAILABILITY),
+    _rule("pods-failing", r"pods_status$", r"\b[1-9]\d* (waiting|failed)", 3.5, channel=Channel.AVAILABILITY),
     _rule("taint", r"taints?$", r"unreachable|not-ready|pressure|unhealthy|noexecute", 3.0),
     _rule(
         "link-state",
@@ -178,11 +196,11 @@ def unhealthy(prop: str, value: str) -> tuple[float, str, Channel]:
     """Strength (0: healthy), name of the rule and channel for one observed value."""
     fraction = _FRACTION.match(value) if prop.endswith("ready") else None
     if fraction and int(fraction.group(1)) < int(fraction.group(2)):
-        return 3.5, "not-ready", Channel.STATE
+        return 3.5, "not-ready", Channel.AVAILABILITY
     if prop.endswith("restarts") or prop.endswith("restart_count"):
         return _restarts(value)
     if prop.endswith("ready") and value.strip().lower() == "false":
-        return 3.5, "not-ready", Channel.STATE
+        return 3.5, "not-ready", Channel.AVAILABILITY
     for rule in STATE_RULES:
         if rule.property.search(prop) and rule.bad.search(value):
             if rule.but is not None and rule.but.search(value):
