@@ -26,8 +26,9 @@ setup: $(VENV)/.base ## the base environment: serves everything, without torch
 
 setup-dev: $(VENV)/.dev ## the base plus what trains, tests and checks (torch brings several GB)
 
-system: ## Debian's packages of the real servers that the tests start
+system: setup ## the real servers that the tests start: Debian's packages, and Neo4j's jars through Maven
 	sh servers/debian.sh
+	$(BIN)/python -m servers.neo4j_server --fetch
 
 demo: setup ## replay a recorded outage through the real pipeline and print the ranked causes
 	$(BIN)/aiops demo
