@@ -126,7 +126,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
         bounds=weights.paths,
         weights=weights.ranking,
     )
-    by_entity = evidence.by_entity()
+    by_entity = _about(evidence)
     own = {cause.entity: _evidence_of(cause, by_entity) for cause in ranking.causes}
     listed = _listed(ranking.causes, own, sighting, weights.ranking)
     accounts = _accounts(graph, sighting, complaints, explained, listed, weights)
@@ -178,9 +178,19 @@ def _vetoes(
     return tuple(found)
 
 
+def _about(evidence: EvidenceSet) -> dict[str, tuple[Evidence, ...]]:
+    """Evidence by what it is about: what a caller says of a call speaks about both ends."""
+    about: dict[str, list[Evidence]] = {}
+    for item in evidence.items:
+        about.setdefault(item.entity, []).append(item)
+        if item.peer is not None and item.peer != item.entity:
+            about.setdefault(item.peer, []).append(item)
+    return {entity: tuple(items) for entity, items in about.items()}
+
+
 def _evidence_of(cause: Ranked, by_entity: Mapping[str, tuple[Evidence, ...]]) -> tuple[Evidence, ...]:
-    own = [item for member in cause.members for item in by_entity.get(member, ())]
-    return tuple(sorted(own, key=lambda item: (item.at_s, item.id)))
+    own = {item.id: item for member in cause.members for item in by_entity.get(member, ())}
+    return tuple(sorted(own.values(), key=lambda item: (item.at_s, item.id)))
 
 
 def _listed(
@@ -191,7 +201,7 @@ def _listed(
 ) -> tuple[Ranked, ...]:
     """The first ``causes``, but beyond ``fill`` only those with evidence, and never one with nothing at all."""
     listed: list[Ranked] = []
-    for cause in causes:
+    for cause in sorted(causes, key=lambda cause: _looks_well(cause, own[cause.entity], sighting)):
         if len(listed) == weights.causes:
             break
         if carries_evidence(cause, own[cause.entity]) or (
@@ -199,6 +209,11 @@ def _listed(
         ):
             listed.append(cause)
     return tuple(listed)
+
+
+def _looks_well(cause: Ranked, evidence: Sequence[Evidence], sighting: Sighting) -> bool:
+    """It was heard from and nothing speaks for it: such candidates stand behind all others."""
+    return not carries_evidence(cause, evidence) and sighting.telemetry.issuperset(cause.members)
 
 
 def _may_fill(cause: Ranked, sighting: Sighting) -> bool:

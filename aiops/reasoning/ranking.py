@@ -3,7 +3,7 @@
 For every row of the table
 
     total = prior + rule x support + model x delta + path x way + coverage x share
-          + change x fresh - consequence x owed
+          + change x fresh - consequence x owed - backed_up
 
 where ``support`` in [-1, 1] comes from rule firings, ``delta`` is the network's bounded correction, ``way`` in [0, 1] how
 plausibly failure travels to where it hurts, ``share`` in [0, 1] the weighted share of complaints it would explain, each
@@ -41,21 +41,23 @@ class RankingWeights:
     least here. ``causes``: most causes listed; ``fill``: so many are listed even where evidence is thin.
     ``explains_from``: plausibility (product over hops) from which a complaint counts as explained.
     ``early_tolerance_s``: a complaint this much before the cause showed is not explained by it.
-    ``consequence_ratio``: the other's prior must be at least that part of this one's; ``consequence_rows``: so many
-    candidates are compared. ``inferred_*``: when a cause without telemetry is lifted to the first place: it must explain
-    so many entities, such a share of the weight of complaints, no observed candidate more than that ratio of it, all
-    within that span. ``counterfactuals``: so many causes are scored again as healthy.
+    ``backed_up``: taken from a member of a redundancy group whose others are up, where the dependent complains and the
+    member explains nobody else. ``consequence_ratio``: the other's prior must be at least that part of this one's;
+    ``consequence_rows``: so many candidates are compared. ``inferred_*``: when a cause without telemetry is lifted to
+    the first place: it must explain so many entities, such a share of the weight of complaints, no observed candidate
+    more than that ratio of it, all within that span. ``counterfactuals``: so many causes are scored again as healthy.
     """
 
     prior: float = 1.0
     rule: float = 0.3
     model: float = 1.0
-    path: float = 0.05
-    coverage: float = 0.25
+    path: float = 0.02
+    coverage: float = 0.1
     unnamed: float = 0.3
     change: float = 1.5
     change_decay_s: float = 1800.0
-    consequence: float = 0.25
+    consequence: float = 0.1
+    backed_up: float = 0.5
     consequence_ratio: float = 0.8
     consequence_rows: int = 30
     pin_rank: int = 3
@@ -179,6 +181,8 @@ def rank(
     )  # a rule that matched a consequence says little
     terms["rule"] = terms["rule"] - spared
     terms["total"] = terms["total"] + terms["consequence"] - spared
+    terms["backed_up"] = -settings.backed_up * _backed_up(table, graph, explained)
+    terms["total"] = terms["total"] + terms["backed_up"]
     inferred = _infer(table, terms, graph, sighting, explained, settings)
     pins = {firing.entity: firing for firing in reversed(_effect(rules, "pin"))}
     causes = _merge(table, terms, inferred, frozenset(vetoed), pins)
@@ -257,6 +261,19 @@ def _taken(values: FloatArray, columns: np.typing.NDArray[np.int64]) -> FloatArr
     if not len(values):
         return np.zeros(len(columns))
     return np.where(columns >= 0, values[np.maximum(columns, 0)], 0.0)
+
+
+def _backed_up(table: CandidateTable, graph: FailureGraph, explained: Explained) -> FloatArray:
+    """1 for rows that redundancy keeps from hurting whoever complains, float64 [rows]."""
+    complaining = frozenset(explained.entities)
+    spared = {
+        member
+        for group in graph.redundancies
+        if group.up and group.dependent in complaining
+        for member in group.members
+        if _way(graph, explained)[graph.index[member]] == 0.0
+    }
+    return np.array([float(entity in spared) for entity in table.entities])
 
 
 def _owed(

@@ -127,7 +127,7 @@ def test_inferred_hops_are_dashed() -> None:
 
 
 def test_the_network_is_named_or_its_absence_is() -> None:
-    with_model = document(corrector=SetCorrector({"service:shop": 0.9}))
+    with_model = document(corrector=SetCorrector({"service:shop": 3.0}))
     assert with_model["engine"]["model"] == "set@1"
     assert with_model["causes"][0]["entity"]["id"] == "service:shop"
     assert "the network was not used: switched off" in document()["gaps"]

@@ -160,7 +160,7 @@ def test_rows_of_a_group_become_one_cause_with_the_best_score() -> None:
 def test_a_consequence_stands_below_a_cause_about_as_strong() -> None:
     relations = [Relation("service:a", "CALLS", "service:b")]
     setting = Setting(
-        {"service:a": 1.0, "service:b": 0.9}, relations, {"service:a": 0.0, "service:b": 40.0}, ["service:a"]
+        {"service:a": 1.0, "service:b": 0.95}, relations, {"service:a": 0.0, "service:b": 40.0}, ["service:a"]
     )
     assert order(setting.rank()) == ["service:b", "service:a"]
     setting.prior = {"service:a": 1.0, "service:b": 0.3}
