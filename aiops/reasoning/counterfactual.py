@@ -68,7 +68,7 @@ class Accounts:
         """Whether ``other`` may be nothing but a consequence of ``cause``."""
         rows = [row for row, suspect in enumerate(self.suspects) if suspect in cause.members]
         columns = [self.graph.index[member] for member in other.members if member in self.graph.index]
-        return bool(rows and columns and self.reaches[rows].any(axis=0)[columns].all())
+        return bool(rows and columns and np.asarray(self.reaches[rows].any(axis=0))[columns].all())
 
 
 def _rows_with(mask: np.typing.NDArray[np.bool_]) -> frozenset[int]:
