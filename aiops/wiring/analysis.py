@@ -83,7 +83,12 @@ class CaseAnalyzer:
     """Analyses case folders in one process: rules, model and pipeline are loaded once."""
 
     def __init__(self, settings: Settings) -> None:
-        self._pipeline = make_pipeline(settings, MemoryGraphStore(), MemorySignalStore())
+        rules, corrector = load_rule_engine(settings), load_corrector(settings)
+        self.rules = rules.version
+        self.model = corrector.model if corrector is not None else None
+        self._pipeline = make_pipeline(
+            settings, MemoryGraphStore(), MemorySignalStore(), rules=rules, corrector=corrector
+        )
 
     def analyze(self, case: Case) -> Analysis:
         """The case's whole topology is the candidate subgraph; nothing but the case is read."""
