@@ -30,6 +30,7 @@ from aiops.reasoning.candidate_features import (
     node_features,
 )
 from aiops.reasoning.channels import FULL_STRENGTH, Column, build_columns, concentrated, contrast
+from aiops.reasoning.hosting import not_carried, of_hosts
 from aiops.reasoning.shared_cause import downness, explained_by_others, shared_causes
 from aiops.reasoning.things import Things, find_things
 
@@ -39,8 +40,8 @@ _SYMPTOMS = tuple(sorted(channel.value for channel in SYMPTOM_CHANNELS))
 @dataclass(frozen=True, slots=True)
 class PriorWeights:
     """Weights of the sum. ``fall``: of a resource that went down; ``residual``: of symptoms nobody below explains;
-    ``unreachable``: factor on things from which no symptom can be reached; ``explained``: how much a failure that
-    follows from another loses."""
+    ``sick_host``: how much of what a thing suffers is put down to a host with evidence of its own; ``explained``: how
+    much a failure that follows from another loses."""
 
     fall: float = 0.5
     contrast: float = 1.0
@@ -51,7 +52,7 @@ class PriorWeights:
     change: float = 0.7
     shared: float = 1.1
     explained: float = 0.7
-    unreachable: float = 0.8
+    sick_host: float = 0.7
     channels: Mapping[str, float] = field(default_factory=lambda: {"availability": 0.8})
 
 
@@ -126,19 +127,21 @@ class UnlearnedPrior:
 
     def _total(self, items: Sequence[Evidence], clues: Clues, things: Things) -> FloatArray:
         weights = self.weights
-        total = np.zeros(len(things))
+        total, suffered = np.zeros(len(things)), np.zeros(len(things))
         for name, column in clues.columns.items():
             channel = name.rstrip("+-")
             if channel in _SYMPTOMS:
-                value = beyond_callees(column.value, things) if not name.startswith("latency-") else None
-                if value is not None:
-                    total += weights.residual * self._stands_out(Column(value, column.confidence), things)
+                if not name.startswith("latency-"):
+                    value = beyond_callees(column.value, things)
+                    suffered += weights.residual * self._stands_out(Column(value, column.confidence), things)
                 continue
             weight = weights.channels.get(name, 1.0) * (weights.fall if name.endswith("-") else 1.0)
-            total += weight * self._stands_out(column, things)
+            own = Column(not_carried(column.value, things), column.confidence)
+            total += weight * self._stands_out(own, things)
         alerts = any(item.kind == "alert" and item.peer is not None for item in items)
         confidence = 1.0 if alerts else min(1.0, float(clues.blame_in.max(initial=0.0)) / FULL_STRENGTH)
-        total += weights.blame * confidence * concentrated(net_blame(clues.blame_in, clues.blame_out))
+        suffered += weights.blame * confidence * concentrated(net_blame(clues.blame_in, clues.blame_out))
+        total += suffered * (1.0 - weights.sick_host * np.minimum(1.0, of_hosts(total, things)))
         total += weights.overhead * clues.overhead.confidence * concentrated(clues.overhead.value)
         total += weights.flow * clues.flow_confidence * concentrated(clues.flow)
         total += weights.change * clues.changes

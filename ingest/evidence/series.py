@@ -36,6 +36,15 @@ _COUNTABLE = frozenset({Channel.ERRORS, Channel.TRAFFIC, Channel.NETWORK, Channe
 _MIN_RISES = 3
 
 
+_GROWS = re.compile(
+    r"(errors|drops|resets|transitions|packets|discard|retrans|restarts|received|sent|fail)", re.I
+)
+#: Channels whose values are levels: a level that only rises is news, a counter that only rises is not.
+_LEVELS = frozenset({Channel.MEMORY, Channel.LATENCY, Channel.SELF_TIME, Channel.OVERHEAD})
+_MIN_RISES = 3
+_MOSTLY = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """``name`` is the metric's with what was done to it; ``metric`` the source's own. ``rate``: value is per second."""
@@ -67,17 +76,22 @@ def to_rate(at_s: FloatArray, value: FloatArray, *, from_zero: bool) -> tuple[Fl
 
 
 def looks_like_counter(value: FloatArray, family: Family, name: str) -> bool:
-    """Whether a series only ever grows (resets aside) and its name allows that it counts."""
-    if not (family.counter or (family.channel in _COUNTABLE and _GROWS.search(name))):
-        return False
-    rises = np.diff(value)
-    falls = int((rises < 0).sum())
-    if family.counter and name.endswith("_total"):
+    """Whether a series only ever grows, resets aside.
+
+    By name alone for ``_total``; by name and at least three rises for ``_count`` and ``_sum``, which some sources use for
+    counts per interval; else for whole numbers that rise most of the time, of channels where a level would not do that.
+    """
+    if name.endswith("_total"):
         return True
-    if int((rises > 0).sum()) < _MIN_RISES:
+    rises = np.diff(value)
+    falls = value[1:][rises < 0] < 0.5 * value[:-1][rises < 0]
+    if len(falls) > max(1, len(value) // 50) or not falls.all():
         return False
-    reset_to_low = bool((value[1:][rises < 0] < 0.5 * np.maximum(value[:-1][rises < 0], 1e-12)).all())
-    return falls <= max(1, len(value) // 50) and reset_to_low and float(value.max()) > 0
+    rising = int((rises > 0).sum())
+    if family.counter or _GROWS.search(name):
+        return rising >= _MIN_RISES and family.channel not in _LEVELS
+    whole = bool((value == np.floor(value)).all())
+    return whole and rising >= max(_MIN_RISES, int(_MOSTLY * len(rises))) and family.channel not in _LEVELS
 
 
 def _kept_name(series: EntitySeries) -> str | None:
@@ -129,7 +143,7 @@ def _track(
 ) -> Track | None:
     entity, peer, name = key
     members = grouped[key]
-    family = family_of(name) or family_of(members[0].metric)
+    family = _family(name, members[0])
     if name.endswith("_sum") and (entity, peer, f"{name[:-4]}_count") in grouped:
         return _mean_track(grouped, key, start_s)
     if name.endswith("_count") and (entity, peer, f"{name[:-6]}_sum") in grouped:
@@ -152,6 +166,21 @@ def _failed_share(value: FloatArray, family: Family) -> tuple[FloatArray, Family
     """
     whole = 100.0 if float(value.max()) > 1.5 else 1.0
     return np.clip(1.0 - value / whole, 0.0, None), Family(Channel.ERRORS, 1, False, family.weight)
+
+
+def _family(name: str, member: EntitySeries) -> Family | None:
+    """By the metric's name and those labels that change its meaning: a mode, a state, an error status."""
+    if name == member.metric:
+        return family_of(name)
+    values = [text for label, text in member.labels if label in ("mode", "state")]
+    error = "error=5xx" in name or "error=4xx" in name
+    family = family_of(
+        " ".join([member.metric.removesuffix("_total"), *values, *(["errors"] if error else [])])
+    )
+    plain = family_of(member.metric)
+    if family is None or plain is None or error:
+        return family
+    return family if family.channel is not Channel.OTHER else plain
 
 
 def _part(one: EntitySeries, counter: bool, start_s: float) -> tuple[FloatArray, FloatArray]:

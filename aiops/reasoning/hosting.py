@@ -1,0 +1,30 @@
+"""Hosts and what they carry: a host shows what its tenants do, and tenants suffer what their host has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aiops.domain.batches import FloatArray
+from aiops.reasoning.things import Things
+
+CARRIED_SHARE = 0.9
+_HOSTING = frozenset({"RUNS_ON", "HOSTS"})
+
+
+def not_carried(value: FloatArray, things: Things) -> FloatArray:
+    """A host's value of a channel, cut by the strongest tenant that shows the same: nine tenths at equal strength."""
+    tenant = np.zeros(len(things))
+    for host, carried, kind, _ in things.spreads:
+        if kind in _HOSTING:
+            tenant[host] = max(tenant[host], value[carried])
+    share = np.divide(tenant, value, out=np.zeros(len(things)), where=value > 0)
+    return np.asarray(value * (1.0 - CARRIED_SHARE * np.minimum(1.0, share)))
+
+
+def of_hosts(value: FloatArray, things: Things) -> FloatArray:
+    """For each thing the largest value among the hosts it runs on; 0 for what runs on nothing known."""
+    found = np.zeros(len(things))
+    for host, carried, kind, _ in things.spreads:
+        if kind in _HOSTING:
+            found[carried] = max(found[carried], value[host])
+    return found
