@@ -114,13 +114,14 @@ def record_all(options: argparse.Namespace) -> int:
             thread = threading.Thread(target=_follow, args=(process, name, failed, slots))
             thread.start()
             threads.append(thread)
-    except KeyboardInterrupt:
-        for process in running:
-            process.terminate()
-        raise
-    finally:
         for thread in threads:
             thread.join()
+    except KeyboardInterrupt:
+        for process in running:
+            process.terminate()  # each removes what it made
+        for thread in threads:
+            thread.join()
+        raise
     print(f"{len(names) - len(failed)} of {len(names)} recordings are good", *failed)
     return 1 if failed else 0
 
