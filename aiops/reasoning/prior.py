@@ -31,7 +31,7 @@ from aiops.reasoning.candidate_features import (
 )
 from aiops.reasoning.channels import FULL_STRENGTH, Column, build_columns, concentrated, contrast
 from aiops.reasoning.hosting import not_carried, of_hosts
-from aiops.reasoning.shared_cause import downness, explained_by_others, shared_causes
+from aiops.reasoning.shared_cause import downness, explained_by_others, failing, shared_causes
 from aiops.reasoning.things import Things, find_things
 
 _SYMPTOMS = tuple(sorted(channel.value for channel in SYMPTOM_CHANNELS))
@@ -51,7 +51,7 @@ class PriorWeights:
     residual: float = 0.5
     change: float = 0.7
     shared: float = 1.1
-    explained: float = 0.7
+    explained: float = 0.9
     sick_host: float = 0.7
     channels: Mapping[str, float] = field(default_factory=lambda: {"availability": 0.8})
 
@@ -120,7 +120,7 @@ class UnlearnedPrior:
             flow=excess_flow(incident, items, things),
             flow_confidence=flow_confidence(incident, items, things),
             down=down,
-            explained=explained_by_others(down, things),
+            explained=explained_by_others(np.maximum(down, failing(items, things)), things),
             shared=shared_causes(down, spoken, things),
             changes=changes * _near(spoken, things),
         )
@@ -136,16 +136,19 @@ class UnlearnedPrior:
                     suffered += weights.residual * self._stands_out(Column(value, column.confidence), things)
                 continue
             weight = weights.channels.get(name, 1.0) * (weights.fall if name.endswith("-") else 1.0)
-            own = Column(not_carried(column.value, things), column.confidence)
+            value = not_carried(column.value, things)
+            if channel == Channel.AVAILABILITY.value:
+                value = value * (1.0 - weights.explained * clues.explained)
+            own = Column(value, column.confidence)
             total += weight * self._stands_out(own, things)
         alerts = any(item.kind == "alert" and item.peer is not None for item in items)
         confidence = 1.0 if alerts else min(1.0, float(clues.blame_in.max(initial=0.0)) / FULL_STRENGTH)
         suffered += weights.blame * confidence * concentrated(net_blame(clues.blame_in, clues.blame_out))
+        suffered *= 1.0 - weights.explained * clues.explained
         total += suffered * (1.0 - weights.sick_host * np.minimum(1.0, of_hosts(total, things)))
         total += weights.overhead * clues.overhead.confidence * concentrated(clues.overhead.value)
         total += weights.flow * clues.flow_confidence * concentrated(clues.flow)
-        total += weights.change * clues.changes
-        total *= 1.0 - weights.explained * clues.explained
+        total += weights.change * clues.changes * (1.0 - clues.explained)
         return np.asarray(np.maximum(total, weights.shared * clues.shared * float(total.max(initial=0.0))))
 
     def _stands_out(self, column: Column, things: Things) -> FloatArray:

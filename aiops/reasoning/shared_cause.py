@@ -37,8 +37,19 @@ def downness(items: Iterable[Evidence], things: Things) -> FloatArray:
     return down
 
 
+def failing(items: Iterable[Evidence], things: Things) -> FloatArray:
+    """How sure it is that each thing answers with errors, in [0, 1]: enough to explain its callers' failure."""
+    level = np.zeros(len(things))
+    for item in items:
+        if item.channel is Channel.ERRORS and item.peer is None and not item.chronic:
+            thing = things.thing(item.entity)
+            if thing is not None and int(item.attributes.get("adverse", "0")) > 0:
+                level[thing] = max(level[thing], min(1.0, item.strength / _FULL))
+    return level
+
+
 def explained_by_others(down: FloatArray, things: Things) -> FloatArray:
-    """For each thing how far the failure of what it stands on explains it, in [0, 1]."""
+    """For each thing how far the failure of what it stands on explains it, in [0, 1]. ``down``: sure to be failing."""
     causes: dict[int, list[tuple[int, str | None]]] = defaultdict(list)
     for cause, effect, kind, group in things.spreads:
         if one_way(kind):

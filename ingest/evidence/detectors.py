@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
+from aiops.domain.evidence import Channel
 from ingest.evidence.series import Track
 
 MAX_BASELINE = 600
@@ -23,6 +24,10 @@ MIN_BASELINE = 4
 QUANTILE = 0.7
 LEVEL_FLOOR = 0.02
 POOL_FLOOR = 0.25
+#: Of the largest value of the metric over all entities.
+LARGEST_FLOOR = 1e-3
+RESOURCE_FLOOR = 1e-2
+_RESOURCES = frozenset({Channel.CPU, Channel.MEMORY, Channel.DISK, Channel.SATURATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,8 @@ def _floored(tracks: Sequence[Track], center: FloatArray, scale: FloatArray) -> 
         floor = np.maximum(POOL_FLOOR * pooled, LEVEL_FLOOR * np.abs(center[members]))
         floor = np.maximum(floor, 0.1 * LEVEL_FLOOR * level)
         largest = max((float(np.abs(tracks[i].value).max()) for i in members.tolist()), default=0.0)
-        floored[members] = np.maximum(np.maximum(scale[members], floor), 1e-3 * largest + 1e-12)
+        share = RESOURCE_FLOOR if tracks[int(members[0])].family.channel in _RESOURCES else LARGEST_FLOOR
+        floored[members] = np.maximum(np.maximum(scale[members], floor), share * largest + 1e-12)
     return floored
 
 
