@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,7 @@ _GROWS = re.compile(
 )
 #: A rate or count channel may be a counter without saying so in its name.
 _COUNTABLE = frozenset({Channel.ERRORS, Channel.TRAFFIC, Channel.NETWORK, Channel.DISK, Channel.AVAILABILITY})
+MAX_VALUE = 1e100
 _MIN_RISES = 3
 
 
@@ -136,6 +137,12 @@ def build_tracks(series: Iterable[EntitySeries], *, start_s: float) -> list[Trac
         if track is not None:
             tracks.append(track)
     return tracks
+
+
+def _finite(one: EntitySeries) -> EntitySeries:
+    """Without samples that are no numbers, or too large to reckon with."""
+    usable = np.abs(one.value) < MAX_VALUE  # False for NaN and infinities
+    return one if usable.all() else replace(one, at_s=one.at_s[usable], value=one.value[usable])
 
 
 def _track(
