@@ -13,7 +13,6 @@ from aiops.errors import ModelError
 from graph_models.encoding import EncodedGraph, encode, feature_schema, schema_hash
 from graph_models.registry import Manifest, read_manifest
 
-
 #: What ONNX Runtime raises on a file it cannot serve.
 _REFUSALS = (
     onnx_errors.Fail,

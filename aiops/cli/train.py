@@ -19,6 +19,10 @@ def train(
     epochs: Annotated[
         int, typer.Option(min=1, help="Most epochs; training stops earlier when it no longer helps.")
     ] = 60,
+    gate_cases: Annotated[
+        Path | None,
+        typer.Option(help="Labelled real cases (rca-case/1) that the gate looks at beside simulated ones."),
+    ] = None,
     model_version: Annotated[
         str, typer.Option("--model-version", help="Version written to the manifest.")
     ] = "0.1.0",
@@ -34,12 +38,12 @@ def train(
         simulating = progress.add_task("simulating", total=cases)
         fitting = progress.add_task("training", total=epochs)
         manifest = train_model(
-            load(), out, cases=cases, seed=seed, epochs=epochs, version=model_version,
+            load(), out, gate_cases=gate_cases, cases=cases, seed=seed, epochs=epochs, version=model_version,
             on_case=lambda: progress.advance(simulating), on_epoch=lambda _: progress.advance(fitting),
         )  # fmt: skip
     tried = manifest.gate["tried"]
     assert isinstance(tried, (list, tuple))
-    write_rows(list(tried), ["bound", "ac1", "gain_low", "gain_high"], output)
+    write_rows(list(tried), ["bound", "ac1", "gain_low", "gain_high", "real"], output)
     note(
         f"prior alone {manifest.gate['prior_ac1']:.3f}; bound that ships {manifest.bound}; model {manifest.describe()}"
     )

@@ -7,8 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
-import redis  # type: ignore[import-not-found]
-from webservice import Answer, CachePeer, DatabasePeer, HttpPeer, logger, serve  # type: ignore[import-not-found]
+import redis
+from webservice import Answer, CachePeer, DatabasePeer, HttpPeer, logger, serve
 
 FLAGS = Path("/srv/shop/flags.json")
 log = logger("shop")

@@ -17,9 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
 import prometheus_client as prometheus
-import psycopg2  # type: ignore[import-untyped]
-import psycopg2.extensions  # type: ignore[import-untyped]
-import redis  # type: ignore[import-not-found]
+import psycopg2
+import psycopg2.extensions
+import redis
 
 BUCKETS = (0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 Answer = tuple[int, Any]
