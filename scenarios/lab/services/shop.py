@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 import redis
-from webservice import Answer, CachePeer, DatabasePeer, HttpPeer, logger, serve
+from webservice import Answer, CachePeer, DatabasePeer, HttpPeer, logger, serve  # type: ignore[import-not-found]
 
 FLAGS = Path("/srv/shop/flags.json")
 log = logger("shop")
