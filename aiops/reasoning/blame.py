@@ -50,9 +50,10 @@ def net_blame(into: FloatArray, out: FloatArray) -> FloatArray:
     return np.maximum(into - OUT_WEIGHT * out, 0.0)
 
 
-def excess_flow(incident: Incident, items: Iterable[Evidence], things: Things) -> FloatArray:
+def excess_flow(incident: Incident, items: Sequence[Evidence], things: Things) -> FloatArray:
     """The symptom's extra seconds or errors that a thing carries and its dependencies do not; 0 where nothing is known."""
     symptoms = {thing for s in incident.symptoms if (thing := things.thing(s.entity)) is not None}
+    passed = passed_on(items, things)
     metrics = {s.metric for s in incident.symptoms if s.metric}
     known = [item for item in items if item.peer is None and "excess" in item.attributes]
     flows: list[tuple[bool, FloatArray]] = []
@@ -62,7 +63,7 @@ def excess_flow(incident: Incident, items: Iterable[Evidence], things: Things) -
             item for item in chosen if any(item.name == m or item.name.endswith(f" by {m}") for m in metrics)
         ]
         named = len({item.entity for item in same}) >= 2
-        flow = _flow_of(same if named else chosen, symptoms, things)
+        flow = _flow_of(same if named else chosen, symptoms, passed, things)
         if flow is not None:
             flows.append((named, flow))
     if any(named for named, _ in flows):
@@ -86,7 +87,9 @@ def flow_confidence(incident: Incident, items: Iterable[Evidence], things: Thing
     return min(1.0, strongest / FULL_STRENGTH) / 2.0
 
 
-def _flow_of(chosen: Sequence[Evidence], symptoms: set[int], things: Things) -> FloatArray | None:
+def _flow_of(
+    chosen: Sequence[Evidence], symptoms: set[int], passed: FloatArray, things: Things
+) -> FloatArray | None:
     extra, tail = np.zeros(len(things)), np.zeros(len(things))
     for item in chosen:
         thing = things.thing(item.entity)
@@ -97,12 +100,28 @@ def _flow_of(chosen: Sequence[Evidence], symptoms: set[int], things: Things) -> 
     reference = max((float(extra[thing]) for thing in symptoms), default=0.0) or float(extra.max(initial=0.0))
     if reference <= 0:
         return None
-    return beyond_callees(np.clip(extra / reference, 0.0, 1.0) * tail, things)
+    return beyond_callees(np.clip(extra / reference, 0.0, 1.0) * tail, things, passed)
 
 
-def beyond_callees(value: FloatArray, things: Things) -> FloatArray:
-    """What of ``value`` is not also at something the thing calls."""
-    below = np.zeros(len(things))
+def passed_on(items: Iterable[Evidence], things: Things) -> FloatArray:
+    """How much of what a thing suffers its own calls show: strongest bad call out over strongest own symptom, in [0, 1]."""
+    own, out = np.zeros(len(things)), np.zeros(len(things))
+    for item in items:
+        thing = things.thing(item.entity)
+        if thing is None or item.channel not in (Channel.LATENCY, Channel.ERRORS) or item.chronic:
+            continue
+        if int(item.attributes.get("adverse", "1")) <= 0:
+            continue
+        if item.peer is None:
+            own[thing] = max(own[thing], item.strength)
+        elif things.thing(item.peer) not in (None, thing):
+            out[thing] = max(out[thing], item.strength)
+    return np.asarray(np.minimum(1.0, np.divide(out, own, out=np.zeros(len(things)), where=own > 0)))
+
+
+def beyond_callees(value: FloatArray, things: Things, passed: FloatArray) -> FloatArray:
+    """What of ``value`` is neither at something the thing calls nor seen on its calls (``passed``, a share)."""
+    below = value * passed
     for caller, callee in things.calls:
         below[caller] = max(below[caller], value[callee])
     return np.maximum(value - DEPENDENCY_SHARE * below, 0.0)

@@ -106,6 +106,7 @@ class Clues:
     blame_in: FloatArray
     blame_out: FloatArray
     overhead: Column
+    passed_on: FloatArray
     flow: FloatArray
     flow_confidence: float
     down: FloatArray
@@ -125,7 +126,7 @@ def node_features(incident: Incident, items: Sequence[Evidence], clues: Clues, t
         table[:, place[f"contrast:{name}"]] = column.confidence * concentrated(contrast(column.value, things))
         if name in SYMPTOM_COLUMNS:
             table[:, place[f"residual:{name}"]] = column.confidence * concentrated(
-                beyond_callees(column.value, things)
+                beyond_callees(column.value, things, clues.passed_on)
             )
     for name, value in _singles(incident, items, clues, things).items():
         table[:, place[name]] = value

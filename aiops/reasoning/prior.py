@@ -21,7 +21,14 @@ from aiops.domain.candidates import CandidateTable
 from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence, EvidenceSet
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
-from aiops.reasoning.blame import beyond_callees, excess_flow, flow_confidence, net_blame, place_blame
+from aiops.reasoning.blame import (
+    beyond_callees,
+    excess_flow,
+    flow_confidence,
+    net_blame,
+    passed_on,
+    place_blame,
+)
 from aiops.reasoning.candidate_features import (
     EDGE_FEATURE_NAMES,
     FEATURE_NAMES,
@@ -29,11 +36,13 @@ from aiops.reasoning.candidate_features import (
     edge_table,
     node_features,
 )
-from aiops.reasoning.channels import FULL_STRENGTH, Column, build_columns, concentrated, contrast
+from aiops.reasoning.channels import FULL_STRENGTH, TWO_SIDED, Column, build_columns, concentrated, contrast
 from aiops.reasoning.hosting import not_carried, of_hosts
 from aiops.reasoning.shared_cause import downness, explained_by_others, failing, shared_causes
 from aiops.reasoning.things import Things, find_things
 
+#: What a host shows because its tenants do it.
+_CARRIED = frozenset(channel.value for channel in TWO_SIDED)
 _SYMPTOMS = tuple(sorted(channel.value for channel in SYMPTOM_CHANNELS))
 
 
@@ -117,6 +126,7 @@ class UnlearnedPrior:
             blame_in=into,
             blame_out=out,
             overhead=overhead,
+            passed_on=passed_on(items, things),
             flow=excess_flow(incident, items, things),
             flow_confidence=flow_confidence(incident, items, things),
             down=down,
@@ -132,11 +142,11 @@ class UnlearnedPrior:
             channel = name.rstrip("+-")
             if channel in _SYMPTOMS:
                 if not name.startswith("latency-"):
-                    value = beyond_callees(column.value, things)
+                    value = beyond_callees(column.value, things, clues.passed_on)
                     suffered += weights.residual * self._stands_out(Column(value, column.confidence), things)
                 continue
             weight = weights.channels.get(name, 1.0) * (weights.fall if name.endswith("-") else 1.0)
-            value = not_carried(column.value, things)
+            value = not_carried(column.value, things) if channel in _CARRIED else column.value
             if channel == Channel.AVAILABILITY.value:
                 value = value * (1.0 - weights.explained * clues.explained)
             own = Column(value, column.confidence)

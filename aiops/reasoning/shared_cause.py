@@ -22,7 +22,7 @@ HOP = 0.9
 DEPTH = 4
 MIN_SHARE = 0.6
 MIN_COVER = 0.5
-_FULL = 4.0
+_FULL = 3.0
 
 
 def downness(items: Iterable[Evidence], things: Things) -> FloatArray:

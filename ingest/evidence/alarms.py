@@ -19,7 +19,18 @@ STRENGTH: Mapping[str | None, float] = {
     "info": 1.0,
 }
 _LOG_WORDS = ("log template", "log line", "log alert", "log rate", "log anomaly")
-_MAINTENANCE = "maintenance"
+#: Words of alerts that say that something is not there, whatever else their names say; and words that may say so.
+_GONE = (
+    "unreachable",
+    "absent",
+    "notready",
+    "not ready",
+    "crashloop",
+    "unavailable",
+    "instancedown",
+    "gone silent",
+)
+_DOWN = ("down", "restart", "crash")
 
 
 def find_alarm_evidence(alarms: Iterable[Alarm], windows: Windows) -> list[Evidence]:
@@ -78,10 +89,9 @@ def channel_of(alarm: Alarm) -> tuple[Channel, int]:
     subject = without_direction(alarm.name)
     if lowered.startswith("http ") or "status code" in lowered:
         return Channel.ERRORS, 1
-    if any(
-        word in lowered
-        for word in ("down", "unreachable", "absent", "notready", "not ready", "restart", "crash")
-    ) and (_family(subject) is None):
+    if any(word in lowered for word in _GONE):
+        return Channel.AVAILABILITY, 0
+    if any(word in lowered for word in _DOWN) and _family(subject) is None:
         return Channel.AVAILABILITY, 0
     family = _family(subject) or _family(alarm.message)
     return (family.channel, family.bad) if family is not None else (Channel.OTHER, 0)

@@ -49,7 +49,7 @@ _NET = (
 )
 _DISK = (
     r"disk|diskio|fs|filesystem|io|blkio|iops|inode|inodes|volume|storage|hdd|ssd|nvme|raid|md|iowait|iotime|"
-    r"writeback|wal|fsync|device|partition|quota"
+    r"writeback|wal|fsync|quota"
 )
 _MEM = (
     r"mem|memory|rss|oom|heap|swap|pgfault|pgmajfault|pgpgin|pgpgout|anon|workingset|ram|slab|hugepages|vmstat|buffer|"
