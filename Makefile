@@ -45,6 +45,7 @@ check: setup-dev ## ruff, mypy, import-linter, deptry
 
 bench: setup-dev ## accuracy, throughput, latency, memory; writes benchmarks/results/*.json and the README's tables
 	$(BIN)/python -m benchmarks.accuracy --cases $(CASES) -o benchmarks/results/accuracy.json
+	$(BIN)/python -m benchmarks.recordings -o benchmarks/results/recordings.json
 	$(BIN)/python -m benchmarks.throughput -o benchmarks/results/throughput.json
 	$(BIN)/python -m benchmarks.latency -o benchmarks/results/latency.json
 	$(BIN)/python -m benchmarks.tables

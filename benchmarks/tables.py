@@ -37,6 +37,21 @@ def accuracy() -> str:
     return _table([*head, "random", "largest robust z", "BARO"], rows)
 
 
+def recordings() -> str:
+    """Place of the injected fault in each recorded outage."""
+    rows = [
+        [
+            row["name"],
+            row["split"],
+            ", ".join(row["expected"][:2]),
+            str(row["rank"] or "not listed"),
+            row["verdict"],
+        ]
+        for row in _read("recordings.json")["recordings"]
+    ]
+    return _table(["recording", "split", "injected fault", "rank", "verdict"], rows)
+
+
 def speed() -> str:
     """Throughput and latency, beside a peer or a limit of the same run."""
     rows = []
@@ -48,7 +63,7 @@ def speed() -> str:
     return _table(["what", "median", "beside", "ratio"], rows)
 
 
-TABLES = {"accuracy": accuracy, "speed": speed}
+TABLES = {"accuracy": accuracy, "recordings": recordings, "speed": speed}
 
 
 def _pair(baseline: Mapping[str, float] | None) -> str:
