@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import GATv2Conv
+
+with warnings.catch_warnings():
+    # torch_geometric still scripts a class at import, which torch has deprecated; nothing of ours uses it.
+    warnings.simplefilter("ignore", FutureWarning)
+    from torch_geometric.nn import GATv2Conv
 
 
 class RootCauseGAT(nn.Module):
