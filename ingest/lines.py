@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from aiops.domain.batches import LOG_SCHEMA, EventBatch, FloatArray, StateObservation
+from aiops.domain.batches import LOG_SCHEMA, EventBatch, FloatArray, IntArray, StateObservation
 from aiops.domain.graph import Entity
 from ingest.clock_skew import ClockSkews
 from ingest.entities import EntityResolver
@@ -31,6 +32,33 @@ class LineHarvest:
     states: list[StateObservation] = field(default_factory=list)
     origins: set[str] = field(default_factory=set)
     newest_s: float = 0.0
+
+
+class _Speaker(NamedTuple):
+    """Who wrote a line: host and program as it names them, the machine, and whose line it is."""
+
+    host: str
+    app: str
+    machine: str
+    entity: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """A column of texts: the distinct ones in order of appearance, and for each row the place of its own."""
+
+    text: list[str]
+    code: IntArray
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> Self:
+        encoded = column.combine_chunks().dictionary_encode()
+        return cls(encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64))
+
+    def rows(self) -> list[IntArray]:
+        """For each text its rows, ascending."""
+        order = np.argsort(self.code, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(self.code[order])) + 1)
 
 
 class LineReader:
@@ -55,15 +83,17 @@ class LineReader:
         harvest = LineHarvest(LOG_SCHEMA.empty_table())
         if not batch.table.num_rows:
             return harvest
-        lines = pl.DataFrame(pl.from_arrow(batch.table)).with_row_index("row")
-        lines = lines.with_columns(pl.col("host").fill_null(peer), pl.col("app").fill_null(""))
-        at_s = self._times(lines)
-        speakers = self._speakers(lines, batch.source, harvest)
-        lines = lines.with_columns(pl.Series("at_s", at_s)).join(
-            speakers, on=["host", "app"], how="left", maintain_order="left"
-        )
-        entity = lines["entity"].to_list()
-        self._findings_of(lines, batch.source, entity, harvest)
+        hosts = _Codes.of(pc.fill_null(batch.table["host"], peer))
+        apps = _Codes.of(pc.fill_null(batch.table["app"], ""))
+        at_s = self._times(batch.table, hosts)
+        pairs, which = np.unique(hosts.code * len(apps.text) + apps.code, return_inverse=True)
+        named = [
+            (hosts.text[pair // len(apps.text)], apps.text[pair % len(apps.text)]) for pair in pairs.tolist()
+        ]
+        speakers = self._speakers(named, batch.source, harvest)
+        spoken = [speakers[pair] for pair in named]
+        entity = [spoken[place].entity for place in which.tolist()]
+        self._findings_of(batch, [spoken[place] for place in which.tolist()], at_s, entity, harvest)
         harvest.newest_s = float(at_s.max())
         harvest.logs = pa.table(
             {
@@ -72,32 +102,33 @@ class LineReader:
                 "severity": batch.table["severity"],
                 "source": batch.table["app"],
                 "message": batch.table["message"],
-                "template": pa.nulls(lines.height, pa.string()),
+                "template": pa.nulls(len(entity), pa.string()),
                 "event_id": batch.table["event_id"],
             },
             schema=LOG_SCHEMA,
         )
         return harvest
 
-    def _times(self, lines: pl.DataFrame) -> FloatArray:
+    def _times(self, table: pa.Table, hosts: _Codes) -> FloatArray:
         """Event times, those of hosts with a wrong clock corrected."""
-        received = lines["received_at_s"].to_numpy()
-        at_s = np.array(lines["at_s"].fill_null(lines["received_at_s"]).to_numpy(), dtype=np.float64)
+        received = table["received_at_s"].to_numpy()
+        at_s = np.array(pc.fill_null(table["at_s"], table["received_at_s"]).to_numpy(), dtype=np.float64)
         device_s = at_s.copy()
-        groups = lines.group_by("host", maintain_order=True).agg(pl.col("row"))
-        for host, rows in zip(groups["host"].to_list(), groups["row"].to_list(), strict=True):
+        rows = hosts.rows()
+        for host, of_host in zip(hosts.text, rows, strict=True):
             if host:
-                self._skews.observe(host, received[rows], device_s[rows])
-        for host, rows in zip(groups["host"].to_list(), groups["row"].to_list(), strict=True):
-            at_s[rows] += self._skews.correction(host) if host else 0.0
+                self._skews.observe(host, received[of_host], device_s[of_host])
+        for host, of_host in zip(hosts.text, rows, strict=True):
+            at_s[of_host] += self._skews.correction(host) if host else 0.0
         return at_s
 
-    def _speakers(self, lines: pl.DataFrame, source: str, harvest: LineHarvest) -> pl.DataFrame:
-        """One row for each host and program: the machine, whose line it is, and the origin."""
-        pairs = lines.select("host", "app").unique(maintain_order=True).sort("host", "app")
-        rows: list[tuple[str, str, str, str]] = []
+    def _speakers(
+        self, pairs: Iterable[tuple[str, str]], source: str, harvest: LineHarvest
+    ) -> dict[tuple[str, str], _Speaker]:
+        """For each host and program: the machine, and whose line it is."""
+        speakers: dict[tuple[str, str], _Speaker] = {}
         machines: dict[str, str] = {}
-        for host, app in pairs.iter_rows():
+        for host, app in sorted(pairs):
             if host not in machines:
                 found = self._resolver.resolve({"host": host} if host else {"entity": f"unknown:{source}"})
                 assert found is not None  # a host or an entity always names something
@@ -105,31 +136,36 @@ class LineReader:
                 machines[host] = found.entity
             machine = machines[host]
             harvest.origins.add(f"{source}\x1f{machine}")
-            rows.append((host, app, machine, self._resolver.speaker(machine, app) if app else machine))
-        return pl.DataFrame(
-            rows,
-            schema={"host": pl.String, "app": pl.String, "machine": pl.String, "entity": pl.String},
-            orient="row",
-        )
+            entity = self._resolver.speaker(machine, app) if app else machine
+            speakers[host, app] = _Speaker(host, app, machine, entity)
+        return speakers
 
-    def _findings_of(self, lines: pl.DataFrame, source: str, entity: list[str], harvest: LineHarvest) -> None:
+    def _findings_of(
+        self,
+        batch: EventBatch,
+        speakers: list[_Speaker],
+        at_s: FloatArray,
+        entity: list[str],
+        harvest: LineHarvest,
+    ) -> None:
         """Apply the mapping's rows for lines to the distinct messages that hold one of their texts."""
-        worth = lines.filter(pl.col("message").str.contains(self._literals))
-        if not worth.height:
-            return
-        distinct = worth.group_by("machine", "entity", "message", "host", "app", maintain_order=True).agg(
-            pl.col("row"), pl.col("at_s")
-        )
-        for machine, speaker, message, host, app, rows, times in distinct.iter_rows():
-            finding = self._finding(machine, speaker, message, {"host": host, "app": app})
-            if finding.entity is not None and finding.entity != speaker:
+        messages = batch.table["message"]
+        worth = pc.indices_nonzero(pc.match_substring_regex(messages, self._literals)).to_pylist()
+        distinct: dict[tuple[_Speaker, str], list[int]] = {}
+        for row, message in zip(worth, messages.take(pa.array(worth, pa.int64())).to_pylist(), strict=True):
+            distinct.setdefault((speakers[row], message), []).append(row)
+        for (speaker, message), rows in distinct.items():
+            said = {"host": speaker.host, "app": speaker.app}
+            finding = self._finding(speaker.machine, speaker.entity, message, said)
+            if finding.entity is not None and finding.entity != speaker.entity:
                 for row in rows:
                     entity[row] = finding.entity
+            times = sorted(at_s[rows].tolist())
             harvest.entities += finding.entities
-            harvest.findings.append((finding, f"{source}\x1f{machine}", max(times)))
+            harvest.findings.append((finding, f"{batch.source}\x1f{speaker.machine}", times[-1]))
             harvest.states += [
-                StateObservation(at_s, subject, name, value)
-                for at_s in sorted(times)
+                StateObservation(when_s, subject, name, value)
+                for when_s in times
                 for subject, name, value in finding.states
             ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 _JUNOS_DAEMONS = (
@@ -23,6 +25,8 @@ _JUNOS_DAEMONS = (
 )
 _MNEMONIC = r"^%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+"
 _EVENT_FORMAT = r"^(?:CEF:\d|LEEF:[\d.]+)\|([^|]{1,64})\|"
+_STARTS_WITH_MNEMONIC = re.compile(_MNEMONIC)
+_STARTS_AS_EVENT = re.compile(_EVENT_FORMAT)
 
 
 def vendor_column(frame: pl.DataFrame) -> pl.Series:
@@ -43,3 +47,13 @@ def vendor_column(frame: pl.DataFrame) -> pl.Series:
         .otherwise(pl.lit(None, pl.String))
     )
     return frame.select(vendor.alias("vendor")).to_series()
+
+
+def vendor_of(app: str | None, message: str) -> str | None:
+    """What :func:`vendor_column` says of one line."""
+    if message.startswith("%") and _STARTS_WITH_MNEMONIC.match(message):
+        return "arista" if app is not None and "A" <= app[:1] <= "Z" else "cisco"
+    if message.startswith(("CEF:", "LEEF:")):
+        found = _STARTS_AS_EVENT.match(message)
+        return found[1].lower() if found else None
+    return "juniper" if app in _JUNOS_DAEMONS else None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiops.domain.batches import EVENT_SCHEMA, RawBatch
+from aiops.domain.batches import EVENT_SCHEMA, EventBatch, RawBatch
 from ingest.parsers import syslog
 from ingest.parsers.lines import json_lines
 from ingest.parsers.rfc5424 import judge_rfc5424
@@ -235,3 +235,57 @@ def test_the_strict_verdict_names_the_place(line: bytes, offset: int) -> None:
 )
 def test_the_strict_verdict_on_valid_lines(line: bytes) -> None:
     assert judge_rfc5424(line) is None
+
+
+def both_ways(lines: list[bytes]) -> tuple[EventBatch, EventBatch]:
+    """The same lines as a small batch and as a large one."""
+    few = parse_syslog(batch_of(*lines))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(syslog, "FEW_LINES", -1)
+        return few, parse_syslog(batch_of(*lines))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.builds(bytes.__add__, HEADS, st.binary(max_size=60))
+        | st.builds(
+            lambda head, vendor: head + vendor,
+            st.sampled_from([b"<13>1 - h a - - - ", b"<13>1 - h Ebra - - - ", b"<13>1 - h rpd - - - "]),
+            st.sampled_from(
+                [
+                    b"%LINK-3-UPDOWN: x",
+                    b"%no",
+                    b"CEF:0|Some One|x",
+                    b"CEF:|",
+                    b"LEEF:2.0|A|",
+                    b"",
+                    b"y\r\n\x00",
+                ]
+            ),
+        ),
+        max_size=12,
+    )
+)
+def test_few_lines_are_read_as_many_are(lines: list[bytes]) -> None:
+    few, many = both_ways(lines)
+    assert few.table.schema == many.table.schema
+    assert few.table.to_pylist() == many.table.to_pylist()
+    assert (few.rejects, few.replaced) == (many.rejects, many.replaced)
+
+
+def test_few_lines_that_are_too_long_or_too_old_are_read_as_many_are() -> None:
+    lines = [
+        b"<13>1 1970-01-01T00:01:00Z h a - - - x",
+        b"<13>" + b"x" * (syslog.MAX_LINE_BYTES + 1),
+        b"<13>x",
+    ]
+    few, many = both_ways(lines)
+    assert few.table.to_pylist() == many.table.to_pylist()
+    assert few.rejects == many.rejects
+
+
+def test_all_cases_read_the_same_few_or_many() -> None:
+    few, many = both_ways([json.loads(case.read_text())["line"].encode() for case in CASES])
+    assert few.table.to_pylist() == many.table.to_pylist()
+    assert few.rejects == many.rejects
