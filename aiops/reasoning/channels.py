@@ -28,7 +28,7 @@ TWO_SIDED = frozenset({Channel.CPU, Channel.MEMORY, Channel.NETWORK, Channel.DIS
 CHRONIC_WEIGHT = 0.3
 FULL_STRENGTH = 10.0
 #: A deviation of log lines that needs no second look.
-FULL_DEVIATION = 5.0
+FULL_DEVIATION = 4.0
 #: Weights below these are what nothing at all looks like; only what is beyond counts.
 NOISE = 1.0
 LOG_NOISE = 1.5
@@ -108,11 +108,15 @@ def _rarity(held: Mapping[int, float], active: int) -> float:
     return max(MIN_RARITY, math.log((active + 1) / (sum(held.values()) / largest)))
 
 
-def concentrated(value: FloatArray) -> FloatArray:
-    """Share of the largest times the root of the share of all: 1 where one thing has it all, small where all have it."""
+def concentrated(value: FloatArray, of: float | None = None) -> FloatArray:
+    """Share of the largest times the root of the share of all: 1 where one thing has it all, small where all have it.
+
+    ``of``: measure against this instead of the largest, where ``value`` is what is left of something larger.
+    """
     clipped = np.maximum(value, 0.0)
     total, largest = float(clipped.sum()), float(clipped.max(initial=0.0))
-    if largest <= 0:
+    largest = max(largest, of or 0.0)
+    if total <= 0:
         return np.zeros_like(clipped)
     return np.asarray(clipped / largest * np.sqrt(clipped / total))
 

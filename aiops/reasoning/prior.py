@@ -54,7 +54,7 @@ class PriorWeights:
 
     fall: float = 0.5
     contrast: float = 1.0
-    blame: float = 1.0
+    blame: float = 0.8
     overhead: float = 1.0
     flow: float = 1.0
     residual: float = 0.5
@@ -62,7 +62,9 @@ class PriorWeights:
     shared: float = 1.1
     explained: float = 0.9
     sick_host: float = 0.7
-    channels: Mapping[str, float] = field(default_factory=lambda: {"availability": 0.8})
+    channels: Mapping[str, float] = field(
+        default_factory=lambda: {"availability": 0.8, "disk+": 0.5, "disk-": 0.5}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ class UnlearnedPrior:
             if channel in _SYMPTOMS:
                 if not name.startswith("latency-"):
                     value = beyond_callees(column.value, things, clues.passed_on)
-                    suffered += weights.residual * self._stands_out(Column(value, column.confidence), things)
+                    left = Column(value, column.confidence)
+                    suffered += weights.residual * self._stands_out(left, things, float(column.value.max()))
                 continue
             weight = weights.channels.get(name, 1.0) * (weights.fall if name.endswith("-") else 1.0)
             value = not_carried(column.value, things) if channel in _CARRIED else column.value
@@ -157,14 +160,14 @@ class UnlearnedPrior:
         suffered *= 1.0 - weights.explained * clues.explained
         total += suffered * (1.0 - weights.sick_host * np.minimum(1.0, of_hosts(total, things)))
         total += weights.overhead * clues.overhead.confidence * concentrated(clues.overhead.value)
-        total += weights.flow * clues.flow_confidence * concentrated(clues.flow)
+        total += weights.flow * clues.flow_confidence * concentrated(clues.flow, 1.0)
         total += weights.change * clues.changes * (1.0 - clues.explained)
         return np.asarray(np.maximum(total, weights.shared * clues.shared * float(total.max(initial=0.0))))
 
-    def _stands_out(self, column: Column, things: Things) -> FloatArray:
-        shown = concentrated(column.value)
+    def _stands_out(self, column: Column, things: Things, of: float | None = None) -> FloatArray:
+        shown = concentrated(column.value, of)
         if any(things.siblings):
-            shown = shown + self.weights.contrast * concentrated(contrast(column.value, things))
+            shown = shown + self.weights.contrast * concentrated(contrast(column.value, things), of)
         return column.confidence * shown
 
 

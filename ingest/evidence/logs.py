@@ -196,28 +196,35 @@ def _count(
     first[where] = rows  # last line of each, overwritten by the first line in the window
     reverse = rows[during][::-1]
     first[where[reverse]] = reverse
-    count_before = np.bincount(where, weights=before, minlength=size)
-    total_before = np.bincount(entity, weights=before, minlength=n_entities)
+    count_before = _bincount(where, weights=before, minlength=size)
+    total_before = _bincount(entity, weights=before, minlength=n_entities)
     share = count_before / np.maximum(total_before[owner], 1.0)
     deviations = []
     for onset_s in ONSETS_S:
         inside = (at >= windows.eval_start_s + onset_s) & (at <= windows.eval_end_s)
-        seen = np.bincount(where, weights=inside, minlength=size)
-        total = np.bincount(entity, weights=inside, minlength=n_entities)
+        seen = _bincount(where, weights=inside, minlength=size)
+        total = _bincount(entity, weights=inside, minlength=n_entities)
         deviations.append(_deviation(seen, share * total[owner]))
     known = total_before[owner] >= MIN_BASELINE_LINES
     unsteady = _unsteadiness(at, where, entity, owner, share, before, windows)
-    total_during = np.bincount(entity, weights=during, minlength=n_entities)
+    total_during = _bincount(entity, weights=during, minlength=n_entities)
     return _Counts(
         entity=owner,
         template=key % width,
         before=count_before,
-        during=np.bincount(where, weights=during, minlength=size),
+        during=_bincount(where, weights=during, minlength=size),
         expected=share * total_during[owner],
         deviation=np.where(known, np.mean(deviations, axis=0) / unsteady, 0.0),
         has_baseline=known,
         first=first,
     )
+
+
+def _bincount(
+    codes: IntArray, weights: npt.NDArray[np.bool_] | None = None, minlength: int = 0
+) -> FloatArray:
+    """:func:`numpy.bincount` that always counts in floats."""
+    return np.asarray(np.bincount(codes, weights=weights, minlength=minlength), dtype=np.float64)
 
 
 def _unsteadiness(
@@ -240,8 +247,8 @@ def _unsteadiness(
     n_entities = int(entity.max()) + 1
     for number in range(n_minutes):
         chosen = minute == number
-        seen = np.bincount(where_before[chosen], minlength=len(owner)).astype(np.float64)
-        total = np.bincount(entity_before[chosen], minlength=n_entities).astype(np.float64)[owner]
+        seen = _bincount(where_before[chosen], minlength=len(owner))
+        total = _bincount(entity_before[chosen], minlength=n_entities)[owner]
         squares += np.where(total > 0, _deviation(seen, share * total) ** 2, 0.0)
         minutes += total > 0
     return np.where(minutes >= 3, np.maximum(1.0, np.sqrt(squares / np.maximum(minutes, 1.0))), 1.0)

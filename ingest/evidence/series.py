@@ -120,7 +120,7 @@ def _add_up(parts: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray,
     at = np.concatenate([part[0] for part in parts])
     value = np.concatenate([part[1] for part in parts])
     times, where = np.unique(at, return_inverse=True)
-    return times, np.bincount(where, weights=value, minlength=len(times))
+    return times, np.asarray(np.bincount(where, weights=value, minlength=len(times)), dtype=np.float64)
 
 
 def build_tracks(series: Iterable[EntitySeries], *, start_s: float) -> list[Track]:

@@ -9,7 +9,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -292,12 +292,12 @@ def _lines(file: Path, read: Callable[[dict[str, object], int], _Row]) -> list[_
 def _seconds(texts: list[object], file: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """RFC 3339 UTC texts as epoch seconds, all at once; falls back to one by one to say which is wrong."""
     try:
-        stripped = [text[:-1] if text.endswith("Z") else "" for text in texts]  # type: ignore[attr-defined]
+        stripped = [text[:-1] if isinstance(text, str) and text.endswith("Z") else "" for text in texts]
         parsed = np.array(stripped, dtype="datetime64[us]")
         if not np.isnat(parsed).any():
             return parsed.astype(np.int64) / 1e6
-    except (AttributeError, ValueError):
-        pass
+    except ValueError:
+        pass  # one by one below, which names the line
     return np.array([_time(text, file, number).timestamp() for number, text in enumerate(texts, start=1)])
 
 
@@ -362,8 +362,3 @@ def _read_alerts(file: Path, case_id: str) -> tuple[Alarm, ...]:
 
     alarms = _lines(file, read)
     return tuple(sorted(alarms, key=lambda alarm: (alarm.started_at, alarm.fingerprint)))
-
-
-def window_of(case: Case) -> timedelta:
-    """How long the case's data is."""
-    return case.observations.window.end - case.observations.window.start
