@@ -58,7 +58,7 @@ class PriorWeights:
     overhead: float = 1.0
     flow: float = 1.0
     residual: float = 0.5
-    change: float = 0.7
+    change: float = 1.0
     shared: float = 1.1
     explained: float = 0.9
     sick_host: float = 0.7
@@ -161,7 +161,7 @@ class UnlearnedPrior:
         total += suffered * (1.0 - weights.sick_host * np.minimum(1.0, of_hosts(total, things)))
         total += weights.overhead * clues.overhead.confidence * concentrated(clues.overhead.value)
         total += weights.flow * clues.flow_confidence * concentrated(clues.flow, 1.0)
-        total += weights.change * clues.changes * (1.0 - clues.explained)
+        total += weights.change * clues.changes * (1.0 - 0.5 * clues.explained)
         return np.asarray(np.maximum(total, weights.shared * clues.shared * float(total.max(initial=0.0))))
 
     def _stands_out(self, column: Column, things: Things, of: float | None = None) -> FloatArray:
