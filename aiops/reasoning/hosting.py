@@ -28,3 +28,12 @@ def of_hosts(value: FloatArray, things: Things) -> FloatArray:
         if kind in _HOSTING:
             found[carried] = max(found[carried], value[host])
     return found
+
+
+def of_tenants(value: FloatArray, things: Things) -> FloatArray:
+    """For each thing the largest value among what runs on it; 0 for what carries nothing known."""
+    found = np.zeros(len(things))
+    for host, carried, kind, _ in things.spreads:
+        if kind in _HOSTING:
+            found[host] = max(found[host], value[carried])
+    return found

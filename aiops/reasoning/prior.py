@@ -37,19 +37,22 @@ from aiops.reasoning.candidate_features import (
     node_features,
 )
 from aiops.reasoning.channels import FULL_STRENGTH, TWO_SIDED, Column, build_columns, concentrated, contrast
-from aiops.reasoning.hosting import not_carried, of_hosts
+from aiops.reasoning.hosting import not_carried, of_hosts, of_tenants
 from aiops.reasoning.shared_cause import downness, explained_by_others, failing, shared_causes
 from aiops.reasoning.things import Things, find_things
 
 #: What a host shows because its tenants do it.
 _CARRIED = frozenset(channel.value for channel in TWO_SIDED)
+#: What a host's own log and sockets say is often about what runs on it.
+_SPOKEN_FOR = frozenset({Channel.LOG.value, Channel.NETWORK.value})
 _SYMPTOMS = tuple(sorted(channel.value for channel in SYMPTOM_CHANNELS))
 
 
 @dataclass(frozen=True, slots=True)
 class PriorWeights:
     """Weights of the sum. ``fall``: of a resource that went down; ``residual``: of symptoms nobody below explains;
-    ``sick_host``: how much of what a thing suffers is put down to a host with evidence of its own; ``explained``: how
+    ``tenant``: how much of a host's log and
+    sockets is put down to a tenant that has failed itself; ``sick_host``: how much of what a thing suffers is put down to a host with evidence of its own; ``explained``: how
     much a failure that follows from another loses."""
 
     fall: float = 0.5
@@ -62,6 +65,7 @@ class PriorWeights:
     shared: float = 1.1
     explained: float = 0.9
     sick_host: float = 0.7
+    tenant: float = 0.6
     channels: Mapping[str, float] = field(
         default_factory=lambda: {"availability": 0.8, "disk+": 0.5, "disk-": 0.5}
     )
@@ -140,6 +144,10 @@ class UnlearnedPrior:
     def _total(self, items: Sequence[Evidence], clues: Clues, things: Things) -> FloatArray:
         weights = self.weights
         total, suffered = np.zeros(len(things)), np.zeros(len(things))
+        failed = of_tenants(
+            self._shows(("availability", "state", "memory+", "saturation+"), clues, things), things
+        )
+        spoken_for = failed * (1.0 - self._shows(("cpu+", "memory+", "disk+"), clues, things))
         for name, column in clues.columns.items():
             channel = name.rstrip("+-")
             if channel in _SYMPTOMS:
@@ -152,6 +160,8 @@ class UnlearnedPrior:
             value = not_carried(column.value, things) if channel in _CARRIED else column.value
             if channel == Channel.AVAILABILITY.value:
                 value = value * (1.0 - weights.explained * clues.explained)
+            if channel in _SPOKEN_FOR:
+                value = value * (1.0 - weights.tenant * spoken_for)
             own = Column(value, column.confidence)
             total += weight * self._stands_out(own, things)
         alerts = any(item.kind == "alert" and item.peer is not None for item in items)
@@ -163,6 +173,14 @@ class UnlearnedPrior:
         total += weights.flow * clues.flow_confidence * concentrated(clues.flow, 1.0)
         total += weights.change * clues.changes * (1.0 - 0.5 * clues.explained)
         return np.asarray(np.maximum(total, weights.shared * clues.shared * float(total.max(initial=0.0))))
+
+    def _shows(self, names: tuple[str, ...], clues: Clues, things: Things) -> FloatArray:
+        """How much a thing stands out in these channels together, at most 1."""
+        own = np.zeros(len(things))
+        for name in names:
+            if name in clues.columns:
+                own += self._stands_out(clues.columns[name], things)
+        return np.minimum(1.0, own)
 
     def _stands_out(self, column: Column, things: Things, of: float | None = None) -> FloatArray:
         shown = concentrated(column.value, of)
