@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from aiops.contracts import ApplyResult, Clock, GraphStore, SignalStore
-from aiops.domain.batches import EventBatch, RawBatch, Reject, SampleBatch, StateObservation
+from aiops.domain.batches import CLOCK_SKEW, EventBatch, RawBatch, Reject, SampleBatch, StateObservation
 from aiops.domain.graph import Entity, GraphDelta, Relation
 from aiops.domain.occurrences import Change
 from ingest.alarms import AlarmMemory, alarm_of
@@ -21,7 +24,7 @@ from ingest.counters import Counters, Reading, Taken
 from ingest.dead_letters import DeadLetters
 from ingest.entities import EntityResolver
 from ingest.identity import split_port
-from ingest.lines import LineReader
+from ingest.lines import LineHarvest, LineReader
 from ingest.parsers.alertmanager import AlertBatch, PostedAlert
 from ingest.parsers.syslog import parse_syslog
 from ingest.samples import SampleReader
@@ -58,26 +61,38 @@ class IngestWorker:
         self._counters = Counters()
         self._lock = threading.RLock()
 
-    def take_syslog(self, batch: RawBatch) -> Taken:
-        """Lines as they came; where a line names no host, the peer speaks."""
-        return self.take_events(parse_syslog(batch), peer=_peer_address(batch.peer))
+    def take_syslog(self, *batches: RawBatch) -> Taken:
+        """Lines as they came, of one sender or of several; where a line names no host, the peer speaks."""
+        return self._take_lines([(parse_syslog(batch), _peer_address(batch.peer)) for batch in batches])
 
     def take_events(self, batch: EventBatch, *, peer: str = "") -> Taken:
         """Lines that were parsed elsewhere."""
+        return self._take_lines([(batch, peer)])
+
+    def _take_lines(self, batches: Sequence[tuple[EventBatch, str]]) -> Taken:
+        """What they say about the topology is learned batch by batch; the lines of all are stored at once."""
         with self._lock:
-            harvest = self._lines.read(batch, peer)
-            sightings = {
-                learned.relation.key: Sighting(learned, origin, at_s)
-                for finding, origin, at_s in harvest.findings
-                for learned in finding.relations
-            }
-            closed = [key for finding, _origin, _at in harvest.findings for key in finding.closed]
-            self._relations.heard(harvest.origins, harvest.newest_s)
-            self._learn(harvest.entities, sightings, closed, harvest.newest_s)
-            if harvest.logs.num_rows:
-                self._signals.write_logs(harvest.logs)
-            self._store_states(harvest.states)
-            return self._done(batch.source, harvest.logs.num_rows, batch.rejects)
+            read = [self._read_lines(batch, peer) for batch, peer in batches]
+            logs = [harvest.logs for harvest in read if harvest.logs.num_rows]
+            if logs:
+                self._signals.write_logs(pa.concat_tables(logs))
+            taken = Taken()
+            for (batch, _peer), harvest in zip(batches, read, strict=True):
+                self._store_states([*harvest.states, *self._wrong_clocks(batch, harvest.newest_s)])
+                taken += self._done(batch.source, harvest.logs.num_rows, batch.rejects)
+            return taken
+
+    def _read_lines(self, batch: EventBatch, peer: str) -> LineHarvest:
+        harvest = self._lines.read(batch, peer)
+        sightings = {
+            learned.relation.key: Sighting(learned, origin, at_s)
+            for finding, origin, at_s in harvest.findings
+            for learned in finding.relations
+        }
+        closed = [key for finding, _origin, _at in harvest.findings for key in finding.closed]
+        self._relations.heard(harvest.origins, harvest.newest_s)
+        self._learn(harvest.entities, sightings, closed, harvest.newest_s)
+        return harvest
 
     def take_samples(self, batch: SampleBatch) -> Taken:
         """Samples of a scrape or of a remote write. Values stay as they are: counters count, gauges gauge."""
@@ -195,7 +210,14 @@ class IngestWorker:
             found = self._resolver.resolve(labels)
             if found is None:
                 return ()
-            return found.ambiguous or ((found.entity,) if found.matched else ())
+            known = found.matched or self._resolver.entity(found.entity) is not None
+            return found.ambiguous or ((found.entity,) if known else ())
+
+    def entity_of(self, labels: Mapping[str, str]) -> str | None:
+        """The stored entity that an alert with ``labels`` is kept on, be it one that nobody had named before."""
+        with self._lock:
+            found = self._resolver.resolve(labels)
+            return found.entity if found is not None and self._resolver.entity(found.entity) else None
 
     def counters(self) -> Mapping[str, Taken]:
         """What was taken so far, by source."""
@@ -212,6 +234,16 @@ class IngestWorker:
                 skewed_hosts=len(self._skews.skews()),
                 queue_bytes=queue_bytes,
             )
+
+    def _wrong_clocks(self, batch: EventBatch, at_s: float) -> list[StateObservation]:
+        """Which of the batch's hosts have a wrong clock, by how many minutes: kept, so that an analysis can say so."""
+        found: list[StateObservation] = []
+        for host in pc.unique(batch.table["host"]).drop_null().to_pylist():
+            minutes = round(-self._skews.correction(host) / 60.0)
+            machine = self._resolver.resolve({"host": host}) if minutes else None
+            if machine is not None:
+                found.append(StateObservation(at_s, machine.entity, CLOCK_SKEW, f"{minutes:+d} min"))
+        return found
 
     def _peer(self, posted: PostedAlert) -> str | None:
         """Whom an alert about ``entity -> peer`` names in its label ``peer``; only someone who is known."""
