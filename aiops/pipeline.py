@@ -17,6 +17,7 @@ from aiops.contracts import (
     SignalStore,
 )
 from aiops.domain.analysis import Analysis, Engine
+from aiops.domain.batches import CLOCK_SKEW, StateObservation
 from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference, evidence_id
 from aiops.domain.graph import Subgraph
@@ -60,9 +61,8 @@ class Pipeline:
     def analyze(self, incident: Incident, *, assume: Assumption | None = None) -> Analysis:
         """Analyse ``incident`` on the stores' state. Raises StoreUnavailable; the same state gives the same analysis."""
         found = retrieve(self.graph, incident, self.bounds, heard_from=lambda: self._heard_from(incident))
-        return self.analyze_observed(
-            incident, found.subgraph, self.observe(incident, found), assume=assume, gaps=found.gaps
-        )
+        seen = self.observe(incident, found)
+        return self.analyze_observed(incident, found.subgraph, seen, assume=assume, gaps=found.gaps)
 
     def observe(self, incident: Incident, found: Retrieved) -> Observations:
         """All that was seen of the candidate subgraph around the incident."""
@@ -86,7 +86,18 @@ class Pipeline:
     ) -> Analysis:
         """Analyse what is handed in and read nothing else: for case folders and what-if. Pure."""
         what_if = assume or Assumption()
-        notes = [*gaps, *(f"what-if: {name} is taken as healthy" for name in sorted(what_if.healthy))]
+        states = seen.window.states
+        seen = replace(
+            seen,
+            window=replace(
+                seen.window, states=tuple(state for state in states if state.property != CLOCK_SKEW)
+            ),
+        )
+        notes = [
+            *gaps,
+            *_wrong_clocks(states),
+            *(f"what-if: {name} is taken as healthy" for name in sorted(what_if.healthy)),
+        ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
         evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
         rules = self.rules.evaluate(incident, subgraph, evidence)
@@ -124,6 +135,21 @@ class Pipeline:
         yield from (series.entity for series in window.series)
         yield from (state.entity for state in window.states)
         yield from (name for name in window.logs.column("entity").unique().to_pylist() if name)
+
+
+def _wrong_clocks(states: Iterable[StateObservation]) -> list[str]:
+    """What the newest statement about each machine's clock means for a reader of its lines."""
+    newest = {
+        state.entity: state.value for state in sorted(states, key=_place) if state.property == CLOCK_SKEW
+    }
+    return [
+        f"the clock of {entity} is wrong ({value}): the times of its lines were corrected"
+        for entity, value in sorted(newest.items())
+    ]
+
+
+def _place(state: StateObservation) -> tuple[float, str, str]:
+    return (state.at_s, state.entity, state.value)
 
 
 def _assume(evidence: EvidenceSet, what_if: Assumption, incident: Incident) -> EvidenceSet:

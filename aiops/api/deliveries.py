@@ -169,6 +169,7 @@ def post_change(request: Request, posted: ChangeRequest) -> Response:
         ended_at=posted.ended_at,
         entities=entities,
         author=posted.author,
+        labels={**posted.labels, **{f"link:{link.rel}": link.href for link in posted.links}},
     )
     counts = services.ingest.take_changes((change,))
     return answer({"id": change.id, **receipt(counts), "unresolved": list(unresolved)}, 201)

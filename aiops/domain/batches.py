@@ -128,6 +128,10 @@ class StateObservation:
     value: str
 
 
+#: Property of a machine whose clock is wrong; the value says by how many minutes it runs ahead, ``+7 min``.
+CLOCK_SKEW = "clock.skew"
+
+
 @dataclass(frozen=True, slots=True)
 class SignalWindow:
     """Everything measured about some entities between ``start`` and ``end``. ``series`` sorted by

@@ -59,6 +59,7 @@ class Change:
     ended_at: datetime | None
     entities: tuple[str, ...]
     author: str = ""
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,10 +292,10 @@ def _healthy_suspects(matter: Matter, diagnosis: Diagnosis) -> Iterable[tuple[En
         and entity in diagnosis.sighting.telemetry
     ]
     for _, entity in sorted(suspects)[:HEALTHY_SUSPECTS]:
+        if entity in listed:
+            continue
         if entity in chronic:
             reason = "only chronic deviations, as bad before the incident"
-        elif entity in listed:
-            continue
         else:
             reason = "healthy in the window: it was heard from and nothing unusual was seen"
         yield known[entity], reason, tuple(chronic.get(entity, ()))[:6]

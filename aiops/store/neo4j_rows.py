@@ -190,6 +190,7 @@ def change_of(node: Properties) -> Change:
         ended_at=moment_or_none(node.get("ended_at")),
         entities=tuple(node["entities"]),
         author=node["author"],
+        labels=unpaired(node.get("labels")),
     )
 
 
@@ -205,6 +206,7 @@ def change_properties(change: Change) -> dict[str, object]:
         "ended_at": change.ended_at,
         "entities": list(change.entities),
         "author": change.author,
+        "labels": pairs(change.labels),
     }
 
 

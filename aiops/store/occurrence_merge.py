@@ -51,12 +51,13 @@ def checked_change(change: Change) -> Change:
             f"change {change.title!r} lacks a source or an external id", hint="fill both", change=change.id
         )
     check_text(change.id, change.source, change.external_id, change.title, change.kind, change.author)
-    check_text(*change.entities)
+    check_text(*change.entities, *change.labels, *change.labels.values())
     return replace(
         change,
         started_at=utc(change.started_at),
         ended_at=utc_or_none(change.ended_at),
         entities=tuple(sorted({entity for entity in change.entities if entity})),
+        labels=frozen_labels(change.labels),
     )
 
 

@@ -89,7 +89,7 @@ class SqliteOccurrences:
                 if merged != old:
                     changed.add((change.source, change.external_id))
                     connection.execute(
-                        f"INSERT OR REPLACE INTO change ({CHANGE_COLUMNS}) VALUES ({marks(9)})",
+                        f"INSERT OR REPLACE INTO change ({CHANGE_COLUMNS}) VALUES ({marks(10)})",
                         change_row(merged),
                     )
         return len(changed)

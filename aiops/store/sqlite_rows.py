@@ -120,12 +120,13 @@ def alarm_row(alarm: Alarm) -> Row:
     )
 
 
-CHANGE_COLUMNS = "id, source, external_id, title, kind, started_at, ended_at, entities, author"
+CHANGE_COLUMNS = "id, source, external_id, title, kind, started_at, ended_at, entities, author, labels"
 
 
 def change_of(row: Row) -> Change:
     times = (moment(row[5]), moment_or_none(row[6]))
-    return Change(row[0], row[1], row[2], row[3], row[4], *times, tuple(orjson.loads(row[7])), row[8])
+    entities = tuple(orjson.loads(row[7]))
+    return Change(*row[:5], *times, entities, row[8], labels_of(row[9]))
 
 
 def change_row(change: Change) -> Row:
@@ -139,6 +140,7 @@ def change_row(change: Change) -> Row:
         micros_or_none(change.ended_at),
         written(change.entities),
         change.author,
+        written(dict(change.labels)),
     )
 
 

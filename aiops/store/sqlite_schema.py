@@ -75,6 +75,7 @@ GRAPH_MIGRATIONS: tuple[str, ...] = (
         FOREIGN KEY (incident_id, number) REFERENCES analysis (incident_id, number)
     ) WITHOUT ROWID;
     """,
+    "ALTER TABLE change ADD COLUMN labels TEXT NOT NULL DEFAULT '{}'",
 )
 
 

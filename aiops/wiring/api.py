@@ -76,9 +76,8 @@ class WorkerPort:
 
     def _alerts(self, batch: AlertBatch, source: str) -> IngestCounts:
         taken = self._worker.take_alerts(batch, source=source)
-        entities = tuple(
-            sorted({name for alert in batch.alerts for name in self._worker.candidates(alert.labels)})
-        )
+        named = {self._worker.entity_of(alert.labels) for alert in batch.alerts}
+        entities = tuple(sorted(name for name in named if name is not None))
         return _counts(
             taken, entities=entities, reasons=tuple(reject.reason for reject in batch.rejects[:10])
         )

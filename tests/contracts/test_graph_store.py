@@ -231,7 +231,7 @@ def test_hostile_text_comes_back_unchanged(store: GraphStore, text: str) -> None
     beside = Entity("host:plain", "Host", "plain")
     relation = Relation(hostile.id, text, "host:plain", text, redundancy_group=text, labels={text: text})
     alarm = Alarm(text, text, text, hostile.id, minutes(0), message=text, source=text, labels={text: text})
-    change = Change(text, text, text, text, text, minutes(0), None, (hostile.id,), text)
+    change = Change(text, text, text, text, text, minutes(0), None, (hostile.id,), text, {text: text})
     store.apply(GraphDelta(text, (hostile, beside), (relation,)), at=minutes(0))
     store.apply(GraphDelta(text, (hostile, beside), (relation,)), at=minutes(0))
     assert store.put_alarms([alarm]) == store.put_changes([change]) == 1
@@ -401,10 +401,21 @@ def test_alarms_of_a_window_are_those_open_in_it(store: GraphStore) -> None:
 
 def test_changes_are_upserted_and_listed_by_begin(store: GraphStore) -> None:
     change = Change(
-        "c1", "argo", "7", "deploy", "deploy", minutes(1), None, ("service:b", "service:a"), "ann"
+        "c1",
+        "argo",
+        "7",
+        "deploy",
+        "deploy",
+        minutes(1),
+        None,
+        ("service:b", "service:a"),
+        "ann",
+        {"team": "pay"},
     )
     assert store.put_changes([change, change]) == 1
-    ended = replace(change, id="c2", ended_at=minutes(3), entities=("service:a",))
+    ended = replace(
+        change, id="c2", ended_at=minutes(3), entities=("service:a",), labels={"link:run": "https://ci"}
+    )
     assert store.put_changes([ended]) == 1
     assert store.put_changes([ended]) == 0
     first = replace(change, source="argo", external_id="6", started_at=minutes(0), entities=())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,11 @@ import pytest
 
 from aiops.domain.batches import EntitySeries, StateObservation
 from aiops.domain.graph import Entity, GraphDelta
+from aiops.domain.occurrences import Change
 from aiops.errors import ConfigError, InputError, StoreError, StoreUnavailable
 from aiops.store.signals import DiskSignalStore
 from aiops.store.sqlite import SqliteGraphStore
-from aiops.store.sqlite_schema import SqliteDatabase
+from aiops.store.sqlite_schema import GRAPH_MIGRATIONS, SqliteDatabase
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -130,3 +131,18 @@ def test_states_go_with_their_time_and_silent_series_are_forgotten(tmp_path: Pat
     assert stats["samples"] + stats["evicted_samples"] == 205
     assert stats["bytes"] <= 1000
     store.close()
+
+
+def test_changes_of_the_first_schema_stay_and_get_labels(tmp_path: Path) -> None:
+    file = tmp_path / "graph.db"
+    database = SqliteDatabase(file, GRAPH_MIGRATIONS[:1])
+    with database.write() as connection:
+        connection.execute(
+            "INSERT INTO change VALUES ('argo', '7', 'c', 't', 'deploy', 60000000, NULL, '[]', 'ann')"
+        )
+    database.close()
+    store = SqliteGraphStore(file)
+    began = datetime.fromtimestamp(60, UTC)
+    (kept,) = store.changes(start=began, end=began + timedelta(seconds=1))
+    store.close()
+    assert kept == Change("c", "argo", "7", "t", "deploy", began, None, (), "ann")
