@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from aiops.domain.batches import RawBatch, Reject, SampleBatch, Series
+from aiops.domain.batches import IntArray, RawBatch, Reject, SampleBatch, Series
 from aiops.errors import ParseError, RecordingError
 from ingest.changes import parse_changes
 from ingest.counters import Taken
@@ -117,8 +117,12 @@ class _Player:
         """Hand over what was gathered: numbers before words, since they tell who is who."""
         if self._samples:
             self._worker.take_samples(merge_batches(self._samples))
-        for (transport, peer), (payloads, times) in sorted(self._lines.items()):
-            self._worker.take_syslog(RawBatch(transport, transport, peer, tuple(payloads), tuple(times)))
+        self._worker.take_syslog(
+            *(
+                RawBatch(transport, transport, peer, tuple(payloads), tuple(times))
+                for (transport, peer), (payloads, times) in sorted(self._lines.items())
+            )
+        )
         for frame in self._webhooks:
             try:
                 self._worker.take_alerts(parse_webhook(frame.payload, received_at_s=frame.at))
@@ -177,10 +181,15 @@ def merge_batches(batches: list[SampleBatch]) -> SampleBatch:
     if len(batches) == 1:
         return batches[0]
     place: dict[Series, int] = {}
-    numbers = [
-        np.fromiter((place.setdefault(s, len(place)) for s in batch.series), np.int64, len(batch.series))
-        for batch in batches
-    ]
+    same: dict[int, int] = {}  # by identity: a decoder hands out the same object for the same series
+    numbers: list[IntArray] = []
+    for batch in batches:
+        for series in batch.series:
+            if id(series) not in same:
+                same[id(series)] = place.setdefault(series, len(place))
+        numbers.append(
+            np.fromiter((same[id(series)] for series in batch.series), np.int64, len(batch.series))
+        )
     return SampleBatch(
         batches[0].source,
         tuple(place),

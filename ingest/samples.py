@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aiops.domain.batches import EntitySeries, FloatArray, IntArray, SampleBatch, Series, StateObservation
+from aiops.domain.batches import EntitySeries, FloatArray, SampleBatch, Series, StateObservation
 from aiops.domain.graph import Entity
 from ingest.entities import EntityResolver
 from ingest.identity import references
@@ -82,27 +82,36 @@ class SampleReader:
         starts = np.flatnonzero(np.diff(index, prepend=-1))
         harvest.samples = len(index)
         harvest.newest_s = float(at_s.max())
-        self._plan_new(batch.source, batch.series, index, value, starts, harvest)
-        self._collect(batch, index, at_s, value, starts, harvest)
+        ends = np.append(starts[1:], len(index))
+        distinct = [batch.series[i] for i in index[starts].tolist()]
+        plans = self._plans_of(batch.source, distinct, value[ends - 1], harvest)
+        for series, plan, start, end in zip(distinct, plans, starts.tolist(), ends.tolist(), strict=True):
+            _collect(batch.source, series, plan, at_s[start:end], value[start:end], harvest)
         return harvest
 
-    def _plan_new(
-        self,
-        source: str,
-        series: Sequence[Series],
-        index: IntArray,
-        value: FloatArray,
-        starts: IntArray,
-        harvest: SampleHarvest,
-    ) -> None:
-        """Those whose rows declare entities first, in the order of the mapping: the others may refer to them."""
+    def _plans_of(
+        self, source: str, series: Sequence[Series], newest: FloatArray, harvest: SampleHarvest
+    ) -> list[_Plan]:
+        """The plan of each of ``series``; ``newest`` are their last values. Of new ones those whose rows declare entities
+        come first, in the order of the mapping: the others may refer to them."""
         now_s = self._monotonic()
-        ends = [*starts[1:].tolist(), len(index)]
-        waiting = [
-            (self._rank(which), which, float(value[end - 1]))
-            for which, end in zip((series[i] for i in index[starts].tolist()), ends, strict=True)
-            if not self._holds(self._plans.get(which), now_s)
+        plans = [self._plans.get(which) for which in series]
+        known = [plan if self._holds(plan, now_s) else None for plan in plans]
+        places = [place for place, plan in enumerate(known) if plan is None]
+        if places:
+            self._plan_new(source, [(series[p], float(newest[p])) for p in places], harvest, now_s)
+        made = [
+            plan if plan is not None else self._plans[which]
+            for which, plan in zip(series, known, strict=True)
         ]
+        while len(self._plans) > self._max_plans + len(series):
+            self._plans.popitem(last=False)
+        return made
+
+    def _plan_new(
+        self, source: str, new: Sequence[tuple[Series, float]], harvest: SampleHarvest, now_s: float
+    ) -> None:
+        waiting = [(self._rank(which), which, newest) for which, newest in new]
         waiting.sort(key=lambda item: (item[0], item[1].metric, item[1].labels))
         self._resolver.prefetch(
             name
@@ -119,40 +128,6 @@ class SampleReader:
                 finding = Finding(found.entity, settled=False)
             harvest.entities += finding.entities
             self._plans[which] = _Plan(finding, _origin(source, which), self._resolver.generation, now_s)
-        while len(self._plans) > self._max_plans + len(starts):
-            self._plans.popitem(last=False)
-
-    def _collect(
-        self,
-        batch: SampleBatch,
-        index: IntArray,
-        at_s: FloatArray,
-        value: FloatArray,
-        starts: IntArray,
-        harvest: SampleHarvest,
-    ) -> None:
-        ends = [*starts[1:].tolist(), len(index)]
-        for start, end in zip(starts.tolist(), ends, strict=True):
-            series = batch.series[int(index[start])]
-            plan = self._plans[series]
-            finding, newest_s = plan.finding, float(at_s[end - 1])
-            assert finding.entity is not None  # see _plan_new
-            harvest.series.append(
-                EntitySeries(
-                    finding.entity,
-                    finding.peer,
-                    series.metric,
-                    at_s[start:end],
-                    value[start:end],
-                    series.labels,
-                )
-            )
-            if plan.origin is not None:
-                harvest.origins.add(plan.origin)
-            if finding.relations:
-                harvest.findings.append((finding, plan.origin or batch.source, newest_s))
-            for entity, name, text in finding.states:
-                harvest.states.append(StateObservation(newest_s, entity, name, text))
 
     def _holds(self, plan: _Plan | None, now_s: float) -> bool:
         if plan is None:
@@ -165,6 +140,22 @@ class SampleReader:
     def _rank(self, series: Series) -> int:
         rows = self._mapping.rows_for(series.metric)
         return min((self._order[row.row.name] for row in rows if row.row.entities), default=len(self._order))
+
+
+def _collect(
+    source: str, series: Series, plan: _Plan, at_s: FloatArray, value: FloatArray, harvest: SampleHarvest
+) -> None:
+    finding, newest_s = plan.finding, float(at_s[-1])
+    assert finding.entity is not None  # see _plan_new
+    harvest.series.append(
+        EntitySeries(finding.entity, finding.peer, series.metric, at_s, value, series.labels)
+    )
+    if plan.origin is not None:
+        harvest.origins.add(plan.origin)
+    if finding.relations:
+        harvest.findings.append((finding, plan.origin or source, newest_s))
+    for entity, name, text in finding.states:
+        harvest.states.append(StateObservation(newest_s, entity, name, text))
 
 
 def _origin(source: str, series: Series) -> str | None:

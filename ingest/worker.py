@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from aiops.contracts import ApplyResult, Clock, GraphStore, SignalStore
@@ -23,7 +24,7 @@ from ingest.counters import Counters, Reading, Taken
 from ingest.dead_letters import DeadLetters
 from ingest.entities import EntityResolver
 from ingest.identity import split_port
-from ingest.lines import LineReader
+from ingest.lines import LineHarvest, LineReader
 from ingest.parsers.alertmanager import AlertBatch, PostedAlert
 from ingest.parsers.syslog import parse_syslog
 from ingest.samples import SampleReader
@@ -60,26 +61,38 @@ class IngestWorker:
         self._counters = Counters()
         self._lock = threading.RLock()
 
-    def take_syslog(self, batch: RawBatch) -> Taken:
-        """Lines as they came; where a line names no host, the peer speaks."""
-        return self.take_events(parse_syslog(batch), peer=_peer_address(batch.peer))
+    def take_syslog(self, *batches: RawBatch) -> Taken:
+        """Lines as they came, of one sender or of several; where a line names no host, the peer speaks."""
+        return self._take_lines([(parse_syslog(batch), _peer_address(batch.peer)) for batch in batches])
 
     def take_events(self, batch: EventBatch, *, peer: str = "") -> Taken:
         """Lines that were parsed elsewhere."""
+        return self._take_lines([(batch, peer)])
+
+    def _take_lines(self, batches: Sequence[tuple[EventBatch, str]]) -> Taken:
+        """What they say about the topology is learned batch by batch; the lines of all are stored at once."""
         with self._lock:
-            harvest = self._lines.read(batch, peer)
-            sightings = {
-                learned.relation.key: Sighting(learned, origin, at_s)
-                for finding, origin, at_s in harvest.findings
-                for learned in finding.relations
-            }
-            closed = [key for finding, _origin, _at in harvest.findings for key in finding.closed]
-            self._relations.heard(harvest.origins, harvest.newest_s)
-            self._learn(harvest.entities, sightings, closed, harvest.newest_s)
-            if harvest.logs.num_rows:
-                self._signals.write_logs(harvest.logs)
-            self._store_states([*harvest.states, *self._wrong_clocks(batch, harvest.newest_s)])
-            return self._done(batch.source, harvest.logs.num_rows, batch.rejects)
+            read = [self._read_lines(batch, peer) for batch, peer in batches]
+            logs = [harvest.logs for harvest in read if harvest.logs.num_rows]
+            if logs:
+                self._signals.write_logs(pa.concat_tables(logs))
+            taken = Taken()
+            for (batch, _peer), harvest in zip(batches, read, strict=True):
+                self._store_states([*harvest.states, *self._wrong_clocks(batch, harvest.newest_s)])
+                taken += self._done(batch.source, harvest.logs.num_rows, batch.rejects)
+            return taken
+
+    def _read_lines(self, batch: EventBatch, peer: str) -> LineHarvest:
+        harvest = self._lines.read(batch, peer)
+        sightings = {
+            learned.relation.key: Sighting(learned, origin, at_s)
+            for finding, origin, at_s in harvest.findings
+            for learned in finding.relations
+        }
+        closed = [key for finding, _origin, _at in harvest.findings for key in finding.closed]
+        self._relations.heard(harvest.origins, harvest.newest_s)
+        self._learn(harvest.entities, sightings, closed, harvest.newest_s)
+        return harvest
 
     def take_samples(self, batch: SampleBatch) -> Taken:
         """Samples of a scrape or of a remote write. Values stay as they are: counters count, gauges gauge."""

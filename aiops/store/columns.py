@@ -111,10 +111,20 @@ def checked_series(series: EntitySeries) -> EntitySeries:
     return series
 
 
+def check_all(series: Sequence[EntitySeries], new: Iterable[bool]) -> None:
+    """:func:`checked_series` of each; the texts only of those that are ``new``, since the others passed before."""
+    even = all(len(item.at_s) == len(item.value) for item in series)
+    if not even or (series and not np.isfinite(np.concatenate([item.at_s for item in series])).all()):
+        new = [True] * len(series)
+    for item, is_new in zip(series, new, strict=True):
+        if is_new:
+            checked_series(item)
+
+
 def checked_logs(logs: pa.Table) -> pa.Table:
     """``logs`` with the columns of LOG_SCHEMA in order. Raises InputError on others, or without time or id."""
     try:
-        table = logs.select(LOG_SCHEMA.names).cast(LOG_SCHEMA)
+        table = logs if logs.schema == LOG_SCHEMA else logs.select(LOG_SCHEMA.names).cast(LOG_SCHEMA)
     except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as exc:
         raise InputError(f"log lines lack the right columns: {exc}", hint="follow LOG_SCHEMA") from exc
     if table["event_id"].null_count or table["at_s"].null_count or table["entity"].null_count:

@@ -24,11 +24,12 @@ from aiops.errors import ConfigError
 from aiops.store.columns import (
     Samples,
     SeriesKey,
+    check_all,
     checked_logs,
-    checked_series,
     checked_states,
     first_of_each,
     joined,
+    no_samples,
     series_key,
     sorted_logs,
     state_bytes,
@@ -88,11 +89,16 @@ class DiskSignalStore:
     # writing ----------------------------------------------------------------------------------------------------
 
     def write_series(self, series: Iterable[EntitySeries]) -> int:
-        checked = [item for item in map(checked_series, series) if len(item.at_s)]
-        with self._lock, self._db.write() as connection:
+        given = list(series)
+        with self._lock:
+            check_all(given, [series_key(item) not in self._numbers for item in given])
+            return self._write_checked([item for item in given if len(item.at_s)])
+
+    def _write_checked(self, series: Sequence[EntitySeries]) -> int:
+        with self._db.write() as connection:
             try:
                 self._refresh(connection)
-                new = self._unseen(connection, self._numbered(connection, checked))
+                new = self._unseen(connection, self._numbered(connection, series))
                 buckets = buckets_of(new.at_s)
                 for bucket in np.unique(buckets):
                     part = new.take(buckets == bucket)
@@ -115,15 +121,19 @@ class DiskSignalStore:
         self._newest = {number: newest_s for number, _, newest_s in rows}
 
     def _numbered(self, connection: sqlite3.Connection, series: Sequence[EntitySeries]) -> Samples:
-        parts: list[Samples] = []
+        if not series:
+            return no_samples()
+        numbers: list[int] = []
         for item in series:
             key = series_key(item)
             number = self._numbers.get(key)
             if number is None:
                 number = self._numbers[key] = add_series(connection, key)
-            times, values = np.asarray(item.at_s, np.float64), np.asarray(item.value, np.float64)
-            parts.append(Samples(np.full(len(times), number, np.int64), times, values))
-        return joined(parts)
+            numbers.append(number)
+        column = np.repeat(np.array(numbers, np.int64), [len(item.at_s) for item in series])
+        at_s = np.concatenate([item.at_s for item in series], dtype=np.float64)
+        value = np.concatenate([item.value for item in series], dtype=np.float64)
+        return joined([Samples(column, at_s, value)])
 
     def _unseen(self, connection: sqlite3.Connection, samples: Samples) -> Samples:
         """Without what is held already. Only series that go back in time need a look at the chunks."""

@@ -29,6 +29,7 @@ STALE_NAN_BITS = 0x7FF0000000000002
 _HINT = "send snappy-compressed prometheus.WriteRequest (remote write 1.0)"
 _SAMPLE_BYTES = 16  # 0x09 double 0x10 varint of six bytes: every time from 2004 to 2109
 _ZERO_BYTES = 7  # the same with the value 0 left out
+_SAMPLE_HEADS = tuple((size, bytes((0x12, size))) for size in (_SAMPLE_BYTES, _ZERO_BYTES))
 
 
 def _message_classes() -> tuple[Any, Any]:
@@ -221,18 +222,23 @@ class RemoteWriteDecoder:
         counts: list[int] = []
         ignored = 0
         for message in request.timeseries:
-            try:
-                series, samples, extra = self._read_series(message)
-            except _BadSeries as wrong:
-                rejects.append(Reject(source, f"series: {wrong}", received_at_s, message))
-                continue
-            ignored += extra
-            raw.extend(samples)
+            series, size = self._known_series(message)
+            if series is not None:
+                raw.append(message[-size:])
+                counts.append(1)
+            else:
+                try:
+                    series, samples, extra = self._read_new_series(message)
+                except _BadSeries as wrong:
+                    rejects.append(Reject(source, f"series: {wrong}", received_at_s, message))
+                    continue
+                ignored += extra
+                raw.extend(samples)
+                counts.append(len(samples))
             owner = known.setdefault(id(series), len(identities))
             if owner == len(identities):
                 identities.append(series)
             owners.append(owner)
-            counts.append(len(samples))
         bits, millis, wrong_rows = _sample_columns(raw)
         index = np.repeat(np.asarray(owners, dtype=np.int64), counts)
         keep = np.ones(len(raw), dtype=np.bool_)
@@ -256,20 +262,21 @@ class RemoteWriteDecoder:
             )
         return request
 
-    def _read_series(self, message: bytes) -> tuple[Series, Sequence[bytes], int]:
-        """Identity, raw samples and the count of what is ignored. Raises _BadSeries, ParseError.
+    def _known_series(self, message: bytes) -> tuple[Series | None, int]:
+        """Identity, and the bytes of the one sample at the end; None where this has to be read in full.
 
         A scrape sends one sample a series, at the end: all that stands before it is looked up as it is. Only bytes that
         were once read as labels and nothing else are in the cache, so a hit proves that the rest is the sample.
         """
-        for size in (_SAMPLE_BYTES, _ZERO_BYTES):
-            if message[-size - 2 : -size] == bytes((0x12, size)):
+        for size, head in _SAMPLE_HEADS:
+            if message[-size - 2 : -size] == head:
                 series = self._cache.get(message[: -size - 2], len(message))
                 if series is not None:
-                    return series, (message[-size:],), 0
-        return self._read_new_series(message)
+                    return series, size
+        return None, 0
 
     def _read_new_series(self, message: bytes) -> tuple[Series, Sequence[bytes], int]:
+        """Identity, raw samples and the count of what is ignored. Raises _BadSeries, ParseError."""
         parsed = _TimeSeries()
         try:
             parsed.ParseFromString(message)
