@@ -15,6 +15,8 @@ SERVED: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
     "redis": ("cache:sessions", "Cache", "sessions", (6379, 9121)),
     "prometheus": ("service:monitoring", "Service", "monitoring", (9090,)),
 }
+#: What a program calls itself in syslog, where that is not the name of the entity.
+SPEAKS_AS = {"nginx": "nginx", "postgresql": "postgres", "redis": "redis"}
 INSTANCE_PORT = 8000
 SHOP_HOSTS = tuple(host for host in HOSTS if "shop" in host.programs)
 
@@ -100,7 +102,8 @@ def _service_entities() -> list[dict[str, Any]]:
         for program in host.programs:
             if program in SERVED:
                 id, kind, name, ports = SERVED[program]
-                entities.append(_entity(id, kind, name, _addresses(host, ports)))
+                labels = {"program": SPEAKS_AS[program]} if program in SPEAKS_AS else {}
+                entities.append(_entity(id, kind, name, _addresses(host, ports), **labels))
     return entities
 
 
