@@ -69,4 +69,4 @@ def _cell(value: object) -> str:
 
 def note(text: str) -> None:
     """A line for the person at the terminal; standard error, so that results stay clean."""
-    Console(stderr=True, highlight=False).print(text, markup=False)
+    Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)

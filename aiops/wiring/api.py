@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -251,4 +252,8 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
         config = uvicorn.Config(
             site.app, log_level="warning", server_header=False, timeout_graceful_shutdown=10
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        server = uvicorn.Server(config)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # The server raises the signal that ended it once more; then it has been obeyed already.
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        server.run(sockets=[listener])

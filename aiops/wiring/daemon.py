@@ -70,23 +70,23 @@ def run_ingest(settings: Settings, plan: DaemonPlan, *, announce: Callable[[str]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     sources, inbox = make_sources(plan), Inbox()
-    with (
-        open_site(settings, queue_bytes=lambda: inbox.size_bytes) as site,
-        _http(site, plan.http, announce),
-    ):
-        try:
-            run_daemon(
-                sources,
-                site.worker,
-                clock=SystemClock(),
-                stop=stop,
-                inbox=inbox,
-                ready=lambda: announce(_listening(sources, settings)),
-            )
-        except OSError as error:
-            raise StoreUnavailable(
-                f"a source cannot listen: {error.strerror}", hint="is the port taken?"
-            ) from error
+    if plan.http is not None:
+        settings = settings.model_copy(update={"host": split_address(plan.http, "--http")[0]})
+    with open_site(settings, queue_bytes=lambda: inbox.size_bytes) as site:
+        with _http(site, plan.http, announce):
+            try:
+                run_daemon(
+                    sources,
+                    site.worker,
+                    clock=SystemClock(),
+                    stop=stop,
+                    inbox=inbox,
+                    ready=lambda: announce(_listening(sources, settings)),
+                )
+            except OSError as error:
+                raise StoreUnavailable(
+                    f"a source cannot listen: {error.strerror}", hint="is the port taken?"
+                ) from error
         for source, taken in sorted(site.worker.counters().items()):
             announce(
                 f"{source}: {taken.received} received = {taken.stored} stored"
