@@ -83,6 +83,12 @@ class CompiledRule:
     steps: tuple[Step, ...]
     construct: str
 
+    @property
+    def steps_cheap_first(self) -> tuple[Step, ...]:
+        """The positive steps: conclusions, then own evidence, then neighbours."""
+        positive = [step for step in self.steps if not step.negated]
+        return tuple(sorted(positive, key=lambda step: (step.near, step.question is not None)))
+
 
 @dataclass(frozen=True, slots=True)
 class Program:

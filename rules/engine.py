@@ -18,7 +18,7 @@ from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.errors import RuleLimitExceeded
 from rules.compiler import COLLECT, TEMPLATES, Program, compile_rules
-from rules.facts import FactBuilder, Facts, RuleLimits
+from rules.facts import FactBuilder, Facts, RuleLimits, texts_of
 from rules.firings import read_firings
 from rules.model import RuleSet
 
@@ -42,6 +42,7 @@ class ClipsRuleEngine:
         cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._program: Program = compile_rules(rule_set)
+        self._texts = texts_of(self._program)
         self._limits = limits or RuleLimits()
         self._cpu_clock = cpu_clock
         self._lock = threading.Lock()
@@ -67,7 +68,9 @@ class ClipsRuleEngine:
 
         with self._lock:
             try:
-                facts = FactBuilder(self._program, incident, subgraph, evidence, self._limits, check).build()
+                facts = FactBuilder(
+                    self._program, incident, subgraph, evidence, self._texts, self._limits, check
+                ).build()
                 rows = self._run(facts, check)
                 firings = read_firings(self._program, rows, facts, subgraph, evidence)
             except RuleLimitExceeded as exc:

@@ -7,7 +7,7 @@ condition, summed over its entities; a rule above the bound is left out and name
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from aiops.domain.evidence import Evidence, EvidenceSet
@@ -15,12 +15,13 @@ from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.errors import RuleLimitExceeded
 from rules.compiler import CompiledRule, NearQuestion, OwnQuestion, Program, Step
-from rules.matching import EvidenceIndex, entity_holds
-from rules.model import EvidenceMatch
+from rules.matching import EvidenceIndex, EvidenceTexts, entity_holds
+from rules.model import EntityMatch, EvidenceMatch
 from rules.neighbours import Neighbourhood
 
 MAX_CITED = 5  # items a group cites
 MAX_TIMED = 8  # items of one entity that an order looks at: the earliest and the latest half
+_BACK = {"cause": "effect", "effect": "cause", "any": "any"}
 MAX_NAMED = 50  # items of one entity that are searched for neighbours' names
 
 
@@ -59,7 +60,8 @@ class Facts:
 
 
 class FactBuilder:
-    """Answers a program's questions for one analysis. ``check`` is called now and then and raises past the deadline."""
+    """Answers a program's questions for one analysis. ``texts`` is :func:`texts_of` the program; ``check`` is called now and
+    then and raises past the deadline."""
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class FactBuilder:
         incident: Incident,
         subgraph: Subgraph,
         evidence: EvidenceSet,
+        texts: EvidenceTexts,
         limits: RuleLimits,
         check: Callable[[str], None],
     ) -> None:
@@ -79,8 +82,9 @@ class FactBuilder:
         self._program, self._limits, self._check = program, limits, check
         self._items = evidence.items
         self._around = Neighbourhood(subgraph)
-        self._index = EvidenceIndex(evidence.items, _matches(program), incident.started_at.timestamp())
+        self._index = EvidenceIndex(evidence.items, texts, incident.started_at.timestamp())
         self._found: dict[EvidenceMatch, dict[int, list[int]]] = {}
+        self._fitting: dict[EntityMatch, frozenset[int]] = {}
         self._groups: dict[tuple[int, ...], int] = {}
         self._in_order: list[tuple[int, ...]] = []
         self._answers: dict[int, Answers] = {}
@@ -96,7 +100,10 @@ class FactBuilder:
         for number, compiled in enumerate(self._program.rules):
             self._check(compiled.rule.id)
             candidates = self._candidates(compiled)
-            problem = self._problem(compiled, candidates, skipped) if candidates else None
+            if not candidates:
+                self._possible.append(frozenset())
+                continue
+            problem = self._problem(compiled, candidates, skipped)
             if problem is None:
                 owned, neared = self._facts_of(compiled, candidates)
                 total = len(on) + len(candidates) + len(own | owned) + len(near | neared)
@@ -120,10 +127,10 @@ class FactBuilder:
 
     def _candidates(self, compiled: CompiledRule) -> set[int]:
         """Entities on which every positive condition has an answer."""
-        left: set[int] | None = None
-        for step in compiled.steps:
-            if step.negated:
-                continue
+        left = self._of(compiled.rule.entity)
+        for step in compiled.steps_cheap_first:
+            if not left:
+                break
             here: set[int] | frozenset[int]
             if step.question is None:
                 here = self._said(step)
@@ -132,11 +139,15 @@ class FactBuilder:
                 here = {e for e, found in answers.items() if any(one.neighbour in said for one in found)}
             else:
                 here = set(self._answer(step.question))
-            left = set(here) if left is None else left & here
-            if not left:
-                return set()
-        match = compiled.rule.entity
-        return {e for e in left or () if entity_holds(match, self._around.entities[e])}
+            left = left & here
+        return set(left)
+
+    def _of(self, match: EntityMatch) -> frozenset[int]:
+        """The entities that ``match`` holds for."""
+        if match not in self._fitting:
+            entities = enumerate(self._around.entities)
+            self._fitting[match] = frozenset(n for n, entity in entities if entity_holds(match, entity))
+        return self._fitting[match]
 
     def _said(self, step: Step) -> frozenset[int]:
         return frozenset().union(*(self._possible[number] for number in step.reads or ()))
@@ -202,14 +213,10 @@ class FactBuilder:
         having = self._find(question.evidence) if question.evidence is not None else None
         naming = self._find(question.named_by) if question.named_by is not None else None
         answers: Answers = {}
-        for entity, neighbours in self._around.pairs(question.direction, question.over):
-            if naming is not None and entity not in naming:
-                continue
+        for entity, neighbours in self._pairs(question, having, naming):
             self._check("a neighbour condition")
             found: list[Answer] = []
-            for neighbour in sorted(neighbours if having is None else neighbours & having.keys()):
-                if not entity_holds(question.entity, self._around.entities[neighbour]):
-                    continue
+            for neighbour in sorted(neighbours):
                 named: list[int] = []
                 if naming is not None:
                     items = naming[entity][:MAX_NAMED]
@@ -232,6 +239,27 @@ class FactBuilder:
             if found:
                 answers[entity] = found
         return answers
+
+    def _pairs(
+        self,
+        question: NearQuestion,
+        having: Mapping[int, list[int]] | None,
+        naming: Mapping[int, list[int]] | None,
+    ) -> Iterator[tuple[int, set[int]]]:
+        """Entities, ascending, with the neighbours that may answer; begins at the few that have evidence."""
+        fitting = self._of(question.entity)
+        if having is None:
+            pairs = self._around.pairs(question.direction, question.over)
+            for entity in sorted(pairs if naming is None else pairs.keys() & naming.keys()):
+                yield entity, pairs[entity] & fitting
+            return
+        back = self._around.pairs(_BACK[question.direction], question.over)
+        near: dict[int, set[int]] = {}
+        for neighbour in having.keys() & fitting:
+            for entity in back.get(neighbour, ()):
+                if naming is None or entity in naming:
+                    near.setdefault(entity, set()).add(neighbour)
+        yield from sorted(near.items())
 
     def _find(self, match: EvidenceMatch) -> dict[int, list[int]]:
         if match not in self._found:
@@ -266,6 +294,11 @@ class FactBuilder:
 def cite_order(item: Evidence) -> tuple[float, float, str]:
     """Strongest first, then earliest."""
     return (-item.strength, item.at_s, item.id)
+
+
+def texts_of(program: Program) -> EvidenceTexts:
+    """The memory of what the expressions of ``program`` find."""
+    return EvidenceTexts(_matches(program))
 
 
 def _matches(program: Program) -> list[EvidenceMatch]:

@@ -7,6 +7,7 @@ that held, against each. Both passes take time linear in the text (RE2).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -16,94 +17,150 @@ from aiops.domain.occurrences import SEVERITIES, severity_named
 from rules.model import EntityMatch, EvidenceMatch, ValueMatch
 from rules.patterns import MAX_TEXT_CHARS, glob_matches, matching, text_array
 
+#: Texts whose answers an engine keeps, in characters over all groups of expressions.
+MAX_REMEMBERED_CHARS = 8_000_000
 _JOIN = 12  # expressions in one joined pass: keeps RE2 inside its memory bound
 
 
-class TextIndex:
-    """Which of some texts each expression occurs in. ``wanted``: expression to the kinds of evidence it is asked for."""
+class TextMemory:
+    """In which texts each expression of a rule set occurs. Asked once a distinct text and remembered between evaluations.
 
-    def __init__(self, wanted: Mapping[str, frozenset[str]], texts: Mapping[str, Iterable[str]]) -> None:
-        self._hits: dict[str, frozenset[str]] = {}
+    ``wanted``: expression to the kinds of evidence it is asked for, none: all. What is remembered follows from the text
+    alone, so no answer depends on what was asked before. Bounded: past ``max_chars`` of texts it starts anew. Not for
+    use by two threads at once.
+    """
+
+    def __init__(
+        self, wanted: Mapping[str, frozenset[str]], *, max_chars: int = MAX_REMEMBERED_CHARS
+    ) -> None:
         together: dict[frozenset[str], list[str]] = {}
         for pattern in sorted(wanted):
             together.setdefault(wanted[pattern], []).append(pattern)
-        for kinds, patterns in sorted(together.items(), key=lambda pair: sorted(pair[0])):
-            asked = [texts.get(kind, ()) for kind in sorted(kinds or texts.keys())]
-            distinct = sorted({text[:MAX_TEXT_CHARS] for some in asked for text in some})
-            column = text_array(distinct)
-            for start in range(0, len(patterns), _JOIN):
-                self._match(patterns[start : start + _JOIN], distinct, column)
+        self._groups = sorted(together.items(), key=lambda pair: sorted(pair[0]))
+        self._known: list[dict[str, tuple[str, ...]]] = [{} for _ in self._groups]
+        self._max_chars = max_chars
+        self._chars = 0
 
-    def _match(self, patterns: list[str], texts: list[str], column: pa.StringArray) -> None:
+    def hits(self, texts: Mapping[str, Iterable[str]]) -> Mapping[str, frozenset[str]]:
+        """For each expression those of ``texts`` (by kind, cut to :data:`MAX_TEXT_CHARS`) in which it occurs."""
+        if self._chars > self._max_chars:
+            self._known, self._chars = [{} for _ in self._groups], 0
+        found: dict[str, set[str]] = {}
+        for (kinds, patterns), known in zip(self._groups, self._known, strict=True):
+            found.update((pattern, set()) for pattern in patterns)
+            asked = {text for kind in (kinds or texts.keys()) for text in texts.get(kind, ())}
+            self._learn(patterns, sorted(asked.difference(known)), known)
+            for text in asked:
+                for pattern in known[text]:
+                    found[pattern].add(text)
+        return {pattern: frozenset(hit) for pattern, hit in found.items()}
+
+    def _learn(self, patterns: list[str], new: list[str], known: dict[str, tuple[str, ...]]) -> None:
+        if not new:
+            return
+        column = text_array(new)
+        occurs: dict[int, list[str]] = {}
+        for start in range(0, len(patterns), _JOIN):
+            self._match(patterns[start : start + _JOIN], column, occurs)
+        for number, text in enumerate(new):
+            known[text] = tuple(occurs.get(number, ()))
+            self._chars += len(text)
+
+    @staticmethod
+    def _match(patterns: list[str], column: pa.StringArray, occurs: dict[int, list[str]]) -> None:
         try:
             kept = matching("|".join(f"(?:{pattern})" for pattern in patterns), column)
         except pa.ArrowInvalid:  # joined they are too large for RE2; each by itself was accepted at load
-            kept = list(range(len(texts)))
+            kept = list(range(len(column)))
         left = column.take(pa.array(kept, pa.int64()))
         for pattern in patterns:
-            hits = matching(pattern, left) if kept else []
-            self._hits[pattern] = frozenset(texts[kept[index]] for index in hits)
+            for index in matching(pattern, left) if kept else ():
+                occurs.setdefault(kept[index], []).append(pattern)
 
-    def hits(self, pattern: str) -> frozenset[str]:
-        """The texts, cut to :data:`MAX_TEXT_CHARS`, in which ``pattern`` occurs."""
-        return self._hits[pattern]
+
+class EvidenceTexts:
+    """What the expressions of ``matches`` find, in texts and in observed values."""
+
+    def __init__(self, matches: Iterable[EvidenceMatch]) -> None:
+        asked = [pair for match in matches for pair in _questions(match)]
+        self.texts = TextMemory(_kinds_by_pattern(asked, 0))
+        self.values = TextMemory(_kinds_by_pattern(asked, 1))
+
+
+class _Shape(NamedTuple):
+    """What many pieces of evidence have in common; tests of it are made once for all of them."""
+
+    kind: str
+    channel: str
+    name: str
+    direction: int
+    chronic: bool
+    has_peer: bool
+
+    def holds(self, match: EvidenceMatch) -> bool:
+        return (
+            (not match.kinds or self.kind in match.kinds)
+            and (not match.channels or self.channel in match.channels)
+            and (match.direction is None or self.direction == match.direction)
+            and (match.chronic or not self.chronic)
+            and (match.peer is None or match.peer == self.has_peer)
+            and (not match.names or glob_matches(match.names, self.name))
+        )
 
 
 class EvidenceIndex:
-    """Evidence of one analysis by kind, name and text, so that a test looks only at what can satisfy it."""
+    """Evidence of one analysis by shape and text, so that a test looks only at what can satisfy it."""
 
-    def __init__(
-        self, items: tuple[Evidence, ...], matches: Iterable[EvidenceMatch], incident_at_s: float
-    ) -> None:
+    def __init__(self, items: tuple[Evidence, ...], known: EvidenceTexts, incident_at_s: float) -> None:
         self._items = items
         self._incident_at_s = incident_at_s
-        self._by_kind: dict[str, dict[str, list[int]]] = {}
+        self._shapes: list[_Shape] = []
+        self._by_shape: dict[_Shape, list[int]] = {}
         self._by_text: dict[str, list[int]] = {}
         texts: dict[str, set[str]] = {}
         values: dict[str, set[str]] = {}
         for number, item in enumerate(items):
-            self._by_kind.setdefault(item.kind, {}).setdefault(item.name, []).append(number)
-            self._by_text.setdefault(item.text[:MAX_TEXT_CHARS], []).append(number)
-            texts.setdefault(item.kind, set()).add(item.text)
-            values.setdefault(item.kind, set()).add(observed_value(item))
-        asked = [pair for match in matches for pair in _questions(match)]
-        self._texts = TextIndex(_kinds_by_pattern(asked, 0), texts)
-        self._values = TextIndex(_kinds_by_pattern(asked, 1), values)
+            shape = _Shape(
+                item.kind, item.channel.value, item.name, item.direction, item.chronic, item.peer is not None
+            )
+            text = item.text[:MAX_TEXT_CHARS]
+            self._shapes.append(shape)
+            self._by_shape.setdefault(shape, []).append(number)
+            self._by_text.setdefault(text, []).append(number)
+            texts.setdefault(item.kind, set()).add(text)
+            values.setdefault(item.kind, set()).add(observed_value(item)[:MAX_TEXT_CHARS])
+        self._texts = known.texts.hits(texts)
+        self._values = known.values.hits(values)
 
     def find(self, match: EvidenceMatch) -> list[int]:
         """Indexes of the items that ``match`` holds for, ascending."""
         return sorted(self._find(match))
 
     def _find(self, match: EvidenceMatch) -> set[int]:
+        right = {shape for shape in self._by_shape if shape.holds(match)}
         found: set[int] = set()
+        if not right:
+            return found
         if match.any_of:
             for inner in match.any_of:
                 found |= self._find(inner)
-            found = {number for number in found if self._kind_and_name_hold(match, self._items[number])}
+            found = {number for number in found if self._shapes[number] in right}
         elif match.text is not None:
-            for text in self._texts.hits(match.text):
-                found.update(
-                    n for n in self._by_text[text] if self._kind_and_name_hold(match, self._items[n])
-                )
+            for text in self._texts[match.text]:
+                found.update(number for number in self._by_text[text] if self._shapes[number] in right)
         else:
-            for kind in match.kinds or self._by_kind:
-                for name, numbers in self._by_kind.get(kind, {}).items():
-                    if not match.names or glob_matches(match.names, name):
-                        found.update(numbers)
-        return {number for number in found if self._holds(match, self._items[number])}
+            for shape in right:
+                found.update(self._by_shape[shape])
+        if _has_details(match):
+            return {number for number in found if self._details_hold(match, self._items[number])}
+        return found
 
-    @staticmethod
-    def _kind_and_name_hold(match: EvidenceMatch, item: Evidence) -> bool:
-        return (not match.kinds or item.kind in match.kinds) and (
-            not match.names or glob_matches(match.names, item.name)
-        )
-
-    def _holds(self, match: EvidenceMatch, item: Evidence) -> bool:
-        """The parts of ``match`` other than kind, name and ``any_of``."""
+    def _details_hold(self, match: EvidenceMatch, item: Evidence) -> bool:
+        """The parts of ``match`` that differ from item to item, ``any_of`` left out."""
         if (
             match.any_of
             and match.text is not None
-            and item.text[:MAX_TEXT_CHARS] not in self._texts.hits(match.text)
+            and item.text[:MAX_TEXT_CHARS] not in self._texts[match.text]
         ):
             return False
         if not _plain_parts_hold(match, item):
@@ -122,7 +179,7 @@ class EvidenceIndex:
             return False
         if lowered in match.differs:
             return False
-        if match.regex is not None and text[:MAX_TEXT_CHARS] not in self._values.hits(match.regex):
+        if match.regex is not None and text[:MAX_TEXT_CHARS] not in self._values[match.regex]:
             return False
         if match.above is None and match.below is None:
             return True
@@ -166,14 +223,21 @@ def entity_holds(match: EntityMatch, entity: Entity) -> bool:
     )
 
 
+def _has_details(match: EvidenceMatch) -> bool:
+    """Whether ``match`` asks for more than shape, text and ``any_of``."""
+    return (
+        match.min_strength > 0.0
+        or match.min_severity is not None
+        or bool(match.attributes)
+        or match.before_s is not None
+        or match.after_s is not None
+        or match.value is not None
+        or (bool(match.any_of) and match.text is not None)
+    )
+
+
 def _plain_parts_hold(match: EvidenceMatch, item: Evidence) -> bool:
-    if match.channels and item.channel.value not in match.channels:
-        return False
-    if match.direction is not None and item.direction != match.direction:
-        return False
-    if item.strength < match.min_strength or (item.chronic and not match.chronic):
-        return False
-    if match.peer is not None and match.peer != (item.peer is not None):
+    if item.strength < match.min_strength:
         return False
     if match.min_severity is not None:
         severity = severity_named(item.severity) if item.severity else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aiops.domain.evidence import Evidence
 from aiops.domain.graph import Entity, Subgraph, causes_of
@@ -26,6 +26,7 @@ class Neighbourhood:
                     self._link("cause", relation.kind, effect, cause)
                     self._link("effect", relation.kind, cause, effect)
         self._names: dict[int, tuple[str, ...]] = {}
+        self._pairs: dict[tuple[str, tuple[str, ...]], dict[int, set[int]]] = {}
 
     def _link(self, direction: str, kind: str, entity: int, neighbour: int) -> None:
         self._links.setdefault((direction, kind), {}).setdefault(entity, set()).add(neighbour)
@@ -34,14 +35,16 @@ class Neighbourhood:
         """The number of an entity in :attr:`entities`, None for one outside the subgraph."""
         return self._index.get(entity_id)
 
-    def pairs(self, direction: str, over: tuple[str, ...]) -> Iterator[tuple[int, set[int]]]:
-        """Each entity with its neighbours in ``direction`` over these kinds of relation (none given: all), by entity."""
-        merged: dict[int, set[int]] = {}
-        for (way, kind), links in self._links.items():
-            if direction in (way, "any") and (not over or kind in over):
-                for entity, neighbours in links.items():
-                    merged.setdefault(entity, set()).update(neighbours)
-        yield from sorted(merged.items())
+    def pairs(self, direction: str, over: tuple[str, ...]) -> Mapping[int, set[int]]:
+        """Each entity with its neighbours in ``direction`` over these kinds of relation (none given: all)."""
+        if (direction, over) not in self._pairs:
+            merged: dict[int, set[int]] = {}
+            for (way, kind), links in self._links.items():
+                if direction in (way, "any") and (not over or kind in over):
+                    for entity, neighbours in links.items():
+                        merged.setdefault(entity, set()).update(neighbours)
+            self._pairs[direction, over] = merged
+        return self._pairs[direction, over]
 
     def names(self, item: Evidence, neighbour: int) -> bool:
         """Whether ``item`` is about ``neighbour``: as its peer, or because its text has one of the neighbour's names.

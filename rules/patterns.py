@@ -52,12 +52,16 @@ def text_array(texts: Sequence[str]) -> pa.StringArray:
     )
 
 
-def glob_matches(globs: Sequence[str], text: str) -> bool:
+def glob_matches(globs: tuple[str, ...], text: str) -> bool:
     """Whether one of ``globs`` (``*`` and ``?``) covers ``text``, case ignored."""
-    return any(_covers(glob.lower(), text[:MAX_TEXT_CHARS].lower()) for glob in globs)
+    return _one_covers(globs, text[:MAX_TEXT_CHARS])
 
 
 @lru_cache(maxsize=50_000)
+def _one_covers(globs: tuple[str, ...], text: str) -> bool:
+    return any(_covers(glob.lower(), text.lower()) for glob in globs)
+
+
 def _covers(glob: str, text: str) -> bool:
     if "*" not in glob and "?" not in glob:
         return glob == text
