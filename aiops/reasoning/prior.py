@@ -51,9 +51,9 @@ _SYMPTOMS = tuple(sorted(channel.value for channel in SYMPTOM_CHANNELS))
 @dataclass(frozen=True, slots=True)
 class PriorWeights:
     """Weights of the sum. ``fall``: of a resource that went down; ``residual``: of symptoms nobody below explains;
-    ``tenant``: how much of a host's log and
-    sockets is put down to a tenant that has failed itself; ``sick_host``: how much of what a thing suffers is put down to a host with evidence of its own; ``explained``: how
-    much a failure that follows from another loses."""
+    ``tenant``: how much of a host's log and sockets is put down to a tenant that has failed itself; ``sick_host``: how
+    much of what a thing suffers is put down to a host with evidence of its own; ``explained``: how much a failure that
+    follows from another loses."""
 
     fall: float = 0.5
     contrast: float = 1.0

@@ -35,6 +35,8 @@ _GROWS = re.compile(
 _COUNTABLE = frozenset({Channel.ERRORS, Channel.TRAFFIC, Channel.NETWORK, Channel.DISK, Channel.AVAILABILITY})
 MAX_VALUE = 1e100
 _MIN_RISES = 3
+#: Events a second below which a mean over them says nothing.
+_LEAST_COUNT = 1e-9
 
 
 _GROWS = re.compile(
@@ -210,7 +212,7 @@ def _mean_track(
     total_at, total = _add_up([_part(one, True, start_s) for one in grouped[key]])
     count_at, count = _add_up([_part(one, True, start_s) for one in grouped[(entity, peer, f"{base}_count")]])
     shared, left, right = np.intersect1d(total_at, count_at, return_indices=True)
-    counted = count[right] > 0
+    counted = count[right] > _LEAST_COUNT
     if not counted.any():
         return None
     mean = total[left][counted] / count[right][counted]
