@@ -128,7 +128,7 @@ def _add_up(parts: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray,
 def build_tracks(series: Iterable[EntitySeries], *, start_s: float) -> list[Track]:
     """Tracks of all series that may be evidence, sorted by (entity, peer, name). ``start_s``: where the data begins."""
     grouped: dict[tuple[str, str, str], list[EntitySeries]] = defaultdict(list)
-    for one in series:
+    for one in map(_finite, series):
         if (len(one.value) and family_of(one.metric) is not None) or one.metric.endswith(("_sum", "_count")):
             name = _kept_name(one)
             if name is not None:
