@@ -7,7 +7,7 @@ condition, summed over its entities; a rule above the bound is left out and name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiops.domain.evidence import Evidence, EvidenceSet
@@ -83,6 +83,7 @@ class FactBuilder:
         self._items = evidence.items
         self._around = Neighbourhood(subgraph)
         self._index = EvidenceIndex(evidence.items, texts, incident.started_at.timestamp())
+        self._place = [self._around.index(item.entity) for item in evidence.items]
         self._found: dict[EvidenceMatch, dict[int, list[int]]] = {}
         self._fitting: dict[EntityMatch, frozenset[int]] = {}
         self._groups: dict[tuple[int, ...], int] = {}
@@ -127,18 +128,21 @@ class FactBuilder:
 
     def _candidates(self, compiled: CompiledRule) -> set[int]:
         """Entities on which every positive condition has an answer."""
-        left = self._of(compiled.rule.entity)
-        for step in compiled.steps_cheap_first:
+        steps = compiled.steps_cheap_first
+        left = self._of(compiled.rule.entity) if steps else frozenset()
+        for step in steps:
             if not left:
                 break
             here: set[int] | frozenset[int]
             if step.question is None:
                 here = self._said(step)
             elif step.reads is not None:
-                said, answers = self._said(step), self._answer(step.question)
+                said, answers = self._said(step), self._near(step.question)
                 here = {e for e, found in answers.items() if any(one.neighbour in said for one in found)}
+            elif step.near:
+                here = set(self._near(step.question))
             else:
-                here = set(self._answer(step.question))
+                here = self._owners(step.question)
             left = left & here
         return set(left)
 
@@ -157,7 +161,7 @@ class FactBuilder:
         if about is None:
             return frozenset(candidates)
         step = next(step for step in compiled.steps if step.alias == about)
-        answers = self._answer(step.question or 0)
+        answers = self._near(step.question or 0)
         return frozenset(one.neighbour for entity in candidates for one in answers.get(entity, ()))
 
     def _problem(self, compiled: CompiledRule, candidates: set[int], skipped: set[int]) -> str | None:
@@ -170,7 +174,7 @@ class FactBuilder:
             for step in compiled.steps:
                 if step.question is not None:
                     reads = max(1, len(step.reads or ()))
-                    product *= max(1, len(self._answer(step.question).get(entity, ())) * reads)
+                    product *= max(1, len(self._answers_on(step, entity)) * reads)
             size += product
         if size > self._limits.max_join:
             return f"its join may reach {size} matches, at most {self._limits.max_join} are allowed"
@@ -184,35 +188,50 @@ class FactBuilder:
         for step in compiled.steps:
             if step.question is None:
                 continue
-            answers = self._answer(step.question)
-            for entity in candidates & answers.keys():
-                for one in answers[entity]:
+            for entity in candidates:
+                for one in self._answers_on(step, entity):
                     if step.near:
                         near.add((step.question, entity, one.neighbour, one.group, one.at_s))
                     else:
                         own.add((step.question, entity, one.group, one.at_s))
         return own, near
 
-    def _answer(self, number: int) -> Answers:
+    def _answers_on(self, step: Step, entity: int) -> Sequence[Answer]:
+        """What the question of ``step`` is answered with on ``entity``; own evidence is grouped only where it is needed."""
+        assert step.question is not None
+        if step.near:
+            return self._near(step.question).get(entity, ())
+        question = self._own_question(step.question)
+        answers = self._answers.setdefault(step.question, {})
+        if entity not in answers:
+            items = self._find(question.evidence).get(entity, ())
+            enough = len(items) >= question.at_least
+            answers[entity] = self._grouped(-1, items, question.timed) if enough else []
+        return answers[entity]
+
+    def _near(self, number: int) -> Answers:
         if number not in self._answers:
             question = self._program.questions[number]
-            if isinstance(question, OwnQuestion):
-                self._answers[number] = self._answer_own(question)
-            else:
-                self._answers[number] = self._answer_near(question)
+            assert isinstance(question, NearQuestion)
+            self._answers[number] = self._answer_near(question)
         return self._answers[number]
 
-    def _answer_own(self, question: OwnQuestion) -> Answers:
-        return {
-            entity: self._grouped(-1, items, question.timed)
-            for entity, items in self._find(question.evidence).items()
-            if len(items) >= question.at_least
-        }
+    def _own_question(self, number: int) -> OwnQuestion:
+        question = self._program.questions[number]
+        assert isinstance(question, OwnQuestion)
+        return question
+
+    def _owners(self, number: int) -> frozenset[int]:
+        """The entities with an answer to a question about own evidence."""
+        question = self._own_question(number)
+        found = self._find(question.evidence)
+        return frozenset(entity for entity, items in found.items() if len(items) >= question.at_least)
 
     def _answer_near(self, question: NearQuestion) -> Answers:
         having = self._find(question.evidence) if question.evidence is not None else None
         naming = self._find(question.named_by) if question.named_by is not None else None
         answers: Answers = {}
+        plain: dict[int, Answer] = {}  # by neighbour: the same on every entity next to it
         for entity, neighbours in self._pairs(question, having, naming):
             self._check("a neighbour condition")
             found: list[Answer] = []
@@ -223,14 +242,18 @@ class FactBuilder:
                     named = [item for item in items if self._around.names(self._items[item], neighbour)]
                     if not named:
                         continue
+                if neighbour in plain:
+                    found.append(plain[neighbour])
+                    continue
                 seen = having[neighbour] if having is not None else []
                 if question.timed and seen:
                     found.extend(self._grouped(neighbour, seen, True))
                 else:
                     at_s = min((self._items[item].at_s for item in seen), default=0.0)
-                    found.append(
-                        Answer(neighbour, self._group([*self._best(seen), *self._best(named)]), at_s)
-                    )
+                    answer = Answer(neighbour, self._group([*self._best(seen), *self._best(named)]), at_s)
+                    found.append(answer)
+                    if naming is None:
+                        plain[neighbour] = answer
             if question.at_least > 1 and len(found) >= question.at_least:
                 members = [item for one in found for item in self._in_order[one.group][:1]]
                 found = [Answer(-1, self._group(self._best(members)), min(one.at_s for one in found))]
@@ -265,13 +288,13 @@ class FactBuilder:
         if match not in self._found:
             by_entity: dict[int, list[int]] = {}
             for number in self._index.find(match):
-                entity = self._around.index(self._items[number].entity)
+                entity = self._place[number]
                 if entity is not None:
                     by_entity.setdefault(entity, []).append(number)
             self._found[match] = by_entity
         return self._found[match]
 
-    def _grouped(self, neighbour: int, items: list[int], timed: bool) -> list[Answer]:
+    def _grouped(self, neighbour: int, items: Sequence[int], timed: bool) -> list[Answer]:
         if not timed:
             at_s = min(self._items[item].at_s for item in items)
             return [Answer(neighbour, self._group(self._best(items)), at_s)]
@@ -280,7 +303,7 @@ class FactBuilder:
             ordered = [*ordered[: MAX_TIMED // 2], *ordered[-MAX_TIMED // 2 :]]
         return [Answer(neighbour, self._group([item]), self._items[item].at_s) for item in ordered]
 
-    def _best(self, items: list[int]) -> list[int]:
+    def _best(self, items: Sequence[int]) -> list[int]:
         return sorted(items, key=lambda item: cite_order(self._items[item]))[:MAX_CITED]
 
     def _group(self, items: list[int]) -> int:

@@ -41,6 +41,10 @@ class TextMemory:
         self._max_chars = max_chars
         self._chars = 0
 
+    def asks(self, kind: str) -> bool:
+        """Whether any expression is asked for evidence of ``kind``."""
+        return any(not kinds or kind in kinds for kinds, _patterns in self._groups)
+
     def hits(self, texts: Mapping[str, Iterable[str]]) -> Mapping[str, frozenset[str]]:
         """For each expression those of ``texts`` (by kind, cut to :data:`MAX_TEXT_CHARS`) in which it occurs."""
         if self._chars > self._max_chars:
@@ -117,18 +121,24 @@ class EvidenceIndex:
         self._shapes: list[_Shape] = []
         self._by_shape: dict[_Shape, list[int]] = {}
         self._by_text: dict[str, list[int]] = {}
+        self._found: dict[EvidenceMatch, frozenset[int]] = {}
         texts: dict[str, set[str]] = {}
         values: dict[str, set[str]] = {}
+        asked = {kind for kind in {item.kind for item in items} if known.values.asks(kind)}
         for number, item in enumerate(items):
+            kind, text = item.kind, item.text[:MAX_TEXT_CHARS]
             shape = _Shape(
-                item.kind, item.channel.value, item.name, item.direction, item.chronic, item.peer is not None
+                kind, item.channel.value, item.name, item.direction, item.chronic, item.peer is not None
             )
-            text = item.text[:MAX_TEXT_CHARS]
             self._shapes.append(shape)
             self._by_shape.setdefault(shape, []).append(number)
             self._by_text.setdefault(text, []).append(number)
-            texts.setdefault(item.kind, set()).add(text)
-            values.setdefault(item.kind, set()).add(observed_value(item)[:MAX_TEXT_CHARS])
+            texts.setdefault(kind, set()).add(text)
+            if kind in asked:
+                values.setdefault(kind, set()).add(observed_value(item)[:MAX_TEXT_CHARS])
+        self._of_kind: dict[str, dict[str, list[_Shape]]] = {}
+        for shape in self._by_shape:
+            self._of_kind.setdefault(shape.kind, {}).setdefault(shape.channel, []).append(shape)
         self._texts = known.texts.hits(texts)
         self._values = known.values.hits(values)
 
@@ -136,23 +146,31 @@ class EvidenceIndex:
         """Indexes of the items that ``match`` holds for, ascending."""
         return sorted(self._find(match))
 
-    def _find(self, match: EvidenceMatch) -> set[int]:
-        right = {shape for shape in self._by_shape if shape.holds(match)}
+    def _find(self, match: EvidenceMatch) -> frozenset[int]:
+        if match not in self._found:
+            found = self._with_shape(match)
+            if found and _has_details(match):
+                found = {number for number in found if self._details_hold(match, self._items[number])}
+            self._found[match] = frozenset(found)
+        return self._found[match]
+
+    def _with_shape(self, match: EvidenceMatch) -> set[int]:
+        """Items of a shape that ``match`` holds for, and with its text or one of ``any_of``."""
         found: set[int] = set()
-        if not right:
-            return found
         if match.any_of:
             for inner in match.any_of:
                 found |= self._find(inner)
-            found = {number for number in found if self._shapes[number] in right}
-        elif match.text is not None:
+            return {number for number in found if self._shapes[number].holds(match)}
+        if match.text is not None:
             for text in self._texts[match.text]:
-                found.update(number for number in self._by_text[text] if self._shapes[number] in right)
-        else:
-            for shape in right:
-                found.update(self._by_shape[shape])
-        if _has_details(match):
-            return {number for number in found if self._details_hold(match, self._items[number])}
+                found.update(number for number in self._by_text[text] if self._shapes[number].holds(match))
+            return found
+        for kind in match.kinds or self._of_kind:
+            channels = self._of_kind.get(kind, {})
+            for channel in match.channels or channels:
+                for shape in channels.get(channel, ()):
+                    if shape.holds(match):
+                        found.update(self._by_shape[shape])
         return found
 
     def _details_hold(self, match: EvidenceMatch, item: Evidence) -> bool:
@@ -191,7 +209,8 @@ class EvidenceIndex:
 
 def observed_value(item: Evidence) -> str:
     """What a state or an attribute was seen to be: the attribute ``value``, else what follows `` = `` in the text."""
-    return item.attributes["value"] if "value" in item.attributes else item.text.partition(" = ")[2]
+    value = item.attributes.get("value")
+    return value if value is not None else item.text.partition(" = ")[2]
 
 
 def _questions(match: EvidenceMatch) -> Iterable[tuple[str | None, str | None, tuple[str, ...]]]:
