@@ -1,0 +1,114 @@
+"""``analyze``, ``bench`` and ``train`` on the golden cases, as a person or a script runs them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from aiops.cli.app import app
+
+CASES = Path(__file__).parents[2] / "golden" / "cases"
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("output", ["table", "json", "yaml", "markdown"])
+def test_one_case_in_every_format(output: str) -> None:
+    code, out, _ = run("analyze", "--case", str(CASES / "late-parent"), "-o", output, "--no-model")
+    assert code == 0
+    label = json.loads((CASES / "late-parent" / "label.json").read_text())
+    expected = label["root_causes"][0]["entity"]
+    if output == "json":
+        assert json.loads(out)["causes"][0]["entity"]["id"] == expected
+    elif output == "yaml":
+        assert yaml.safe_load(out)["causes"][0]["entity"]["id"] == expected
+    else:
+        assert expected.split(":")[1] in out
+
+
+def test_an_unknown_format_is_a_usage_error() -> None:
+    assert run("analyze", "--case", str(CASES / "late-parent"), "-o", "xml", "--no-model")[0] == 2
+
+
+def test_no_evidence_is_exit_code_4() -> None:
+    code, out, _ = run("analyze", "--case", str(CASES / "no-evidence"), "-o", "json", "--no-model")
+    assert code == 4
+    assert (json.loads(out)["verdict"], json.loads(out)["causes"]) == ("inconclusive", [])
+
+
+def test_the_label_is_never_read(tmp_path: Path) -> None:
+    shutil.copytree(CASES / "late-parent", tmp_path / "case")
+    arguments = ("analyze", "--case", str(tmp_path / "case"), "-o", "json", "--no-model")
+    with_label = run(*arguments)
+    (tmp_path / "case" / "label.json").write_text("{ no json")
+    assert run(*arguments) == with_label
+    (tmp_path / "case" / "label.json").unlink()
+    assert run(*arguments) == with_label
+
+
+def test_many_cases_one_object_a_line_and_a_broken_one_in_its_place(tmp_path: Path) -> None:
+    shutil.copytree(CASES / "late-parent", tmp_path / "set" / "a-good")
+    shutil.copytree(CASES / "late-parent", tmp_path / "set" / "b-broken")
+    shutil.copytree(CASES / "no-evidence", tmp_path / "set" / "c-quiet")
+    (tmp_path / "set" / "b-broken" / "case.json").write_text('{"format": "rca-case/1"')
+    code, out, _ = run("analyze", "--cases", str(tmp_path), "-o", "jsonl", "--no-model")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [row["case"] for row in rows] == ["a-good", "b-broken", "c-quiet"]
+    assert all(row["seconds"] >= 0 for row in rows)
+    assert rows[0]["analysis"]["verdict"] in ("confirmed", "likely")
+    assert rows[1]["analysis"] is None
+    assert "case.json" in rows[1]["error"]
+    assert rows[2]["analysis"]["verdict"] == "inconclusive"
+
+
+@pytest.mark.parametrize("output", ["table", "json", "yaml", "markdown"])
+def test_bench_in_every_format(output: str, tmp_path: Path) -> None:
+    for name in ("late-parent", "silent-hop"):
+        shutil.copytree(CASES / name, tmp_path / "mini" / name)
+    code, out, _ = run("bench", "--cases", str(tmp_path), "-o", output, "--no-model")
+    assert code == 0
+    assert "mini" in out
+    if output in ("json", "yaml"):
+        result = json.loads(out) if output == "json" else yaml.safe_load(out)
+        assert set(result) >= {"sets", "pooled", "engine", "seed"}
+        mini = result["sets"]["mini"]
+        assert (mini["n"], mini["ac1"]) == (2, 1.0)
+        assert set(mini["baselines"]) >= {"random", "alert_count", "largest_robust_z"}
+
+
+def test_bench_of_a_set_that_is_not_there(tmp_path: Path) -> None:
+    shutil.copytree(CASES / "late-parent", tmp_path / "mini" / "late-parent")
+    assert run("bench", "--cases", str(tmp_path), "--only", "other", "--no-model")[0] == 3
+
+
+@pytest.mark.timeout(300)
+def test_a_small_training_writes_a_model_that_analyses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(CASES / "late-parent", tmp_path / "gate" / "mini" / "late-parent")
+    shutil.copytree(CASES / "silent-hop", tmp_path / "gate" / "mini" / "silent-hop")
+    model = tmp_path / "model"
+    code, out, err = run(
+        *("train", "--cases", "24", "--epochs", "2", "--out", str(model)),
+        *("--gate-cases", str(tmp_path / "gate"), "-o", "json"),
+    )
+    assert code == 0
+    tried = json.loads(out)
+    assert {"bound", "ac1", "gain_low", "gain_high"} <= set(tried[0])
+    assert "bound that ships" in err
+    assert (model / "manifest.json").is_file()
+    monkeypatch.setenv("AIOPS_MODEL", str(model))
+    code, out, _ = run("analyze", "--case", str(CASES / "late-parent"), "-o", "json")
+    assert code == 0
+    assert json.loads(out)["engine"]["model"]
