@@ -70,8 +70,7 @@ def excess_flow(incident: Incident, items: Sequence[Evidence], things: Things) -
         flows = [(named, flow) for named, flow in flows if named]
     total = np.zeros(len(things))
     for _, flow in flows:
-        if flow.max(initial=0.0) > 0:
-            total = np.maximum(total, flow / flow.max())
+        total = np.maximum(total, flow)
     return total
 
 
@@ -100,7 +99,10 @@ def _flow_of(
     reference = max((float(extra[thing]) for thing in symptoms), default=0.0) or float(extra.max(initial=0.0))
     if reference <= 0:
         return None
-    return beyond_callees(np.clip(extra / reference, 0.0, 1.0) * tail, things, passed)
+    carried = np.clip(extra / reference, 0.0, 1.0) * tail
+    if carried.max() <= 0:
+        return None
+    return beyond_callees(carried / carried.max(), things, passed)
 
 
 def passed_on(items: Iterable[Evidence], things: Things) -> FloatArray:

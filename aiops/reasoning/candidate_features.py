@@ -166,7 +166,7 @@ def _singles(
         "blame_out": _share(clues.blame_out),
         "blame": concentrated(net_blame(clues.blame_in, clues.blame_out)),
         "overhead": clues.overhead.confidence * concentrated(clues.overhead.value),
-        "flow": clues.flow_confidence * concentrated(clues.flow),
+        "flow": clues.flow_confidence * concentrated(clues.flow, 1.0),
         "explained": clues.explained,
         "shared": clues.shared,
         "change": clues.changes,
