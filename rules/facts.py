@@ -149,8 +149,10 @@ class FactBuilder:
     def _of(self, match: EntityMatch) -> frozenset[int]:
         """The entities that ``match`` holds for."""
         if match not in self._fitting:
-            entities = enumerate(self._around.entities)
-            self._fitting[match] = frozenset(n for n, entity in entities if entity_holds(match, entity))
+            fitting = self._around.of_kinds(match.kinds)
+            if match.labels:
+                fitting = frozenset(n for n in fitting if entity_holds(match, self._around.entities[n]))
+            self._fitting[match] = fitting
         return self._fitting[match]
 
     def _said(self, step: Step) -> frozenset[int]:

@@ -18,6 +18,9 @@ class Neighbourhood:
     def __init__(self, subgraph: Subgraph) -> None:
         self.entities = subgraph.entities
         self._index = {entity.id: number for number, entity in enumerate(subgraph.entities)}
+        self._kinds: dict[str, list[int]] = {}
+        for number, entity in enumerate(subgraph.entities):
+            self._kinds.setdefault(entity.kind, []).append(number)
         self._links: dict[tuple[str, str], dict[int, set[int]]] = {}
         for relation in subgraph.relations:
             ends = [(self._index.get(a), self._index.get(b)) for a, b in causes_of(relation)]
@@ -30,6 +33,10 @@ class Neighbourhood:
 
     def _link(self, direction: str, kind: str, entity: int, neighbour: int) -> None:
         self._links.setdefault((direction, kind), {}).setdefault(entity, set()).add(neighbour)
+
+    def of_kinds(self, kinds: tuple[str, ...]) -> frozenset[int]:
+        """The numbers of the entities of one of ``kinds``, none given: of all."""
+        return frozenset().union(*(self._kinds.get(kind, ()) for kind in kinds or self._kinds))
 
     def index(self, entity_id: str) -> int | None:
         """The number of an entity in :attr:`entities`, None for one outside the subgraph."""
