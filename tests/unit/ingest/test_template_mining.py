@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.templates import OVERFLOW, TemplateMiner, mask
+from ingest import templates
+from ingest.templates import OVERFLOW, WILDCARD, TemplateMiner, mask
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,11 @@ def test_the_same_lines_give_the_same_templates_in_any_batches(lines: list[str])
     assert assigned == [number for line in lines for number in parts.assign([line])]
     assert whole.templates() == parts.templates()
     assert sum(size for _, size in whole.templates()) == len(lines)
+
+
+@given(st.text(st.sampled_from("0123456789abcfgxGX:./-\"'+ %,@_[]\u0661\u00e9~"), max_size=60))
+def test_expressions_that_cannot_occur_may_be_left_out(text: str) -> None:
+    every = re.compile(
+        "|".join(f"(?:{expression})" for _name, expression, _sign, _times in templates._VARIES)
+    )
+    assert templates._masked(text) == every.sub(WILDCARD, text)
