@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 
 from servers.neo4j_server import Neo4jServer
 from tests.support.http_site import (
+    START,
     HttpSite,
     alert,
     entity,
@@ -514,3 +516,17 @@ def test_a_healthy_suspect_is_ruled_out_with_the_reason(
     assert ranked(analysis)[0] == cause
     reasons = {out["entity"]["id"]: out["reason"] for out in analysis["ruled_out"]}
     assert reasons[host].startswith("healthy in the window")
+
+
+# What comes with a change is kept
+
+
+def test_links_and_labels_of_a_change_are_kept(site: HttpSite) -> None:
+    site.learn(topology(CHAINS["shop"]))
+    links = [{"rel": "run", "href": "https://ci.test/42"}]
+    for _ in range(2):
+        site.change("database:books", -120, "books 42", labels={"team": "ledger"}, links=links)
+    began = START - timedelta(seconds=120)
+    (kept,) = site.site.stores.graph.changes(start=began, end=began + timedelta(seconds=1))
+    assert dict(kept.labels) == {"team": "ledger", "link:run": "https://ci.test/42"}
+    assert kept.entities == ("database:books",)
