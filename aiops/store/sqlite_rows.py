@@ -126,7 +126,7 @@ CHANGE_COLUMNS = "id, source, external_id, title, kind, started_at, ended_at, en
 def change_of(row: Row) -> Change:
     times = (moment(row[5]), moment_or_none(row[6]))
     entities = tuple(orjson.loads(row[7]))
-    return Change(*row[:5], *times, entities, row[8], labels_of(row[9]))
+    return Change(row[0], row[1], row[2], row[3], row[4], *times, entities, row[8], labels_of(row[9]))
 
 
 def change_row(change: Change) -> Row:

@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
+from aiops.domain.batches import Series
 from ingest.parsers.remote_write import encode_remote_write
 from servers.neo4j_server import Neo4jServer
 from tests.support.http_site import alert, entity, ranked, site_settings, stamp, topology
-from tests.support.ingest_sites import Series
 from tests.support.processes import Program, aiops, client_of, exposition, taken
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]

@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from aiops.domain.batches import Series
 from aiops.settings import Settings, load_settings
 from aiops.wiring.api import Site, open_site
 from graph_models.registry import packaged_model
 from ingest.parsers.remote_write import encode_remote_write
 from servers.neo4j_server import Neo4jServer
 from tests.support.api_client import ApiClient
-from tests.support.ingest_sites import FixedClock, Series, lines
+from tests.support.ingest_sites import FixedClock, lines
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ADMIN = "aiops_tests_0123456789abcdef0123456789abcdef"
