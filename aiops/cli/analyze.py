@@ -105,6 +105,9 @@ def bench(
     from aiops.wiring import load
     from aiops.wiring.bench import bench_cases
 
+    if next(case_folders(cases), None) is None:
+        note(f"aiops: no case.json at or below {cases}")
+        raise typer.Exit(EXIT_NOT_FOUND)
     result = bench_cases(load(model_enabled=model), cases, seed=seed, only=tuple(only or ()))
     if not result["sets"]:
         note(f"aiops: no labelled case below {cases}")
