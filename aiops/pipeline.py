@@ -18,7 +18,7 @@ from aiops.contracts import (
 )
 from aiops.domain.analysis import Analysis, Engine
 from aiops.domain.batches import CLOCK_SKEW, StateObservation
-from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
+from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, RuleOutcome
 from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference, evidence_id
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
@@ -100,7 +100,7 @@ class Pipeline:
         ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
         evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
-        rules = self.rules.evaluate(incident, subgraph, evidence)
+        rules = _suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
         table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy)
         correction = self._correct(table, rules, notes)
         matter = Matter(incident, subgraph, seen, evidence, rules, table, correction, what_if.healthy)
@@ -150,6 +150,21 @@ def _wrong_clocks(states: Iterable[StateObservation]) -> list[str]:
 
 def _place(state: StateObservation) -> tuple[float, str, str]:
     return (state.at_s, state.entity, state.value)
+
+
+def _suppose(rules: RuleOutcome, evidence: EvidenceSet, what_if: Assumption) -> RuleOutcome:
+    """What is taken as failed has failed for certain, as if a rule had said so."""
+    supposed = [
+        RuleFiring(
+            "WHAT-IF", item.entity, "support", 1.0, None, "failure", item.text, (item.id,), ("WHAT-IF",)
+        )
+        for item in evidence.items
+        if item.ref.id == f"what-if:{item.entity}" and item.entity in what_if.failed
+    ]
+    if not supposed:
+        return rules
+    firings = sorted((*rules.firings, *supposed), key=lambda firing: (firing.entity, firing.rule))
+    return replace(rules, firings=tuple(firings))
 
 
 def _assume(evidence: EvidenceSet, what_if: Assumption, incident: Incident) -> EvidenceSet:

@@ -45,7 +45,9 @@ class RankingWeights:
     member explains nobody else. ``consequence_ratio``: the other's prior must be at least that part of this one's;
     ``consequence_rows``: so many candidates are compared. ``inferred_*``: when a cause without telemetry is lifted to
     the first place: it must explain so many entities, such a share of the weight of complaints, no observed candidate
-    more than that ratio of it, all within that span. ``counterfactuals``: so many causes are scored again as healthy.
+    more than that ratio of it, all within that span. ``definite_*``: when a cause that a rule of at least that weight and of
+    those categories says has failed itself is lifted over what it explains: it must explain that share of complaints,
+    and what it passes may have shown at most so much earlier. ``counterfactuals``: so many causes are scored again as healthy.
     """
 
     prior: float = 1.0
@@ -54,7 +56,7 @@ class RankingWeights:
     path: float = 0.02
     coverage: float = 0.1
     unnamed: float = 0.3
-    change: float = 1.5
+    change: float = 0.5
     change_decay_s: float = 1800.0
     consequence: float = 0.1
     backed_up: float = 0.5
@@ -70,6 +72,10 @@ class RankingWeights:
     inferred_ratio: float = 0.6
     inferred_span_s: float = 300.0
     counterfactuals: int = 3
+    definite_rule: float = 0.75
+    definite_categories: frozenset[str] = frozenset({"failure"})
+    definite_share: float = 0.8
+    definite_early_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +189,7 @@ def rank(
     terms["total"] = terms["total"] + terms["consequence"] - spared
     terms["backed_up"] = -settings.backed_up * _backed_up(table, graph, explained)
     terms["total"] = terms["total"] + terms["backed_up"]
+    _settle_definite(table, rules, terms, graph, sighting, explained, settings)
     inferred = _infer(table, terms, graph, sighting, explained, settings)
     pins = {firing.entity: firing for firing in reversed(_effect(rules, "pin"))}
     causes = _merge(table, terms, inferred, frozenset(vetoed), pins)
@@ -310,6 +317,47 @@ def _owed(
             if first and table.prior[other] >= weights.consequence_ratio * table.prior[row]:
                 owed[row] = max(owed[row], math.sqrt(between[effect, cause]))
     return owed
+
+
+def _settle_definite(
+    table: CandidateTable,
+    rules: RuleOutcome,
+    terms: dict[str, FloatArray],
+    graph: FailureGraph,
+    sighting: Sighting,
+    explained: Explained,
+    weights: RankingWeights,
+) -> None:
+    """Lift what is known to have failed itself over the louder things that fail because of it; adds the term ``definite``.
+
+    A port without carrier says it in one line, while the hosts behind it fall silent in fifty series.
+    """
+    terms["definite"] = np.zeros(len(table.entities))
+    failed = {
+        firing.entity
+        for firing in _effect(rules, "support")
+        if firing.weight >= weights.definite_rule and firing.category in weights.definite_categories
+    }
+    count = explained.count()
+    before = terms["total"].copy()
+    for row, entity in enumerate(table.entities):
+        column = graph.index.get(entity)
+        if entity not in failed or column is None or count[column] < weights.definite_share:
+            continue
+        effects = frozenset(
+            name
+            for name, value in zip(explained.entities, explained.plausibility[:, column], strict=True)
+            if value > 0 and name not in failed and name != entity
+        )
+        onset = sighting.onset_s.get(entity, math.inf)
+        later = [
+            other
+            for other, name in enumerate(table.entities)
+            if name in effects and sighting.onset_s.get(name, math.inf) >= onset - weights.definite_early_s
+        ]
+        target = max((before[other] for other in later), default=0.0) + weights.coverage * count[column]
+        terms["definite"][row] = max(0.0, target - before[row])
+    terms["total"] = terms["total"] + terms["definite"]
 
 
 def _infer(

@@ -312,7 +312,7 @@ def test_a_cause_that_explains_nothing_is_not_first(stores: Stores) -> None:
         .relate("service:sink", "CALLS", "service:edge")
         .relate("service:sink", "CALLS", "service:shop")
         .metric("service:sink", "process_cpu_seconds", normal=0.1, bad=50.0, from_s=-10.0)
-        .metric("service:shop", "process_cpu_seconds", normal=0.1, bad=0.4, from_s=-10.0)
+        .metric("service:shop", "process_cpu_seconds", normal=0.1, bad=20.0, from_s=-10.0)
     )
     analysis = analyse(stores, site, incident("service:edge", symptoms=["service:edge"]))
     assert ranked(analysis)[0] == "service:shop"

@@ -25,6 +25,11 @@ RECORDINGS = {
 }
 DEVELOPMENT = sorted(name for name in RECORDINGS if not name.endswith("-b"))
 
+#: Where the answer is not what was injected, and why that is so. Told in docs/accuracy.md.
+MAINTAINED = (
+    "table-lock"  # the migration was announced as maintenance of the database, which is never the answer
+)
+
 _played: dict[str, Played] = {}
 
 
@@ -48,11 +53,18 @@ def test_there_are_at_least_eight_and_three_of_them_ship() -> None:
     assert len(scenarios()) == 3
 
 
-@pytest.mark.parametrize("name", DEVELOPMENT)
+@pytest.mark.parametrize("name", sorted({*DEVELOPMENT} - {MAINTAINED}))
 def test_the_injected_fault_is_among_the_first_three(name: str) -> None:
     result = played(name)
     assert result.rank is not None, [cause["entity"]["id"] for cause in result.analysis["causes"]]
     assert result.rank <= 3, [cause["entity"]["id"] for cause in result.analysis["causes"]]
+
+
+def test_what_is_in_maintenance_is_ruled_out_with_that_reason() -> None:
+    result = played(MAINTAINED)
+    out = {item["entity"]["id"]: item["reason"] for item in result.analysis["ruled_out"]}
+    assert result.rank is None
+    assert "in maintenance" in out[result.expected[0]]
 
 
 def test_at_least_three_in_four_have_the_injected_fault_first() -> None:
