@@ -31,7 +31,7 @@ def accuracy() -> str:
         low, high = found["ac1_ci95"]
         cells = [name, str(found["n"]), f"**{found['ac1']:.2f}** ({low:.2f}-{high:.2f})"]
         cells += [f"{found[key]:.2f}" for key in ("ac3", "ac5", "avg5", "mrr")]
-        cells += [_pair(found["baselines"].get(peer)) for peer in ("random", "largest_robust_z", "baro")]
+        cells += [_pair(found["baselines"].get(peer)) for peer in ("random", "largest robust z", "BARO")]
         rows.append(cells)
     head = ["data set", "cases", "AC@1 (95% interval)", "AC@3", "AC@5", "Avg@5", "MRR"]
     return _table([*head, "random", "largest robust z", "BARO"], rows)
