@@ -51,7 +51,11 @@ def demo(
         write_text(render_markdown(result.analysis))
         return
     write_text(f"Replayed {name}: {result.title}")
-    write_text("  " + "; ".join(f"{source}: {counts}" for source, counts in result.counters.items()))
+    for source, taken in sorted(result.counters.items()):
+        write_text(
+            f"  {source}: {taken.received:,} received = {taken.stored:,} stored"
+            f" + {taken.rejected:,} rejected + {taken.dropped:,} dropped"
+        )
     write_text("")
     write_text(render_text(result.analysis, top=top))
     write_text("")
