@@ -7,7 +7,9 @@ import io
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
+import onnx
 import torch
 from safetensors.torch import load_file
 
@@ -42,6 +44,27 @@ def export_onnx(network: RootCauseGAT, path: Path, node_features: int, edge_feat
         quiet.setLevel(level)
     assert program is not None
     program.save(str(path))
+    _strip(path)
+
+
+def _strip(path: Path) -> None:
+    """Take out what the exporter notes down for debugging: stack traces name files of the machine that trained."""
+    model = onnx.load(str(path))
+    for part in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.value_info,
+    ):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    for function in model.functions:
+        for part in (function, *function.node):
+            part.doc_string = ""
+            del part.metadata_props[:]
+    onnx.save(model, str(path))
 
 
 def load_network(folder: Path) -> RootCauseGAT:
