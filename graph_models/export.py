@@ -50,20 +50,13 @@ def export_onnx(network: RootCauseGAT, path: Path, node_features: int, edge_feat
 def _strip(path: Path) -> None:
     """Take out what the exporter notes down for debugging: stack traces name files of the machine that trained."""
     model = onnx.load(str(path))
-    for part in (
-        model,
-        model.graph,
-        *model.graph.node,
-        *model.graph.input,
-        *model.graph.output,
-        *model.graph.value_info,
-    ):
+    graph = model.graph
+    parts: list[Any] = [model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info]
+    for function in model.functions:
+        parts += [function, *function.node]
+    for part in parts:
         part.doc_string = ""
         del part.metadata_props[:]
-    for function in model.functions:
-        for part in (function, *function.node):
-            part.doc_string = ""
-            del part.metadata_props[:]
     onnx.save(model, str(path))
 
 
