@@ -26,6 +26,7 @@ from aiops.errors import ModelError
 from aiops.reasoning.diagnosis import Matter, ReasoningWeights, diagnose
 from aiops.reasoning.documents import hash_inputs
 from aiops.reasoning.explanation import explain
+from aiops.reasoning.obstacles import with_obstacles
 from aiops.reasoning.retrieval import RetrievalBounds, Retrieved, retrieve, window_of
 
 
@@ -100,6 +101,7 @@ class Pipeline:
         ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
         evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
+        subgraph = with_obstacles(subgraph, evidence)
         rules = _suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
         table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy)
         correction = self._correct(table, rules, notes)

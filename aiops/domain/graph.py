@@ -50,6 +50,7 @@ RELATION_KINDS: Mapping[str, RelationKind] = _kinds(
     RelationKind("MOUNTS", "A mounts B", Spread.TO_SOURCE, 0.9),
     RelationKind("BOUND_TO", "A is bound to B", Spread.TO_SOURCE, 0.9),
     RelationKind("BACKED_BY", "A is backed by B", Spread.TO_SOURCE, 0.9),
+    RelationKind("LIMITED_BY", "A is kept from growing by B", Spread.TO_SOURCE, 1.0),
     RelationKind("POWERED_BY", "A draws its power from B", Spread.TO_SOURCE, 1.0),
     RelationKind("REPLICATES_FROM", "A copies B", Spread.TO_SOURCE, 0.6),
     RelationKind("CONSUMES", "A reads from B", Spread.TO_SOURCE, 0.8),

@@ -7,7 +7,7 @@ Formulas, for one channel (rises and falls of a resource are two channels):
     column(t)    = p-norm over t's names of weight x rarity       (p = 2; 4 for logs, where one line says it all)
     scaled(t)    = column / max x sqrt(column / sum) x confidence (a channel that everyone has tells nobody apart)
     contrast(t)  = scaled of column minus the mean over t's siblings
-    confidence   = strongest weight of the channel / 10 for measured evidence, 1 for alarms and states
+    confidence   = strongest weight of the channel / 10 for measured evidence, 1 for alarms and states worth it
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ LOG_NOISE = 1.5
 LOG_NORM = 4.0
 NORM = 2.0
 MIN_RARITY = 0.05
+#: An alarm or a state below this strength (a cordoned host, a value that merely changed) does not vouch for its channel.
+WORTH_A_CHANNEL = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def build_columns(items: Iterable[Evidence], things: Things) -> dict[str, Column
         weight = weight_of(item)
         held = names[(column, item.name, item.direction)]
         held[thing] = max(held.get(thing, 0.0), weight)
-        measured = item.kind in ("metric", "log")
+        measured = item.kind in ("metric", "log") or weight < WORTH_A_CHANNEL
         strongest[column] = max(strongest[column], weight if measured else FULL_STRENGTH)
     powers: dict[str, FloatArray] = defaultdict(lambda: np.zeros(len(things)))
     for (column, _, _), held in sorted(names.items()):

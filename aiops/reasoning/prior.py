@@ -38,6 +38,7 @@ from aiops.reasoning.candidate_features import (
 )
 from aiops.reasoning.channels import FULL_STRENGTH, TWO_SIDED, Column, build_columns, concentrated, contrast
 from aiops.reasoning.hosting import not_carried, of_hosts, of_tenants
+from aiops.reasoning.obstacles import obstacles
 from aiops.reasoning.shared_cause import downness, explained_by_others, failing, shared_causes
 from aiops.reasoning.things import Things, find_things
 
@@ -98,7 +99,7 @@ class UnlearnedPrior:
             and scope[thing]
         ]
         clues = self._clues(incident, items, things)
-        score = self._total(items, clues, things) * scope
+        score = self._behind(self._total(items, clues, things), subgraph, things) * scope
         largest = float(score.max(initial=0.0))
         if largest > 0:
             score = score / largest
@@ -173,6 +174,15 @@ class UnlearnedPrior:
         total += weights.flow * clues.flow_confidence * concentrated(clues.flow, 1.0)
         total += weights.change * clues.changes * (1.0 - 0.5 * clues.explained)
         return np.asarray(np.maximum(total, weights.shared * clues.shared * float(total.max(initial=0.0))))
+
+    def _behind(self, total: FloatArray, subgraph: Subgraph, things: Things) -> FloatArray:
+        """What refused something by name is at least as suspect as what it refused."""
+        lifted = total.copy()
+        for obstacle, refused in obstacles(subgraph):
+            by, whom = things.thing(obstacle), things.thing(refused)
+            if by is not None and whom is not None and by != whom:
+                lifted[by] = max(lifted[by], self.weights.shared * total[whom])
+        return lifted
 
     def _shows(self, names: tuple[str, ...], clues: Clues, things: Things) -> FloatArray:
         """How much a thing stands out in these channels together, at most 1."""

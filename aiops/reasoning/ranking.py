@@ -377,6 +377,8 @@ def _infer(
     for row, entity in enumerate(table.entities):
         if entity in sighting.telemetry or sighting.observed(entity) or entity not in graph.index:
             continue
+        if entity in graph.logical:
+            continue
         column = graph.index[entity]
         if share[column] < weights.inferred_share or rival > weights.inferred_ratio * share[column]:
             continue

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from aiops.domain.graph import Relation, Spread, Subgraph, causes_of, relation_k
 
 #: Places: what stands in them does not take them down, though they take down what stands in them.
 PLACES: frozenset[str] = frozenset({"rack", "site", "namespace"})
+
+#: Names for a part of the graph, not things that run: they take nobody down unless something says so of them.
+LOGICAL: frozenset[str] = frozenset({"namespace", "quota", "resourcequota"})
 
 #: Evidence below this strength is not worth mentioning (see :class:`aiops.domain.evidence.Evidence`).
 WORTH_MENTIONING = 1.0
@@ -83,7 +86,7 @@ class Arrow:
 @dataclass(frozen=True, slots=True)
 class FailureGraph:
     """Arrows as columns, sorted by (cause, effect). ``source``/``target``: int64 [m], ``log_weight``: float64 [m] <= 0,
-    length penalty included. ``silent``: bool [n], no evidence of its own."""
+    length penalty included. ``silent``: bool [n], no evidence of its own. ``logical``: entities that only group others."""
 
     entities: tuple[str, ...]
     index: Mapping[str, int]
@@ -94,6 +97,7 @@ class FailureGraph:
     silent: np.typing.NDArray[np.bool_]
     redundancies: tuple[Redundancy, ...]
     out: Mapping[str, tuple[Arrow, ...]]
+    logical: frozenset[str] = frozenset()
 
 
 def is_live(item: Evidence) -> bool:
@@ -144,7 +148,8 @@ def build_failure_graph(
                 best[(cause, effect)] = arrow
     redundancies = _redundancies(subgraph, sighting, known)
     _settle(best, redundancies, sighting)
-    return _columns(entities, best, redundancies, sighting)
+    logical = frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in LOGICAL)
+    return replace(_columns(entities, best, redundancies, sighting), logical=logical)
 
 
 def _arrow(cause: str, effect: str, relation: Relation, sighting: Sighting, settings: SpreadWeights) -> Arrow:

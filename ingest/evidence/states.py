@@ -83,7 +83,8 @@ STATE_RULES: tuple[StateRule, ...] = (
         3.5,
         channel=Channel.AVAILABILITY,
     ),
-    _rule("cordoned", r"(^|\.)status$|unschedulable$", r"schedulingdisabled|^true$", 1.0),
+    _rule("cordoned", r"(^|\.)status$", r"schedulingdisabled", 1.0),
+    _rule("cordoned", r"unschedulable$", r"^true$", 1.0),
     _rule(
         "service-manager",
         r"(systemd|service|unit)\.?.*\.(active|activestate|state)$",
