@@ -142,15 +142,23 @@ def neutralise(
     return Counterfactual(said, -lost)
 
 
+#: Least share of the first total at which a cause that explains something may pass one that explains nothing.
+COMPARABLE = 0.5
+
+
 def first_by_difference(causes: Sequence[Ranked], accounts: Sequence[Account]) -> tuple[int, ...]:
     """Order of the causes in which one that explains nothing at all does not come before one that does.
 
-    Only the first place is at stake: ``accounts`` belong to the first causes, in order.
+    Only the first place is at stake: ``accounts`` belong to the first causes, in order. The other must have at least
+    :data:`COMPARABLE` of its total: a topology with a relation missing does not outweigh what was plainly seen.
     """
     order = list(range(len(causes)))
     if not accounts or accounts[0].explained or causes[0].pinned is not None:
         return tuple(order)
-    better = next((place for place, account in enumerate(accounts) if account.only), None)
+    enough = COMPARABLE * causes[0].total
+    better = next(
+        (p for p, account in enumerate(accounts) if account.only and causes[p].total >= enough), None
+    )
     if better is None:
         return tuple(order)
     order.remove(better)

@@ -68,7 +68,7 @@ class RankingWeights:
     explains_from: float = 0.2
     early_tolerance_s: float = 300.0
     inferred_entities: int = 3
-    inferred_share: float = 0.5
+    inferred_share: float = 0.7
     inferred_ratio: float = 0.6
     inferred_span_s: float = 300.0
     counterfactuals: int = 3
@@ -200,14 +200,22 @@ def _effect(rules: RuleOutcome, effect: str) -> list[RuleFiring]:
     return [firing for firing in rules.firings if firing.effect == effect]
 
 
-def rule_support(rules: RuleOutcome) -> Mapping[str, float]:
-    """Support minus opposition by entity, in [-1, 1]: several rules agree with growing weight and never above 1."""
+def rule_support(rules: RuleOutcome, group: Mapping[str, int] | None = None) -> Mapping[str, float]:
+    """Support minus opposition by entity, in [-1, 1]: several rules agree with growing weight and never above 1. A rule
+    that supports many tells them apart the less: its weight is shared among the candidates it supports. ``group``:
+    entities of one number are one candidate; without it each entity is its own."""
     quiet: dict[tuple[str, str], float] = {}
+    supported: dict[str, set[int | str]] = {}
+    for firing in rules.firings:
+        if firing.effect == "support":
+            one = firing.entity if group is None else group.get(firing.entity, firing.entity)
+            supported.setdefault(firing.rule, set()).add(one)
     for firing in rules.firings:
         if firing.effect in ("support", "oppose", "pin"):
             side = "oppose" if firing.effect == "oppose" else "support"
             key = (firing.entity, side)
-            quiet[key] = quiet.get(key, 1.0) * (1.0 - min(1.0, max(0.0, firing.weight)))
+            among = len(supported[firing.rule]) if firing.effect == "support" else 1
+            quiet[key] = quiet.get(key, 1.0) * (1.0 - min(1.0, max(0.0, firing.weight)) / among)
     entities = sorted({entity for entity, _ in quiet})
     return {
         entity: quiet.get((entity, "oppose"), 1.0) - quiet.get((entity, "support"), 1.0)
@@ -226,7 +234,8 @@ def _terms(
 ) -> dict[str, FloatArray]:
     """The weighted terms and their total, each float64 [rows]."""
     columns = np.array([graph.index.get(entity, -1) for entity in table.entities], dtype=np.int64)
-    support = rule_support(rules)
+    group = dict(zip(table.entities, table.group.tolist(), strict=True))
+    support = rule_support(rules, group)
     trust = 1.0 if explained.named else weights.unnamed
     terms = {
         "prior": weights.prior * table.prior,

@@ -123,11 +123,18 @@ def test_rules_agree_with_growing_weight_and_stay_bounded() -> None:
             firing("host:a", "support", 0.5, "R-2"),
             firing("host:b", "oppose", 0.4),
             firing("host:c", "veto", 1.0),
-            firing("host:d", "support", 7.0),
+            firing("host:d", "support", 7.0, "R-3"),
         ),
         "1",
     )
     assert rule_support(outcome) == pytest.approx({"host:a": 0.75, "host:b": -0.4, "host:d": 1.0})
+
+
+def test_a_rule_that_supports_many_tells_them_apart_the_less() -> None:
+    outcome = RuleOutcome(tuple(firing(f"host:{name}", "support", 0.8) for name in "abcd"), "1")
+    assert rule_support(outcome) == pytest.approx({f"host:{name}": 0.2 for name in "abcd"})
+    one_thing = {f"host:{name}": 3 for name in "abcd"}
+    assert rule_support(outcome, one_thing) == pytest.approx({f"host:{name}": 0.8 for name in "abcd"})
 
 
 def test_a_veto_removes_with_its_reason() -> None:
