@@ -13,6 +13,8 @@ import onnx
 import torch
 from safetensors.torch import load_file
 
+from aiops.errors import ModelError
+from graph_models.architecture import read_architecture
 from graph_models.network import RootCauseGAT
 from graph_models.registry import read_manifest
 
@@ -63,14 +65,12 @@ def _strip(path: Path) -> None:
 def load_network(folder: Path) -> RootCauseGAT:
     """The trained network of a model folder, in evaluation mode. Raises :class:`aiops.errors.ModelError`."""
     manifest = read_manifest(folder)
-    architecture = manifest.architecture
-    network = RootCauseGAT(
-        len(manifest.node_features),
-        len(manifest.edge_features),
-        hidden=int(architecture["hidden"]),
-        heads=int(architecture["heads"]),
-        layers=int(architecture["layers"]),
-        dropout=float(architecture["dropout"]),
-    )
+    try:
+        architecture = read_architecture(manifest.architecture)
+    except TypeError as error:
+        raise ModelError(
+            f"{folder}: unknown architecture: {error}", hint="train the model anew", file=str(folder)
+        ) from error
+    network = RootCauseGAT(len(manifest.node_features), len(manifest.edge_features), architecture)
     network.load_state_dict(load_file(str(folder / "weights.safetensors")))
     return network.eval()

@@ -1,4 +1,4 @@
-"""The network itself. With :mod:`graph_models.training` the only place that imports torch."""
+"""The network itself. Torch is imported here, in :mod:`graph_models.training` and in :mod:`graph_models.export`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import warnings
 
 import torch
 from torch import Tensor, nn
+
+from graph_models.architecture import Architecture
 
 with warnings.catch_warnings():
     # torch_geometric still scripts a class at import, which torch has deprecated; nothing of ours uses it.
@@ -31,22 +33,25 @@ class RootCauseGAT(nn.Module):
         self,
         node_features: int,
         edge_features: int,
-        *,
-        hidden: int = 32,
-        heads: int = 4,
-        layers: int = 2,
-        dropout: float = 0.1,
+        architecture: Architecture,
     ) -> None:
         super().__init__()
+        hidden, heads = architecture.hidden, architecture.heads
         if hidden % heads:
             raise ValueError(f"hidden ({hidden}) must be a multiple of heads ({heads})")
+        self.architecture = architecture
         self.enter = nn.Linear(node_features, hidden)
         self.convolutions = nn.ModuleList(
             GATv2Conv(hidden, hidden // heads, heads=heads, edge_dim=edge_features, add_self_loops=False)
-            for _ in range(layers)
+            for _ in range(architecture.layers)
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(architecture.layers))
+        self.dropout = nn.Dropout(architecture.dropout)
+        if architecture.uniform:
+            for convolution in self.convolutions:
+                weights = convolution.get_parameter("att")
+                weights.data.zero_()
+                weights.requires_grad_(False)
         self.leave = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ELU(), nn.Linear(hidden, 1))
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:

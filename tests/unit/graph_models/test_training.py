@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from aiops.errors import ModelError
+from graph_models.architecture import Architecture
 from graph_models.encoding import encode
 from graph_models.export import load_network
 from graph_models.network import RootCauseGAT, bounded
@@ -112,7 +113,7 @@ def test_bound_zero_is_the_prior_alone() -> None:
 
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValueError, match="multiple of heads"):
-        RootCauseGAT(3, 1, hidden=10, heads=4)
+        RootCauseGAT(3, 1, Architecture(hidden=10, heads=4))
 
 
 @pytest.mark.parametrize(

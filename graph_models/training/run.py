@@ -1,0 +1,96 @@
+"""Trains the network on labelled candidate tables, lets the gate decide how far it may correct, and writes the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+
+from graph_models.encoding import feature_schema
+from graph_models.network import RootCauseGAT
+from graph_models.registry import Manifest
+from graph_models.training.batches import Example, make_examples
+from graph_models.training.fitting import fit_network
+from graph_models.training.gate import Judged, decide
+from graph_models.training.judging import raw_scores
+from graph_models.training.settings import Epoch, LabelledTable, TrainingSettings, check_cases
+from graph_models.training.writing import write_model
+from graph_models.variants import vary_architecture
+
+#: Shares of the cases that train and that stop; the rest is for the gate.
+TRAIN_SHARE, STOP_SHARE = 0.7, 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fitted network, how it came to be, and the cases it has not seen."""
+
+    network: RootCauseGAT
+    curve: tuple[Epoch, ...]
+    held_out: tuple[Example, ...]
+    sizes: tuple[int, int, int]
+
+
+def fit(
+    cases: Sequence[LabelledTable],
+    settings: TrainingSettings,
+    *,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> Fitted:
+    """Train on 70% of each system's ``cases``, stop on 15%, keep 15%. Writes nothing.
+
+    Raises :class:`aiops.errors.ModelError` where there are too few cases, a case has no truth, or features differ.
+    """
+    check_cases(cases)
+    torch.manual_seed(settings.seed)
+    examples = make_examples(cases, settings.variant)
+    parts = [[examples[i] for i in part] for part in split(cases, settings.seed)]
+    node_features, edge_features = feature_schema(cases[0].table)
+    network = RootCauseGAT(
+        len(node_features), len(edge_features), vary_architecture(settings.architecture, settings.variant)
+    )
+    curve = fit_network(network, parts[0], parts[1], settings, on_epoch)
+    return Fitted(network, tuple(curve), tuple(parts[2]), (len(parts[0]), len(parts[1]), len(parts[2])))
+
+
+def split(cases: Sequence[LabelledTable], seed: int) -> tuple[list[int], list[int], list[int]]:
+    """Numbers of the cases that train, stop and are kept, each system divided alike."""
+    rng = np.random.default_rng(seed)
+    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for system in sorted({case.system for case in cases}):
+        own = [number for number, case in enumerate(cases) if case.system == system]
+        order = [own[int(i)] for i in rng.permutation(len(own))]
+        first, second = int(len(own) * TRAIN_SHARE), int(len(own) * (TRAIN_SHARE + STOP_SHARE))
+        for part, found in zip(parts, (order[:first], order[first:second], order[second:]), strict=True):
+            part += found
+    return parts
+
+
+def train(
+    cases: Sequence[LabelledTable],
+    out: Path,
+    settings: TrainingSettings,
+    *,
+    version: str,
+    gate_sets: Mapping[str, Sequence[LabelledTable]] = MappingProxyType({}),
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> Manifest:
+    """Fit, gate on the cases kept and on ``gate_sets``, and write the model to ``out``; raises as :func:`fit` does."""
+    for found in gate_sets.values():
+        check_cases([*cases[:20], *found])
+    fitted = fit(cases, settings, on_epoch=on_epoch)
+    judged = Judged(fitted.held_out, raw_scores(fitted.network, fitted.held_out))
+    real = {}
+    for name, found in gate_sets.items():
+        examples = make_examples(found, settings.variant)
+        real[name] = Judged(examples, raw_scores(fitted.network, examples))
+    gate = decide(judged, real, settings.bounds, settings.seed)
+    train_size, stop_size, gate_size = fitted.sizes
+    return write_model(
+        out, fitted.network, settings, version=version, schema=feature_schema(cases[0].table), curve=fitted.curve,
+        gate=gate, training={"train": train_size, "stop": stop_size, "gate": gate_size},
+    )  # fmt: skip
