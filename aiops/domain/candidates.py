@@ -11,6 +11,14 @@ from aiops.domain.batches import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """Something that was seen of a candidate, by a name that means the same in every incident of one site; ``weight`` > 0."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateTable:
     """n candidates, c node features, m directed edges, d edge features.
 
@@ -18,7 +26,8 @@ class CandidateTable:
     ``prior``: float64 [n], the unlearned score, >= 0, largest is 1 unless nothing speaks for anyone (all 0).
     ``edges``: int64 [2, m], row 0 the index of the possible cause, row 1 of the possible effect (failure flows 0 -> 1).
     ``edge_features``: float64 [m, d], named by ``edge_feature_names``. ``group``: int64 [n], index of the candidate that
-    stands for this one in the ranking (itself, or e.g. the service that a pod is part of).
+    stands for this one in the ranking (itself, or e.g. the service that a pod is part of). ``tokens``: what was seen of
+    each row's group, sorted by name; ``siblings``: the rows that stand for its replicas. Both empty where nobody made them.
     """
 
     entities: tuple[str, ...]
@@ -29,6 +38,8 @@ class CandidateTable:
     edge_feature_names: tuple[str, ...]
     edge_features: FloatArray
     group: IntArray
+    tokens: tuple[tuple[Token, ...], ...] = ()
+    siblings: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
