@@ -36,6 +36,7 @@ from aiops.reasoning.candidate_features import (
     edge_table,
     node_features,
 )
+from aiops.reasoning.candidate_texts import candidate_texts
 from aiops.reasoning.channels import FULL_STRENGTH, TWO_SIDED, Column, build_columns, concentrated, contrast
 from aiops.reasoning.hosting import not_carried, of_hosts, of_tenants
 from aiops.reasoning.obstacles import obstacles
@@ -115,6 +116,7 @@ class UnlearnedPrior:
             edge_feature_names=EDGE_FEATURE_NAMES,
             edge_features=edge_features,
             group=rows,
+            texts=candidate_texts(subgraph, items, things),
         )
 
     def _clues(self, incident: Incident, items: Sequence[Evidence], things: Things) -> Clues:
