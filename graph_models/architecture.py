@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, fields
 class Architecture:
     """``hidden``: width, a multiple of ``heads``. ``layers``: rounds of messages; 0 is a perceptron that sees no edge.
     ``dropout``: share of message values dropped in training. ``uniform``: every message into a node counts the same.
+    ``pair_norm``: PairNorm in place of LayerNorm. ``learned_neighbours``: that many others of the case are neighbours by
+    likeness (learned adjacency); 0 switches it off. ``text``: whether texts are read.
     """
 
     hidden: int = 32
@@ -17,6 +19,9 @@ class Architecture:
     layers: int = 2
     dropout: float = 0.1
     uniform: bool = False
+    pair_norm: bool = False
+    learned_neighbours: int = 0
+    text: bool = True
 
     def document(self) -> dict[str, int | float]:
         return asdict(self)

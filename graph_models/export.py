@@ -13,21 +13,36 @@ import onnx
 import torch
 from safetensors.torch import load_file
 
+from aiops.domain.candidates import TEXTS_KEPT
 from aiops.errors import ModelError
 from graph_models.architecture import read_architecture
-from graph_models.network import RootCauseGAT
+from graph_models.encoding import TEXT_WIDTH
+from graph_models.network import RootCauseGAT, Seen
 from graph_models.registry import read_manifest
+
+INPUTS = tuple(name for name in Seen._fields if name != "owner")
+OUTPUTS = ("score", "attention", "edge")
 
 
 def export_onnx(network: RootCauseGAT, path: Path, node_features: int, edge_features: int) -> None:
-    """``torch.export`` with dynamic axes: inputs x [n, c], edge_index [2, e], edge_attr [e, d]; outputs score, attention."""
+    """``torch.export`` with dynamic axes; inputs as in :class:`graph_models.network.Seen` without ``owner``, outputs score,
+    attention and edge."""
     network.eval()
     example = (
         torch.zeros(12, node_features),
         torch.zeros(2, 30, dtype=torch.int64),
         torch.zeros(30, edge_features),
+        torch.zeros(5, TEXT_WIDTH),
+        torch.zeros(12, TEXTS_KEPT, dtype=torch.int64),
+        torch.zeros(12, TEXTS_KEPT),
     )
     nodes, edges = torch.export.Dim("nodes", min=1), torch.export.Dim("edges", min=0)
+    axes = {
+        **{name: {0: nodes} for name in ("x", "text_of", "text_weight")},
+        "edge_index": {1: edges},
+        "edge_attr": {0: edges},
+        "text": {0: torch.export.Dim("texts", min=1)},
+    }
     quiet = logging.getLogger("torch.onnx")
     level = quiet.level
     quiet.setLevel(logging.ERROR)
@@ -38,9 +53,9 @@ def export_onnx(network: RootCauseGAT, path: Path, node_features: int, edge_feat
                 network,
                 example,
                 dynamo=True,
-                input_names=["x", "edge_index", "edge_attr"],
-                output_names=["score", "attention"],
-                dynamic_shapes={"x": {0: nodes}, "edge_index": {1: edges}, "edge_attr": {0: edges}},
+                input_names=list(INPUTS),
+                output_names=list(OUTPUTS),
+                dynamic_shapes=axes,
             )
     finally:
         quiet.setLevel(level)
@@ -53,7 +68,10 @@ def _strip(path: Path) -> None:
     """Take out what the exporter notes down for debugging: stack traces name files of the machine that trained."""
     model = onnx.load(str(path))
     graph = model.graph
-    parts: list[Any] = [model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info]
+    del graph.value_info[
+        :
+    ]  # what the exporter believes of inner shapes is wrong for some sizes; the runtime infers its own
+    parts: list[Any] = [model, graph, *graph.node, *graph.input, *graph.output]
     for function in model.functions:
         parts += [function, *function.node]
     for part in parts:

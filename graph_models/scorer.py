@@ -43,6 +43,7 @@ class OnnxCorrector:
             raise ModelError(
                 f"ONNX Runtime refuses {folder / 'model.onnx'}: {error}", hint="train the model anew"
             ) from error
+        self._inputs = tuple(entry.name for entry in self._session.get_inputs())
 
     @property
     def model(self) -> str:
@@ -71,6 +72,6 @@ class OnnxCorrector:
 
     def run(self, graph: EncodedGraph) -> tuple[np.ndarray, np.ndarray]:
         """Raw scores float64 [n] and attention float64 [2 m] as the network gives them."""
-        feeds = {"x": graph.x, "edge_index": graph.edge_index, "edge_attr": graph.edge_attr}
+        feeds = {name: getattr(graph, name) for name in self._inputs}
         raw, attention = self._session.run(["score", "attention"], feeds)
         return raw.astype(np.float64), attention.astype(np.float64)

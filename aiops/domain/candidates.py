@@ -9,6 +9,20 @@ from dataclasses import dataclass
 
 from aiops.domain.batches import FloatArray, IntArray
 
+#: Texts kept a candidate, the strongest.
+TEXTS_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateText:
+    """What a log template, an alarm or a state says, in words: digits, ids and names of entities are masked.
+
+    ``weight``: strength of the evidence in [0, 10]; negative where lines of this kind no longer come.
+    """
+
+    text: str
+    weight: float
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -27,7 +41,8 @@ class CandidateTable:
     ``edges``: int64 [2, m], row 0 the index of the possible cause, row 1 of the possible effect (failure flows 0 -> 1).
     ``edge_features``: float64 [m, d], named by ``edge_feature_names``. ``group``: int64 [n], index of the candidate that
     stands for this one in the ranking (itself, or e.g. the service that a pod is part of). ``tokens``: what was seen of
-    each row's group, sorted by name; ``siblings``: the rows that stand for its replicas. Both empty where nobody made them.
+    each row's group, sorted by name; ``siblings``: the rows that stand for its replicas; ``texts``: for every row at most
+    :data:`TEXTS_KEPT` texts, strongest first. The last three are empty where nobody made them.
     """
 
     entities: tuple[str, ...]
@@ -40,17 +55,21 @@ class CandidateTable:
     group: IntArray
     tokens: tuple[tuple[Token, ...], ...] = ()
     siblings: tuple[tuple[int, ...], ...] = ()
+    texts: tuple[tuple[TemplateText, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
     """What the network adds: ``delta[i]`` in [-bound, bound] for row i. ``attention``: float64 [m], mean over heads of
-    the last layer, what the model looked at. ``model`` names weights and manifest."""
+    the last layer, what the model looked at. ``edge_delta``: float64 [m] in [-edge_bound, edge_bound], what it adds to the log
+    weight of the way from cause to effect; None where it has no say. ``model`` names weights and manifest."""
 
     delta: FloatArray
     attention: FloatArray
     bound: float
     model: str
+    edge_delta: FloatArray | None = None
+    edge_bound: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from aiops.reasoning.candidate_features import (
     edge_table,
     node_features,
 )
+from aiops.reasoning.candidate_texts import candidate_texts
 from aiops.reasoning.candidate_tokens import candidate_tokens, sibling_rows
 from aiops.reasoning.channels import FULL_STRENGTH, TWO_SIDED, Column, build_columns, concentrated, contrast
 from aiops.reasoning.hosting import not_carried, of_hosts, of_tenants
@@ -118,6 +119,7 @@ class UnlearnedPrior:
             group=rows,
             tokens=candidate_tokens(items, things),
             siblings=sibling_rows(things),
+            texts=candidate_texts(subgraph, items, things),
         )
 
     def _clues(self, incident: Incident, items: Sequence[Evidence], things: Things) -> Clues:

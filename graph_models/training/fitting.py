@@ -11,7 +11,7 @@ import torch
 from graph_models.network import RootCauseGAT, bounded
 from graph_models.training.batches import Batch, Example, in_batches, join
 from graph_models.training.judging import ranks, raw_scores
-from graph_models.training.loss import listwise_loss
+from graph_models.training.loss import edge_loss, listwise_loss
 from graph_models.training.settings import Epoch, TrainingSettings
 
 #: An epoch has to be better than the best by this much to count.
@@ -68,8 +68,9 @@ def _run_epoch(
 
 def case_loss(network: RootCauseGAT, batch: Batch, settings: TrainingSettings) -> torch.Tensor:
     """The loss of a batch, summed over its cases, at the largest bound."""
-    raw = network(batch.x, batch.edge_index, batch.edge_attr)[0]
-    return listwise_loss(bounded(batch.prior, raw, max(settings.bounds)), batch, settings.sharpness)
+    raw, _, edges = network(*batch.seen)
+    scores = bounded(batch.prior, raw, max(settings.bounds))
+    return listwise_loss(scores, batch, settings.sharpness) + settings.edge_share * edge_loss(edges, batch)
 
 
 @torch.no_grad()

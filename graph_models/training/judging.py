@@ -23,8 +23,7 @@ def raw_scores(network: RootCauseGAT, examples: Sequence[Example]) -> list[Float
     network.eval()
     found: list[Floats] = []
     for part in in_batches(examples, _AT_ONCE):
-        batch = join(part)
-        raw = network(batch.x, batch.edge_index, batch.edge_attr)[0].numpy().astype(np.float64)
+        raw = network(*join(part).seen)[0].numpy().astype(np.float64)
         ends = np.cumsum([len(example.group) for example in part])
         found += np.split(raw, ends[:-1])
     return found

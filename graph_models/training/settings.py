@@ -17,13 +17,15 @@ FEWEST_CASES = 20
 @dataclass(frozen=True, slots=True)
 class LabelledTable:
     """One training case: ``truth`` are the rows of the table that are right answers. ``weight``: how much it counts in
-    the loss. ``system``: which system it is from; cases of one system are split alike between training and stopping."""
+    the loss. ``system``: which system it is from; cases of one system are split alike between training and stopping.
+    ``carried``: numbers of the table's edges along which failure went; None where nobody knows."""
 
     table: CandidateTable
     rules: RuleOutcome
     truth: tuple[int, ...]
     weight: float = 1.0
     system: str = ""
+    carried: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class TrainingSettings:
     """Everything that training depends on; written to the manifest.
 
     ``sharpness``: softmax temperature, as scores lie in [0, 1 + bound]. ``bounds``: how far the network may be let to correct;
-    it is trained at the largest.
+    it is trained at the largest. ``edge_share``: weight of the edges' loss beside the candidates'.
     """
 
     seed: int = 7
@@ -44,6 +46,7 @@ class TrainingSettings:
     batch: int = 32
     gradient_norm: float = 1.0
     sharpness: float = 8.0
+    edge_share: float = 0.2
     bounds: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4)
 
 

@@ -11,7 +11,7 @@ import torch
 from aiops.errors import ModelError
 from graph_models.architecture import Architecture
 from graph_models.encoding import encode
-from graph_models.export import load_network
+from graph_models.export import INPUTS, load_network
 from graph_models.network import RootCauseGAT, bounded
 from graph_models.registry import file_sha256, read_manifest
 from graph_models.scorer import OnnxCorrector
@@ -33,9 +33,7 @@ def test_served_network_equals_the_trained_one_attention_included(model: Path) -
     for seed, n, m in [(0, 8, 14), (1, 1, 0), (2, 2, 1), (3, 60, 400), (4, 9, 0)]:
         graph = encode(make_table(seed, n, m), NO_RULES)
         with torch.no_grad():
-            score, attention = network(
-                *(torch.from_numpy(part) for part in (graph.x, graph.edge_index, graph.edge_attr))
-            )
+            score, attention, _ = network(*(torch.from_numpy(getattr(graph, name)) for name in INPUTS))
         served_score, served_attention = corrector.run(graph)
         assert np.abs(served_score - score.numpy()).max() < 1e-5
         assert served_attention.shape == (2 * m,)
