@@ -16,6 +16,8 @@ from aiops.errors import ModelError
 
 MANIFEST = "manifest.json"
 FORMAT = "aiops-model/1"
+#: Files of a model adapted to one site, beside the network's.
+MEMORY, HEAD = "site.json", "site.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,12 @@ class Manifest:
     training: Mapping[str, object]
     gate: Mapping[str, object]
     files: Mapping[str, str] = field(default_factory=dict)  # file name -> SHA-256
+    site: Mapping[str, object] = field(default_factory=dict)  # of a model adapted to one site; else empty
 
     def describe(self) -> str:
-        """Name, version and the head of the served file's SHA-256."""
+        """Name, version and the head of the served file's SHA-256 (of an adapted model, the site's head)."""
+        if self.site:
+            return f"{self.name}-{self.version}+site.sha256.{self.files.get(HEAD, '')[:12]}"
         return f"{self.name}-{self.version}+sha256.{self.files.get('model.onnx', '')[:12]}"
 
 

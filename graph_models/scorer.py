@@ -11,7 +11,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.errors import ModelError
 from graph_models.encoding import EncodedGraph, encode, feature_schema, schema_hash
-from graph_models.registry import Manifest, read_manifest
+from graph_models.registry import HEAD, MEMORY, Manifest, read_manifest
+from graph_models.site.columns import head_columns
+from graph_models.site.head import read_head
+from graph_models.site.memory import read_memory
 
 #: What ONNX Runtime raises on a file it cannot serve.
 _REFUSALS = (
@@ -43,6 +46,9 @@ class OnnxCorrector:
             raise ModelError(
                 f"ONNX Runtime refuses {folder / 'model.onnx'}: {error}", hint="train the model anew"
             ) from error
+        self._site = (
+            (read_memory(folder / MEMORY), read_head(folder / HEAD)) if self._manifest.site else None
+        )
         self._inputs = tuple(entry.name for entry in self._session.get_inputs())
 
     @property
@@ -64,7 +70,11 @@ class OnnxCorrector:
         m = table.edges.shape[1]
         if not table.entities:
             return Correction(delta=np.zeros(0), attention=np.zeros(m), bound=bound, model=self.model)
-        raw, attention = self.run(encode(table, rules))
+        graph = encode(table, rules)
+        raw, attention = self.run(graph)
+        if self._site is not None:
+            memory, head = self._site
+            raw = raw + head.score(head_columns(memory, table, graph))
         delta = bound * np.tanh(raw / bound) if bound > 0 else np.zeros(len(table.entities))
         return Correction(
             delta=delta, attention=np.maximum(attention[:m], attention[m:]), bound=bound, model=self.model

@@ -1,2 +1,1 @@
-"""What one site teaches: its history as columns, and a small head on them. Serving needs no torch; :mod:`graph_models.training.adapting`
-makes it."""
+"""What one site teaches: its history as columns, and a small head on them. Serving it needs no torch."""

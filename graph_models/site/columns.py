@@ -13,7 +13,8 @@ import numpy as np
 
 from aiops.domain.batches import FloatArray
 from aiops.domain.candidates import CandidateTable
-from graph_models.site.memory import SiteMemory
+from graph_models.encoding import EncodedGraph
+from graph_models.site.memory import SiteMemory, standing_rows
 
 #: Families of tokens, first fit wins; what fits none is the last.
 FAMILIES: tuple[str, ...] = (
@@ -36,20 +37,23 @@ def family(token: str) -> int:
     return next(place for place, start in enumerate(FAMILIES) if token.startswith(start))
 
 
-def width(memory: SiteMemory) -> int:
-    """Number of columns."""
-    return 3 * (3 + 2 * len(FAMILIES) + len(memory.vocabulary)) + 1
+def head_columns(
+    memory: SiteMemory, table: CandidateTable, graph: EncodedGraph, *, remembered: Sequence[int] | None = None
+) -> FloatArray:
+    """What a head reads, float64 [n, c]: what the network reads of a candidate, then :func:`site_columns`."""
+    own = site_columns(memory, table, remembered=remembered)
+    return np.concatenate([graph.x.astype(np.float64), own], axis=1)
 
 
 def site_columns(
     memory: SiteMemory, table: CandidateTable, *, remembered: Sequence[int] | None = None
 ) -> FloatArray:
-    """float64 [n, :func:`width`]; members of one group share their values.
+    """float64 [n, 3 (3 + 2 families + vocabulary) + 1]; members of one group share their values.
 
     ``remembered``: the right answers of this table if it is part of the memory; it is then left out of what is counted, so
     that a head is trained on what it will see of new incidents.
     """
-    standing = sorted({int(row) for row in table.group})
+    standing = standing_rows(table)
     place = {row: number for number, row in enumerate(standing)}
     right = {int(table.group[row]) for row in remembered or ()}
     known = {token: number for number, token in enumerate(memory.vocabulary)}

@@ -1,0 +1,73 @@
+"""``aiops train --adapt``: a model of one site's own, from the incidents that its people labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from aiops.errors import InputError
+from aiops.settings import Settings
+from aiops.wiring.training import label_cases, label_in_time
+from graph_models.encoding import feature_schema, schema_hash
+from graph_models.export import load_network
+from graph_models.registry import Manifest, packaged_model, read_manifest
+from graph_models.simulation.telemetry import simulate_case
+from graph_models.training.adapting import FEWEST_LABELS, AdaptationSettings, Verdict, adapt, ask_forward
+from graph_models.training.settings import LabelledTable
+from graph_models.training.site_writing import write_site_model
+
+#: Simulated faults that the network rehearses while it learns a site.
+REPLAY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """What came of it. ``manifest`` None: the gate refused, and nothing was written."""
+
+    manifest: Manifest | None
+    verdict: Verdict
+    labels: int
+
+
+def adapt_model(
+    settings: Settings,
+    incidents: Path,
+    out: Path,
+    *,
+    seed: int,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Adapted:
+    """Adapt the model of ``settings`` (or the one that ships) to the labelled case folders below ``incidents``.
+
+    Raises :class:`InputError` on fewer than ten usable labels, :class:`aiops.errors.ModelError` on a model of other features.
+    The same incidents, seed and version of the code give the same model.
+    """
+    folder = settings.model or packaged_model()
+    base, network = read_manifest(folder), load_network(folder)
+    cases = label_in_time(settings, incidents)
+    if len(cases) < FEWEST_LABELS:
+        raise InputError(
+            f"{incidents}: {len(cases)} incidents with a label that names a candidate; {FEWEST_LABELS} are needed",
+            hint="confirm more causes, or go on with the model that ships",
+        )
+    _check_schema(base, cases[0])
+    replay = list(label_cases(settings, (simulate_case(seed * 1_000_000 + i) for i in range(REPLAY))))
+    chosen = AdaptationSettings(seed=seed)
+    verdict = ask_forward(
+        cases, network, chosen, base_bound=base.bound, replay=replay, on_step=lambda: on_step("asked")
+    )
+    if verdict.bound is None:
+        return Adapted(None, verdict, len(cases))
+    model = adapt(cases, network, chosen, bound=verdict.bound, replay=replay)
+    training = {"labels": len(cases), "replay": len(replay), "base": asdict(base)["training"]}
+    return Adapted(write_site_model(out, model, base, verdict, chosen, training), verdict, len(cases))
+
+
+def _check_schema(base: Manifest, case: LabelledTable) -> None:
+    from aiops.errors import ModelError
+
+    if schema_hash(*feature_schema(case.table)) != base.schema_sha256:
+        raise ModelError(
+            f"model {base.describe()} was trained on other features", hint="train it anew with `aiops train`"
+        )
