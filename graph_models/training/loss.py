@@ -20,9 +20,12 @@ def listwise_loss(scores: Tensor, batch: Batch, sharpness: float) -> Tensor:
 
 
 def edge_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy of the edges whose ``carried`` is known, mean over them, times the weight of the batch. ``logits``: [e]."""
+    """sum over cases of weight x mean cross-entropy of the case's edges whose ``carried`` is known. ``logits``: [e]."""
     known = batch.carried >= 0
-    if not bool(known.any()):
-        return logits.sum() * 0.0
-    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits[known], batch.carried[known])
-    return entropy * batch.weight.sum()
+    owner = batch.owner[batch.seen.edge_index[0]][known]
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits[known], batch.carried[known], reduction="none"
+    )
+    count = torch.zeros(batch.cases).index_add(0, owner, torch.ones(len(owner)))
+    total = torch.zeros(batch.cases).index_add(0, owner, entropy)
+    return (total / count.clamp(min=1.0) * batch.weight).sum()

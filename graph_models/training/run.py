@@ -14,9 +14,11 @@ from graph_models.encoding import feature_schema
 from graph_models.network import RootCauseGAT
 from graph_models.registry import Manifest
 from graph_models.training.batches import Example, make_examples
-from graph_models.training.fitting import fit_network
+from graph_models.training.fitting import Checkpoints, fit_network
 from graph_models.training.gate import Judged, decide
 from graph_models.training.judging import raw_scores
+from graph_models.training.pretext import pretrain
+from graph_models.training.processes import fit_in_processes
 from graph_models.training.settings import Epoch, LabelledTable, TrainingSettings, check_cases
 from graph_models.training.writing import write_model
 from graph_models.variants import vary_architecture
@@ -33,6 +35,7 @@ class Fitted:
     curve: tuple[Epoch, ...]
     held_out: tuple[Example, ...]
     sizes: tuple[int, int, int]
+    pretext: tuple[float, ...] = ()
 
 
 def fit(
@@ -40,8 +43,10 @@ def fit(
     settings: TrainingSettings,
     *,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
+    checkpoints: Checkpoints | None = None,
+    processes: int = 1,
 ) -> Fitted:
-    """Train on 70% of each system's ``cases``, stop on 15%, keep 15%. Writes nothing.
+    """Train on 70% of each system's ``cases``, stop on 15%, keep 15%. Writes nothing but ``checkpoints``.
 
     Raises :class:`aiops.errors.ModelError` where there are too few cases, a case has no truth, or features differ.
     """
@@ -53,8 +58,16 @@ def fit(
     network = RootCauseGAT(
         len(node_features), len(edge_features), vary_architecture(settings.architecture, settings.variant)
     )
-    curve = fit_network(network, parts[0], parts[1], settings, on_epoch)
-    return Fitted(network, tuple(curve), tuple(parts[2]), (len(parts[0]), len(parts[1]), len(parts[2])))
+    kinds = [place for place, name in enumerate(edge_features) if name.startswith(("kind:", "along"))]
+    pretext = pretrain(network, parts[0], settings, kinds)
+    if processes > 1:
+        curve = fit_in_processes(
+            network, parts[0], parts[1], settings, on_epoch, checkpoints=checkpoints, processes=processes
+        )
+    else:
+        curve = fit_network(network, parts[0], parts[1], settings, on_epoch, checkpoints=checkpoints)
+    sizes = (len(parts[0]), len(parts[1]), len(parts[2]))
+    return Fitted(network, tuple(curve), tuple(parts[2]), sizes, tuple(pretext))
 
 
 def split(cases: Sequence[LabelledTable], seed: int) -> tuple[list[int], list[int], list[int]]:

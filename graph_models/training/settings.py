@@ -12,6 +12,7 @@ from graph_models.encoding import feature_schema
 from graph_models.variants import Variant
 
 FEWEST_CASES = 20
+PRETEXT_TASKS = ("masked", "transe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class TrainingSettings:
 
     ``sharpness``: softmax temperature, as scores lie in [0, 1 + bound]. ``bounds``: how far the network may be let to correct;
     it is trained at the largest. ``edge_share``: weight of the edges' loss beside the candidates'.
+    ``pretext``: tasks without labels that are trained on first, ``pretext_epochs`` times over.
     """
 
     seed: int = 7
@@ -48,6 +50,14 @@ class TrainingSettings:
     sharpness: float = 8.0
     edge_share: float = 0.2
     bounds: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4)
+    pretext: tuple[str, ...] = ()
+    pretext_epochs: int = 5
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.pretext).difference(PRETEXT_TASKS):
+            raise ModelError(
+                f"unknown pretext task {min(unknown)!r}", hint=f"there are: {', '.join(PRETEXT_TASKS)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
