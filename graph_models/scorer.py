@@ -46,9 +46,7 @@ class OnnxCorrector:
             raise ModelError(
                 f"ONNX Runtime refuses {folder / 'model.onnx'}: {error}", hint="train the model anew"
             ) from error
-        self._site = (
-            (read_memory(folder / MEMORY), read_head(folder / HEAD)) if self._manifest.site else None
-        )
+        self._site = (read_memory(folder / MEMORY), read_head(folder / HEAD)) if self._manifest.site else None
         self._inputs = tuple(entry.name for entry in self._session.get_inputs())
 
     @property

@@ -32,13 +32,17 @@ def analyze(
     ] = "table",
     top: Annotated[int, typer.Option(min=1, help="How many causes a table shows.")] = 5,
     model: Annotated[bool, typer.Option(help="Let the network correct the prior.")] = True,
+    model_dir: Annotated[
+        Path | None,
+        typer.Option(help="Model folder, for example one adapted to a site; default: the settings'."),
+    ] = None,
 ) -> None:
     """Rank the root causes of recorded incidents. Exit code 4: inconclusive; 3: no such case."""
     from aiops.wiring import CaseAnalyzer, load
 
     if (case is None) == (cases is None):
         raise typer.BadParameter("give --case DIR or --cases DIR")
-    analyzer = CaseAnalyzer(load(model_enabled=model))
+    analyzer = CaseAnalyzer(load(model_enabled=model, model=model_dir))
     if cases is not None:
         if output not in ("jsonl", "table"):
             raise typer.BadParameter("--cases writes jsonl", param_hint="--output")

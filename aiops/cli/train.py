@@ -14,6 +14,16 @@ from aiops.cli.output import Output, note, write_rows
 
 def train(
     out: Annotated[Path, typer.Option(help="Folder for weights, ONNX file, curve and manifest.")],
+    adapt: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled incidents of a site (rca-case/1), ten or more: adapt to it and train nothing else."
+        ),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="With --adapt: model folder to start from; default is the one in force."),
+    ] = None,
     cases: Annotated[int, typer.Option(min=20, help="Simulated faults to train, stop and gate on.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of simulation, initial weights and order.")] = 7,
     epochs: Annotated[
@@ -30,7 +40,17 @@ def train(
         Output, typer.Option("--output", "-o", help="Format of the gate's table.")
     ] = Output.TABLE,
 ) -> None:
-    """Simulate faults, train the network on them, let the gate decide how far it may correct, write the model."""
+    """Simulate faults, train the network on them, let the gate decide how far it may correct, write the model.
+
+    With --adapt: learn one site's own incidents instead. Exit code 5: the gate refused, nothing was written.
+    """
+    if adapt is not None:
+        from aiops.cli.adapt import adapt_to
+
+        adapt_to(adapt, out, base=base, seed=seed, output=output)
+        return
+    if base is not None:
+        raise typer.BadParameter("goes with --adapt", param_hint="--base")
     from aiops.wiring import load
     from aiops.wiring.training import train_model
 

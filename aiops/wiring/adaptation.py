@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from aiops.errors import InputError
+from aiops.errors import InputError, ModelError
+from aiops.evaluation.cases import find_cases
 from aiops.settings import Settings
-from aiops.wiring.training import label_cases, label_in_time
+from aiops.wiring.tables import Tabulator
 from graph_models.encoding import feature_schema, schema_hash
 from graph_models.export import load_network
 from graph_models.registry import Manifest, packaged_model, read_manifest
@@ -16,6 +17,7 @@ from graph_models.simulation.telemetry import simulate_case
 from graph_models.training.adapting import FEWEST_LABELS, AdaptationSettings, Verdict, adapt, ask_forward
 from graph_models.training.settings import LabelledTable
 from graph_models.training.site_writing import write_site_model
+from ingest.sources.case_folder import read_case
 
 #: Simulated faults that the network rehearses while it learns a site.
 REPLAY = 64
@@ -45,14 +47,16 @@ def adapt_model(
     """
     folder = settings.model or packaged_model()
     base, network = read_manifest(folder), load_network(folder)
-    cases = label_in_time(settings, incidents)
+    tabulator = Tabulator(settings)
+    cases = _in_time(tabulator, incidents)
     if len(cases) < FEWEST_LABELS:
         raise InputError(
             f"{incidents}: {len(cases)} incidents with a label that names a candidate; {FEWEST_LABELS} are needed",
             hint="confirm more causes, or go on with the model that ships",
         )
     _check_schema(base, cases[0])
-    replay = list(label_cases(settings, (simulate_case(seed * 1_000_000 + i) for i in range(REPLAY))))
+    rehearsed = (tabulator.simulated(simulate_case(seed * 1_000_000 + i)) for i in range(REPLAY))
+    replay = [one.labelled("simulated") for one in rehearsed if one.truth]
     chosen = AdaptationSettings(seed=seed)
     verdict = ask_forward(
         cases, network, chosen, base_bound=base.bound, replay=replay, on_step=lambda: on_step("asked")
@@ -64,9 +68,18 @@ def adapt_model(
     return Adapted(write_site_model(out, model, base, verdict, chosen, training), verdict, len(cases))
 
 
-def _check_schema(base: Manifest, case: LabelledTable) -> None:
-    from aiops.errors import ModelError
+def _in_time(tabulator: Tabulator, root: Path) -> list[LabelledTable]:
+    """Labelled cases below ``root`` in the order in which they happened; those whose cause is no candidate teach nothing."""
+    folders = [
+        (read_case(folder.path).incident.started_at, folder.name, folder.path)
+        for folder in find_cases(root)
+        if folder.labelled
+    ]
+    found = [tabulator.folder(path) for _, _, path in sorted(folders)]
+    return [one.labelled("site") for one in found if one.truth]
 
+
+def _check_schema(base: Manifest, case: LabelledTable) -> None:
     if schema_hash(*feature_schema(case.table)) != base.schema_sha256:
         raise ModelError(
             f"model {base.describe()} was trained on other features", hint="train it anew with `aiops train`"

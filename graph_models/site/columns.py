@@ -14,7 +14,7 @@ import numpy as np
 from aiops.domain.batches import FloatArray
 from aiops.domain.candidates import CandidateTable
 from graph_models.encoding import EncodedGraph
-from graph_models.site.memory import SiteMemory, standing_rows
+from graph_models.site.memory import SiteMemory, forget, standing_rows
 
 #: Families of tokens, first fit wins; what fits none is the last.
 FAMILIES: tuple[str, ...] = (
@@ -50,21 +50,22 @@ def site_columns(
 ) -> FloatArray:
     """float64 [n, 3 (3 + 2 families + vocabulary) + 1]; members of one group share their values.
 
-    ``remembered``: the right answers of this table if it is part of the memory; it is then left out of what is counted, so
-    that a head is trained on what it will see of new incidents.
+    ``remembered``: the right answers of this table if it is part of the memory; it is then forgotten first, so that a head
+    is trained on what it will see of new incidents.
     """
+    if remembered is not None:
+        memory = forget(memory, table, remembered)
     standing = standing_rows(table)
     place = {row: number for number, row in enumerate(standing)}
-    right = {int(table.group[row]) for row in remembered or ()}
     known = {token: number for number, token in enumerate(memory.vocabulary)}
     surprise, ratio = (np.zeros((len(standing), len(FAMILIES))) for _ in range(2))
     positive, guilt = np.zeros((len(standing), 1)), np.zeros((len(standing), 1))
     words = np.zeros((len(standing), len(known)))
     for number, row in enumerate(standing):
-        entity, own, guilty = table.entities[row], remembered is not None, row in right
-        guilt[number] = memory.guilt(entity, own=own, guilty=guilty)
+        entity = table.entities[row]
+        guilt[number] = memory.guilt(entity)
         for token in table.tokens[row] if table.tokens else ():
-            unusual, telling = memory.surprise(entity, token.name, own=own, guilty=guilty)
+            unusual, telling = memory.surprise(entity, token.name)
             surprise[number, family(token.name)] += unusual
             ratio[number, family(token.name)] += telling
             positive[number] += max(telling, 0.0)

@@ -16,7 +16,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiops.domain.candidates import CandidateTable
@@ -53,27 +53,21 @@ class SiteMemory:
     habits: Mapping[str, Habit]
     vocabulary: tuple[str, ...]
 
-    def surprise(
-        self, entity: str, token: str, *, own: bool = False, guilty: bool = False
-    ) -> tuple[float, float]:
-        """(surprise, ratio) of ``token`` on ``entity``. ``own``: the row asked about is itself part of the memory and is
-        left out of the counts; ``guilty``: as one of the causes."""
-        free, caught = int(own and not guilty), int(own and guilty)
-        pooled = (self.background.get(token, 0) - free + 0.5) / (self.rows - free + 1.0)
-        habit = self.habits.get(entity)
-        seen, rows = (habit.tokens.get(token, 0), habit.rows) if habit is not None else (0, 0)
-        usual = (seen - free + _ENTITY_TRUST * pooled) / (rows - free + _ENTITY_TRUST)
-        among_causes = (self.cause.get(token, 0) - caught + _CAUSE_TRUST * pooled) / (
-            self.causes - caught + _CAUSE_TRUST
-        )
+    def surprise(self, entity: str, token: str) -> tuple[float, float]:
+        """(surprise, ratio) of ``token`` on ``entity``."""
+        pooled = (self.background.get(token, 0) + 0.5) / (self.rows + 1.0)
+        habit = self.habits.get(entity, _STRANGER)
+        usual = (habit.tokens.get(token, 0) + _ENTITY_TRUST * pooled) / (habit.rows + _ENTITY_TRUST)
+        among_causes = (self.cause.get(token, 0) + _CAUSE_TRUST * pooled) / (self.causes + _CAUSE_TRUST)
         usual = max(usual, _LEAST)
         return -math.log(usual), math.log(max(among_causes, _LEAST) / usual)
 
-    def guilt(self, entity: str, *, own: bool = False, guilty: bool = False) -> float:
+    def guilt(self, entity: str) -> float:
         """log of how often ``entity`` was the cause, smoothed."""
-        habit = self.habits.get(entity)
-        causes = (habit.causes if habit is not None else 0) - int(own and guilty)
-        return math.log((causes + 0.5) / (self.incidents - int(own) + 5.0))
+        return math.log((self.habits.get(entity, _STRANGER).causes + 0.5) / (self.incidents + 5.0))
+
+
+_STRANGER = Habit(0, 0, {})
 
 
 def standing_rows(table: CandidateTable) -> tuple[int, ...]:
@@ -118,6 +112,30 @@ def remember(incidents: Iterable[tuple[CandidateTable, Sequence[int]]]) -> SiteM
         },
         vocabulary=tuple(sorted(frequent[:MOST_TOKENS])),
     )
+
+
+def forget(memory: SiteMemory, table: CandidateTable, truth: Sequence[int]) -> SiteMemory:
+    """``memory`` without one incident that is part of it; the vocabulary stays."""
+    one = remember([(table, truth)])
+    habits = dict(memory.habits)
+    for entity, habit in one.habits.items():
+        held = habits[entity]
+        habits[entity] = Habit(
+            held.rows - habit.rows, held.causes - habit.causes, _less(held.tokens, habit.tokens)
+        )
+    return replace(
+        memory,
+        incidents=memory.incidents - 1,
+        rows=memory.rows - one.rows,
+        background=_less(memory.background, one.background),
+        causes=memory.causes - one.causes,
+        cause=_less(memory.cause, one.cause),
+        habits=habits,
+    )
+
+
+def _less(counts: Mapping[str, int], taken: Mapping[str, int]) -> dict[str, int]:
+    return {**counts, **{token: counts[token] - number for token, number in taken.items()}}
 
 
 def write_memory(path: Path, memory: SiteMemory) -> None:

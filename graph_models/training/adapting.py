@@ -73,7 +73,9 @@ class SiteModel:
         """The correction of every row, float64 [n] a case; incidents are taken as new."""
         examples = make_examples(cases)
         return [
-            bounded_delta(raw + self.head.score(head_columns(self.memory, case.table, example.graph)), self.bound)
+            bounded_delta(
+                raw + self.head.score(head_columns(self.memory, case.table, example.graph)), self.bound
+            )
             for case, example, raw in zip(cases, examples, raw_scores(self.network, examples), strict=True)
         ]
 
@@ -119,9 +121,7 @@ def adapt(
     ]
     stacked = np.concatenate(columns)
     mean, scale = stacked.mean(axis=0), stacked.std(axis=0) + _SCALE_FLOOR
-    z = [
-        torch.from_numpy(np.clip((one - mean) / scale, -CLIP, CLIP).astype(np.float32)) for one in columns
-    ]
+    z = [torch.from_numpy(np.clip((one - mean) / scale, -CLIP, CLIP).astype(np.float32)) for one in columns]
     tuned = copy.deepcopy(network)
     heads = []
     for member in range(settings.members):
@@ -184,10 +184,8 @@ class _Learner:
 
     def _held(self, rehearsed: Sequence[Example], rng: np.random.Generator) -> Tensor:
         """Replay and anchor."""
-        held = sum(
-            (((one - other.detach()) ** 2).sum() for one, other in zip(self.network.parameters(), self.anchor.parameters(), strict=True)),
-            start=torch.zeros(()),
-        )  # fmt: skip
+        pairs = zip(self.network.parameters(), self.anchor.parameters(), strict=True)
+        held = torch.stack([((one - other.detach()) ** 2).sum() for one, other in pairs]).sum()
         loss = self.settings.anchor * held
         if rehearsed and self.settings.replay:
             chosen = rng.choice(len(rehearsed), size=min(self.settings.replay, len(rehearsed)), replace=False)
