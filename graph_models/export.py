@@ -11,6 +11,7 @@ from typing import Any
 
 import onnx
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from aiops.domain.candidates import TEXTS_KEPT
@@ -90,5 +91,12 @@ def load_network(folder: Path) -> RootCauseGAT:
             f"{folder}: unknown architecture: {error}", hint="train the model anew", file=str(folder)
         ) from error
     network = RootCauseGAT(len(manifest.node_features), len(manifest.edge_features), architecture)
-    network.load_state_dict(load_file(str(folder / "weights.safetensors")))
+    try:
+        network.load_state_dict(load_file(str(folder / "weights.safetensors")))
+    except (RuntimeError, OSError, SafetensorError) as error:
+        raise ModelError(
+            f"{folder}: the weights are not those of its architecture",
+            hint="train the model anew",
+            file=str(folder),
+        ) from error
     return network.eval()

@@ -45,8 +45,6 @@ def adapt_model(
     Raises :class:`InputError` on fewer than ten usable labels, :class:`aiops.errors.ModelError` on a model of other features.
     The same incidents, seed and version of the code give the same model.
     """
-    folder = settings.model or packaged_model()
-    base, network = read_manifest(folder), load_network(folder)
     tabulator = Tabulator(settings)
     cases = _in_time(tabulator, incidents)
     if len(cases) < FEWEST_LABELS:
@@ -54,6 +52,8 @@ def adapt_model(
             f"{incidents}: {len(cases)} incidents with a label that names a candidate; {FEWEST_LABELS} are needed",
             hint="confirm more causes, or go on with the model that ships",
         )
+    folder = settings.model or packaged_model()
+    base, network = read_manifest(folder), load_network(folder)
     _check_schema(base, cases[0])
     rehearsed = (tabulator.simulated(simulate_case(seed * 1_000_000 + i)) for i in range(REPLAY))
     replay = [one.labelled("simulated") for one in rehearsed if one.truth]

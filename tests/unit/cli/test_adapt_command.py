@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from aiops.cli.adapt import EXIT_REFUSED
 from aiops.cli.app import app
+from aiops.errors import InputError, ModelError
 from graph_models.registry import packaged_model, read_manifest
 
 CASES = Path(__file__).parents[2] / "golden" / "cases"
@@ -32,9 +33,8 @@ def make_site(root: Path, copies: int) -> Path:
 
 
 def test_fewer_than_ten_labels_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    code, _, err = run("train", "--adapt", str(make_site(tmp_path / "site", 1)), "--out", str(tmp_path / "m"))
-    assert code != 0
-    assert "10 are needed" in err
+    with pytest.raises(InputError, match="10 are needed"):
+        run("train", "--adapt", str(make_site(tmp_path / "site", 1)), "--out", str(tmp_path / "m"))
     assert not (tmp_path / "m").exists()
 
 
@@ -63,9 +63,8 @@ def test_a_site_is_learned_or_refused_and_what_was_learned_is_served(tmp_path: P
 
 
 def test_a_model_folder_that_is_none_is_said(tmp_path: Path) -> None:
-    code, _, err = run("analyze", "--case", str(CASES / "late-parent"), "--model-dir", str(tmp_path))
-    assert code != 0
-    assert "manifest" in err
+    with pytest.raises(ModelError, match="no model manifest"):
+        run("analyze", "--case", str(CASES / "late-parent"), "--model-dir", str(tmp_path))
 
 
 @pytest.mark.parametrize("option", ["--adapt", "--base"])

@@ -18,7 +18,15 @@ from graph_models.site.columns import FAMILIES, family, site_columns
 from graph_models.site.head import SiteHead, read_head, write_head
 from graph_models.site.memory import SiteMemory, read_memory, remember, write_memory
 from graph_models.training import LabelledTable, TrainingSettings, train
-from graph_models.training.adapting import AdaptationSettings, Tried, Verdict, adapt, ask_forward, bounds_for, places
+from graph_models.training.adapting import (
+    AdaptationSettings,
+    Tried,
+    Verdict,
+    adapt,
+    ask_forward,
+    bounds_for,
+    places,
+)
 from graph_models.training.site_writing import write_site_model
 from tests.support.tables import NO_RULES, make_table
 
@@ -169,7 +177,6 @@ def test_the_anchor_holds_the_network() -> None:
             network,
             replace(QUICK, anchor=anchor, network_rate=1e-2),
             bound=1.0,
-            replay=make_labelled(4)[:0],
         )
         pairs = zip(model.network.parameters(), network.parameters(), strict=True)
         moved.append(sum(float(((one - other) ** 2).sum().detach()) for one, other in pairs))
