@@ -12,8 +12,9 @@ from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, Rule
 from aiops.domain.evidence import EvidenceSet
 from aiops.domain.graph import Relation
 from aiops.reasoning.complaints import Complaint, Complaints
+from aiops.reasoning.consequences import explain_by
 from aiops.reasoning.paths import reach
-from aiops.reasoning.ranking import Ranking, RankingWeights, Veto, explain_by, rank, rule_support
+from aiops.reasoning.ranking import Ranking, RankingWeights, Veto, rank, rule_support
 from aiops.reasoning.spread import build_failure_graph, sight
 from tests.unit.reasoning.test_failure_arrows import seen, subgraph
 
@@ -63,7 +64,9 @@ class Setting:
             ),
             (),
         )
-        explained = explain_by(graph, sighting, complaints, reach(graph, complaints.entities()), self.weights)
+        explained = explain_by(
+            graph, sighting, complaints, reach(graph, complaints.entities()), self.weights.bounds
+        )
         correction = None
         if self.opinion is not None:
             delta = np.array([self.opinion.get(entity, 0.0) for entity in entities])
