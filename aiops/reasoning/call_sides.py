@@ -2,15 +2,17 @@
 
 served(t), made(t) = strongest latency of calls to t and by t, from metrics that name their side and from relations
 both(t)            = root(served x made) - 0.9 x the largest of the same among what t calls
-refused(t)         = sum over bad calls by t of strength / number of what t calls, beyond its siblings' mean: where
-                     nobody else complains about the callee, the caller may be at fault
+refused(t)         = sum of the strength of t's failing calls / number of what t calls, beyond its siblings' mean
+
+A call counts as made badly only where the callee is not at fault for certain: another caller finds the same callee
+well, or t finds a second callee just as bad.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -39,6 +41,7 @@ def side_of(name: str) -> str:
 def slow_both_ways(items: Sequence[Evidence], things: Things) -> Column:
     """Latency that a thing has on both sides and that nothing it calls has."""
     sides = {"made": np.zeros(len(things)), "served": np.zeros(len(things))}
+    slow: dict[int, dict[int, float]] = defaultdict(dict)
     strongest = 0.0
     for item in items:
         if item.channel is not Channel.LATENCY or item.chronic or item.direction <= 0:
@@ -52,10 +55,28 @@ def slow_both_ways(items: Sequence[Evidence], things: Things) -> Column:
             continue
         callee = things.thing(item.peer)
         if callee is not None and callee != thing:
-            sides["made"][thing] = max(sides["made"][thing], weight)
+            slow[thing][callee] = max(slow[thing].get(callee, 0.0), weight)
             sides["served"][callee] = max(sides["served"][callee], weight)
+    for caller, weight in _at_fault(slow, things).items():
+        sides["made"][caller] = max(sides["made"][caller], weight)
     both = np.sqrt(sides["made"] * sides["served"])
     return Column(beyond_callees(both, things, np.zeros(len(things))), min(1.0, strongest / FULL_STRENGTH))
+
+
+def _at_fault(bad: Mapping[int, Mapping[int, float]], things: Things) -> dict[int, float]:
+    """For callers with bad calls (caller -> callee -> weight) the strongest one that may be their own fault."""
+    callers: dict[int, set[int]] = defaultdict(set)
+    for caller, callee in things.calls:
+        callers[callee].add(caller)
+    found = {}
+    for caller, callees in bad.items():
+        doubted = [
+            weight
+            for callee, weight in callees.items()
+            if any(callee not in bad.get(other, {}) for other in callers[callee] - {caller})
+        ]
+        found[caller] = max(*doubted, *sorted(callees.values())[-2:-1], 0.0, 0.0)
+    return found
 
 
 def refused(items: Sequence[Evidence], things: Things) -> Column:

@@ -104,6 +104,17 @@ def test_latency_on_both_sides_is_put_down_to_the_thing_between() -> None:
     assert value_at(things, found.value, "a-2") == value_at(things, found.value, "web") == 0.0
 
 
+def test_the_only_callee_of_a_slow_caller_may_be_slow_itself() -> None:
+    pods = [Entity(f"pod:{name}", "Pod", name) for name in ("a", "store", "web")]
+    calls = [Relation("pod:web", "CALLS", "pod:a"), Relation("pod:a", "CALLS", "pod:store")]
+    things = find_things(Subgraph(AT, tuple(pods), tuple(calls)))
+    items = [
+        sign("web", Channel.LATENCY, "latency up", peer="a"),
+        sign("a", Channel.LATENCY, "latency up", peer="store"),
+    ]
+    assert not slow_both_ways(items, things).value.any()
+
+
 def test_a_caller_alone_with_its_errors_is_named_and_not_its_sibling() -> None:
     things = site()
     found = refused([sign("a-1", Channel.ERRORS, "call error", peer="store")], things)
