@@ -2,8 +2,9 @@
 its hash.
 
 Node features, all in [-1, 1]: ``share:C`` and ``contrast:C`` of every channel column, ``residual:C`` of the symptom
-columns, blame in, out and net, overhead, flow, explained, shared, change, order of the first change, alarms, hops to
-the nearest symptom, coverage, entity type, degree, siblings.
+columns, blame in, out and net, overhead, flow, latency both ways, refused calls, work taken over, work risen,
+explained, shared, change, order of the first change, alarms, hops to the nearest symptom, coverage, entity type,
+degree, siblings.
 Edge features: one flag a relation family, confidence, redundancy, difference of evidence, who changed first.
 """
 
@@ -26,7 +27,7 @@ from aiops.reasoning.things import Things
 
 #: Channel columns in the order of the feature table.
 COLUMNS: tuple[str, ...] = (
-    *("cpu+", "cpu-", "memory+", "memory-", "network+", "network-", "disk+", "disk-"),
+    *("cpu+", "cpu-", "memory+", "memory-", "network+", "network-", "volume+", "volume-", "disk+", "disk-"),
     *("saturation+", "saturation-", "log", "state", "availability", "self_time", "other"),
     *("latency+", "latency-", "errors+", "errors-", "traffic+", "traffic-"),
 )
@@ -60,6 +61,7 @@ TYPES: tuple[tuple[str, frozenset[str]], ...] = (
 )
 SINGLE_FEATURES: tuple[str, ...] = (
     *("blame_in", "blame_out", "blame", "overhead", "flow", "explained", "shared", "change", "down"),
+    *("both_ways", "contrast:both_ways", "refused", "taken_over", "rising"),
     *(
         "first_change",
         "alarms",
@@ -113,6 +115,10 @@ class Clues:
     explained: FloatArray
     shared: FloatArray
     changes: FloatArray
+    both_ways: Column
+    refused: Column
+    taken_over: FloatArray
+    rising: FloatArray
 
 
 def node_features(incident: Incident, items: Sequence[Evidence], clues: Clues, things: Things) -> FloatArray:
@@ -166,6 +172,12 @@ def _singles(
         "blame_out": _share(clues.blame_out),
         "blame": concentrated(net_blame(clues.blame_in, clues.blame_out)),
         "overhead": clues.overhead.confidence * concentrated(clues.overhead.value),
+        "both_ways": clues.both_ways.confidence * concentrated(clues.both_ways.value),
+        "contrast:both_ways": clues.both_ways.confidence
+        * concentrated(contrast(clues.both_ways.value, things)),
+        "refused": clues.refused.confidence * concentrated(clues.refused.value),
+        "taken_over": clues.taken_over,
+        "rising": clues.rising,
         "flow": clues.flow_confidence * concentrated(clues.flow, 1.0),
         "explained": clues.explained,
         "shared": clues.shared,

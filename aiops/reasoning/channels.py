@@ -4,7 +4,8 @@ Formulas, for one channel (rises and falls of a resource are two channels):
 
     weight(e)    = strength, a third of it if chronic; log lines and their like by deviation, not its logarithm
     rarity(name) = log((things with evidence + 1) / soft count of things that have evidence of this name)
-    column(t)    = p-norm over t's names of weight x rarity       (p = 2; 4 for logs, where one line says it all)
+    lead(name,t) = the same over those that had it when t showed it: who was first tells more than who followed
+    column(t)    = p-norm over t's names of weight x mean(rarity, lead)     (p = 2; 4 for logs, where one line says it all)
     scaled(t)    = column / max x sqrt(column / sum) x confidence (a channel that everyone has tells nobody apart)
     contrast(t)  = scaled of column minus the mean over t's siblings
     confidence   = strongest weight of the channel / 10 for measured evidence, 1 for alarms and states worth it
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,8 @@ from aiops.reasoning.things import Things
 TWO_SIDED = frozenset({Channel.CPU, Channel.MEMORY, Channel.NETWORK, Channel.DISK, Channel.SATURATION})
 CHRONIC_WEIGHT = 0.3
 FULL_STRENGTH = 10.0
+#: Evidence whose time says who was first; states come as one snapshot, lines in their own order.
+_TIMED = frozenset({"alert", "metric"})
 #: A deviation of log lines that needs no second look.
 FULL_DEVIATION = 4.0
 #: Weights below these are what nothing at all looks like; only what is beyond counts.
@@ -35,6 +38,12 @@ LOG_NOISE = 1.5
 LOG_NORM = 4.0
 NORM = 2.0
 MIN_RARITY = 0.05
+#: How much of the rarity of a name is that at the moment when a thing showed it.
+LEAD = 0.5
+#: Onsets this near to each other are one moment: clocks differ.
+SAME_MOMENT_S = 5.0
+#: What a network carried, apart from what it lost: bytes and packets rise and fall with the load.
+VOLUME = "volume"
 #: An alarm or a state below this strength (a cordoned host, a value that merely changed) does not vouch for its channel.
 WORTH_A_CHANNEL = 1.5
 
@@ -51,10 +60,9 @@ def column_name(evidence: Evidence) -> str:
     """``cpu+``, ``memory-``, ``log`` ...; direction is what is bad about it where the family knows, else which way it went."""
     if evidence.channel in TWO_SIDED or evidence.channel in SYMPTOM_CHANNELS:
         adverse = int(evidence.attributes.get("adverse", "0"))
-        rises = (
-            adverse > 0 if adverse and evidence.channel not in SYMPTOM_CHANNELS else evidence.direction >= 0
-        )
-        return f"{evidence.channel.value}{'+' if rises else '-'}"
+        rises = adverse > 0 if adverse else evidence.direction >= 0
+        carried = evidence.channel is Channel.NETWORK and not adverse
+        return f"{VOLUME if carried else evidence.channel.value}{'+' if rises else '-'}"
     return evidence.channel.value
 
 
@@ -71,7 +79,7 @@ def weight_of(evidence: Evidence) -> float:
 
 def build_columns(items: Iterable[Evidence], things: Things) -> dict[str, Column]:
     """Columns by name over evidence on things themselves (not on relations)."""
-    names: dict[tuple[str, str, int], dict[int, float]] = defaultdict(dict)
+    names: dict[tuple[str, str, int], dict[int, tuple[float, float]]] = defaultdict(dict)
     strongest: dict[str, float] = defaultdict(float)
     active: set[int] = set()
     for item in items:
@@ -84,15 +92,15 @@ def build_columns(items: Iterable[Evidence], things: Things) -> dict[str, Column
         column = column_name(item)
         weight = weight_of(item)
         held = names[(column, item.name, item.direction)]
-        held[thing] = max(held.get(thing, 0.0), weight)
+        before, onset = held.get(thing, (0.0, math.inf))
+        held[thing] = (max(before, weight), min(onset, item.at_s if item.kind in _TIMED else 0.0))
         measured = item.kind in ("metric", "log") or weight < WORTH_A_CHANNEL
         strongest[column] = max(strongest[column], weight if measured else FULL_STRENGTH)
     powers: dict[str, FloatArray] = defaultdict(lambda: np.zeros(len(things)))
     for (column, _, _), held in sorted(names.items()):
-        rarity = _rarity(held, len(active))
-        norm = _norm(column)
-        for thing, weight in held.items():
-            powers[column][thing] += (weight * rarity) ** norm
+        holders = np.fromiter(held, dtype=np.int64)
+        weight, onset = np.array(list(held.values())).T
+        powers[column][holders] += (weight * _rarity(weight, onset, len(active))) ** _norm(column)
     return {
         column: Column(powers[column] ** (1.0 / _norm(column)), min(1.0, strongest[column] / FULL_STRENGTH))
         for column in sorted(powers)
@@ -103,11 +111,17 @@ def _norm(column: str) -> float:
     return LOG_NORM if column == Channel.LOG.value else NORM
 
 
-def _rarity(held: Mapping[int, float], active: int) -> float:
-    largest = max(held.values())
+def _rarity(weight: FloatArray, onset: FloatArray, active: int) -> FloatArray:
+    """Of one name for each of its holders: float64 [holders], half rarity among all, half among the earlier ones."""
+    largest = float(weight.max())
     if largest <= 0:
-        return 0.0
-    return max(MIN_RARITY, math.log((active + 1) / (sum(held.values()) / largest)))
+        return np.zeros(len(weight))
+    order = np.argsort(onset, kind="stable")
+    so_far = np.concatenate(([0.0], np.cumsum(weight[order] / largest)))
+    earlier = np.searchsorted(onset[order], onset + SAME_MOMENT_S, side="right")
+    lead = np.log((active + 1) / np.maximum(1.0, so_far[earlier]))
+    among = math.log((active + 1) / so_far[-1])
+    return np.asarray((1.0 - LEAD) * max(MIN_RARITY, among) + LEAD * np.maximum(MIN_RARITY, lead))
 
 
 def concentrated(value: FloatArray, of: float | None = None) -> FloatArray:

@@ -18,7 +18,8 @@ from aiops.domain.evidence import EvidenceSet
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.reasoning.complaints import Complaints
-from aiops.reasoning.ranking import Explained, Ranked
+from aiops.reasoning.consequences import Explained
+from aiops.reasoning.ranking import Ranked
 from aiops.reasoning.spread import FailureGraph, Sighting
 
 

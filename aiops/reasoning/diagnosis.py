@@ -13,6 +13,7 @@ from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Entity, Subgraph
 from aiops.domain.occurrences import Change, Incident
 from aiops.reasoning.complaints import Complaints, collect_complaints, maintained
+from aiops.reasoning.consequences import Explained, explain_by
 from aiops.reasoning.counterfactual import (
     Account,
     Accounts,
@@ -21,7 +22,7 @@ from aiops.reasoning.counterfactual import (
     settle_accounts,
 )
 from aiops.reasoning.paths import PathBounds, find_paths, reach
-from aiops.reasoning.ranking import Explained, Ranked, RankingWeights, Veto, explain_by, rank
+from aiops.reasoning.ranking import Ranked, RankingWeights, Veto, rank
 from aiops.reasoning.spread import FailureGraph, Sighting, SpreadWeights, build_failure_graph, sight
 from aiops.reasoning.verdict import (
     VerdictWeights,
@@ -114,7 +115,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     sighting = sight(evidence, telemetry_of(matter.seen))
     graph = build_failure_graph(matter.subgraph, sighting, weights.spread)
     reached = reach(graph, complaints.entities()[: weights.paths.symptoms], weights.paths)
-    explained = explain_by(graph, sighting, complaints, reached, weights.ranking)
+    explained = explain_by(graph, sighting, complaints, reached, weights.ranking.bounds)
     ranking = rank(
         matter.table,
         matter.rules,
@@ -243,7 +244,7 @@ def _accounts(
 ) -> Accounts:
     suspects = [member for cause in listed for member in cause.members]
     forward = [
-        reached_from(graph, (suspect,), weights.paths.hops, weights.ranking.explains_from)
+        reached_from(graph, (suspect,), weights.paths.hops, weights.ranking.bounds.explains_from)
         for suspect in suspects
     ]
     return settle_accounts(graph, sighting, complaints, explained, forward, suspects)

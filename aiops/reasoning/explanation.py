@@ -306,7 +306,7 @@ def measure_impact(matter: Matter, diagnosis: Diagnosis, weights: ReasoningWeigh
     if not diagnosis.findings:
         return Impact(0, (), 0)
     graph, members = diagnosis.graph, diagnosis.findings[0].ranked.members
-    reached = reached_from(graph, members, weights.paths.hops, weights.ranking.explains_from)
+    reached = reached_from(graph, members, weights.paths.hops, weights.ranking.bounds.explains_from)
     hit = {graph.entities[column] for column in np.flatnonzero(reached)}
     known = matter.subgraph.by_id()
     services = sorted(known[entity].name for entity in hit if known[entity].kind.lower() in _SERVICE_KINDS)

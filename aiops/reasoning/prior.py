@@ -29,6 +29,7 @@ from aiops.reasoning.blame import (
     passed_on,
     place_blame,
 )
+from aiops.reasoning.call_sides import refused, slow_both_ways, stands_out
 from aiops.reasoning.candidate_features import (
     EDGE_FEATURE_NAMES,
     FEATURE_NAMES,
@@ -38,22 +39,36 @@ from aiops.reasoning.candidate_features import (
 )
 from aiops.reasoning.candidate_texts import candidate_texts
 from aiops.reasoning.candidate_tokens import candidate_tokens, sibling_rows
-from aiops.reasoning.channels import FULL_STRENGTH, TWO_SIDED, Column, build_columns, concentrated, contrast
+from aiops.reasoning.channels import (
+    FULL_STRENGTH,
+    TWO_SIDED,
+    VOLUME,
+    Column,
+    build_columns,
+    concentrated,
+    contrast,
+)
 from aiops.reasoning.hosting import not_carried, of_hosts, of_tenants
+from aiops.reasoning.load import beyond_load, rising, taken_over
 from aiops.reasoning.obstacles import obstacles
 from aiops.reasoning.shared_cause import downness, explained_by_others, failing, shared_causes
 from aiops.reasoning.things import Things, find_things
 
 #: What a host shows because its tenants do it.
-_CARRIED = frozenset(channel.value for channel in TWO_SIDED)
+_CARRIED = frozenset(channel.value for channel in TWO_SIDED) | {VOLUME}
 #: What a host's own log and sockets say is often about what runs on it.
-_SPOKEN_FOR = frozenset({Channel.LOG.value, Channel.NETWORK.value})
+_SPOKEN_FOR = frozenset({Channel.LOG.value, Channel.NETWORK.value, VOLUME})
 _SYMPTOMS = tuple(sorted(channel.value for channel in SYMPTOM_CHANNELS))
+#: Quicker answers and more work are nobody's failure.
+_NO_FAILURE = frozenset({"latency-", "traffic+"})
+#: Resources that rise with the work that a thing gets.
+_WITH_LOAD = frozenset({"cpu+", "memory+", "disk+", "network+", "network-", "volume+", "volume-"})
 
 
 @dataclass(frozen=True, slots=True)
 class PriorWeights:
     """Weights of the sum. ``fall``: of a resource that went down; ``residual``: of symptoms nobody below explains;
+    ``both_ways``: of latency on both sides of a thing; ``taken_over``: of work that its siblings do now;
     ``tenant``: how much of a host's log and sockets is put down to a tenant that has failed itself; ``sick_host``: how
     much of what a thing suffers is put down to a host with evidence of its own; ``explained``: how much a failure that
     follows from another loses."""
@@ -61,16 +76,21 @@ class PriorWeights:
     fall: float = 0.5
     contrast: float = 1.0
     blame: float = 0.8
-    overhead: float = 1.0
+    overhead: float = 0.7
     flow: float = 1.0
     residual: float = 0.5
+    both_ways: float = 0.5
+    taken_over: float = 1.0
     change: float = 1.0
     shared: float = 1.1
     explained: float = 0.9
-    sick_host: float = 0.7
+    sick_host: float = 0.6
     tenant: float = 0.6
     channels: Mapping[str, float] = field(
-        default_factory=lambda: {"availability": 0.8, "disk+": 0.5, "disk-": 0.5}
+        default_factory=lambda: {
+            **{"availability": 0.8, "disk+": 0.5, "disk-": 0.5},
+            **{"volume+": 0.25, "cpu-": 0.5, "memory-": 0.5},
+        }
     )
 
 
@@ -125,6 +145,7 @@ class UnlearnedPrior:
     def _clues(self, incident: Incident, items: Sequence[Evidence], things: Things) -> Clues:
         into, out, overhead = place_blame(items, things)
         down = downness(items, things)
+        columns = build_columns(items, things)
         spoken = np.zeros(len(things))
         changes = np.zeros(len(things))
         for item in items:
@@ -134,7 +155,7 @@ class UnlearnedPrior:
             else:
                 spoken[thing] = 1.0
         return Clues(
-            columns=build_columns(items, things),
+            columns=columns,
             blame_in=into,
             blame_out=out,
             overhead=overhead,
@@ -145,6 +166,10 @@ class UnlearnedPrior:
             explained=explained_by_others(np.maximum(down, failing(items, things)), things),
             shared=shared_causes(down, spoken, things),
             changes=changes * _near(spoken, things),
+            both_ways=slow_both_ways(items, things),
+            refused=refused(items, things),
+            taken_over=taken_over(items, things),
+            rising=rising(columns, things),
         )
 
     def _total(self, items: Sequence[Evidence], clues: Clues, things: Things) -> FloatArray:
@@ -157,7 +182,7 @@ class UnlearnedPrior:
         for name, column in clues.columns.items():
             channel = name.rstrip("+-")
             if channel in _SYMPTOMS:
-                if not name.startswith("latency-"):
+                if name not in _NO_FAILURE:
                     value = beyond_callees(column.value, things, clues.passed_on)
                     left = Column(value, column.confidence)
                     suffered += weights.residual * self._stands_out(left, things, float(column.value.max()))
@@ -168,6 +193,8 @@ class UnlearnedPrior:
                 value = value * (1.0 - weights.explained * clues.explained)
             if channel in _SPOKEN_FOR:
                 value = value * (1.0 - weights.tenant * spoken_for)
+            if name in _WITH_LOAD:
+                value = beyond_load(value, clues.rising)
             own = Column(value, column.confidence)
             total += weight * self._stands_out(own, things)
         alerts = any(item.kind == "alert" and item.peer is not None for item in items)
@@ -175,6 +202,8 @@ class UnlearnedPrior:
         suffered += weights.blame * confidence * concentrated(net_blame(clues.blame_in, clues.blame_out))
         suffered *= 1.0 - weights.explained * clues.explained
         total += suffered * (1.0 - weights.sick_host * np.minimum(1.0, of_hosts(total, things)))
+        total += weights.taken_over * clues.taken_over
+        total += weights.both_ways * stands_out(clues.both_ways, things)
         total += weights.overhead * clues.overhead.confidence * concentrated(clues.overhead.value)
         total += weights.flow * clues.flow_confidence * concentrated(clues.flow, 1.0)
         total += weights.change * clues.changes * (1.0 - 0.5 * clues.explained)
@@ -183,8 +212,8 @@ class UnlearnedPrior:
     def _behind(self, total: FloatArray, subgraph: Subgraph, things: Things) -> FloatArray:
         """What refused something by name is at least as suspect as what it refused."""
         lifted = total.copy()
-        for obstacle, refused in obstacles(subgraph):
-            by, whom = things.thing(obstacle), things.thing(refused)
+        for obstacle, stopped in obstacles(subgraph):
+            by, whom = things.thing(obstacle), things.thing(stopped)
             if by is not None and whom is not None and by != whom:
                 lifted[by] = max(lifted[by], self.weights.shared * total[whom])
         return lifted

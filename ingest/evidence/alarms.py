@@ -68,7 +68,7 @@ def _evidence(alarm: Alarm, windows: Windows) -> Evidence:
         value=alarm.value,
         severity=alarm.severity,
         chronic=began < windows.base_end_s - 900.0,
-        attributes={"adverse": str(direction * bad)},
+        attributes={"adverse": str(direction * bad), "quantity": without_direction(alarm.name)},
     )
 
 

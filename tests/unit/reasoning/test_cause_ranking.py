@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -12,8 +12,9 @@ from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, Rule
 from aiops.domain.evidence import EvidenceSet
 from aiops.domain.graph import Relation
 from aiops.reasoning.complaints import Complaint, Complaints
+from aiops.reasoning.consequences import explain_by
 from aiops.reasoning.paths import reach
-from aiops.reasoning.ranking import Ranking, RankingWeights, Veto, explain_by, rank, rule_support
+from aiops.reasoning.ranking import Ranking, RankingWeights, Veto, rank, rule_support
 from aiops.reasoning.spread import build_failure_graph, sight
 from tests.unit.reasoning.test_failure_arrows import seen, subgraph
 
@@ -63,7 +64,9 @@ class Setting:
             ),
             (),
         )
-        explained = explain_by(graph, sighting, complaints, reach(graph, complaints.entities()), self.weights)
+        explained = explain_by(
+            graph, sighting, complaints, reach(graph, complaints.entities()), self.weights.bounds
+        )
         correction = None
         if self.opinion is not None:
             delta = np.array([self.opinion.get(entity, 0.0) for entity in entities])
@@ -112,7 +115,7 @@ def test_the_total_is_the_sum_of_its_terms() -> None:
     for cause in ranking.causes:
         assert cause.total == pytest.approx(sum(v for k, v in cause.score.items() if k != "total"), abs=1e-5)
     b = next(cause for cause in ranking.causes if cause.entity == "service:b")
-    assert b.score["rule"] == pytest.approx(0.3 * 0.5)
+    assert b.score["rule"] == pytest.approx(RankingWeights().rule * 0.5)
     assert b.score["model"] == 0.25
 
 
@@ -193,6 +196,26 @@ def test_a_silent_shared_cause_needs_enough_and_close_in_time() -> None:
     assert scattered.causes[-1].entity == "powerunit:p"
     few = Setting(prior, relations, dict.fromkeys(names[:2], 0.0), names[:2]).rank()
     assert not any(cause.inferred for cause in few.causes)
+
+
+def test_a_sure_cause_stands_above_the_louder_things_it_explains() -> None:
+    relations = [Relation(f"host:h{i}", "DEPENDS_ON", "device:d") for i in range(3)]
+    hosts = [f"host:h{i}" for i in range(3)]
+    setting = Setting(
+        {"device:d": 0.1, **dict.fromkeys(hosts, 1.0)},
+        relations,
+        {"device:d": 4.0, **dict.fromkeys(hosts, 0.0)},
+        hosts,
+    )
+    assert order(setting.rank())[0] == "host:h0"
+    failed = replace(firing("device:d", "support", 0.8), category="failure")
+    setting.firings = [failed]
+    first = setting.rank().causes[0]
+    assert first.entity == "device:d"
+    assert not first.inferred
+    assert first.score["over"] > 0.0
+    setting.failing = {"device:d": 60.0, **dict.fromkeys(hosts, 0.0)}
+    assert order(setting.rank())[0] == "host:h0"  # it showed too late to be sure
 
 
 def test_a_complaint_long_before_the_cause_showed_is_not_explained() -> None:
