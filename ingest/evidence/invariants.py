@@ -6,7 +6,7 @@ minute. A request that fails half way leaves A without B. Each count alone moves
 for; their ratio hardly does, so a break stands out of almost no noise.
 
     r        = weighted median over baseline minutes of count(B) / count(A), weights count(A)
-    noise    = (1 + sum of squared deviations) / (1 + minutes), without the worst fifth of the minutes
+    noise    = (1 + sum of squared deviations) / (1 + minutes), without the worst three tenths of the minutes
     z        = deviation(count(B), r x count(A)) / sqrt(noise), mean over onsets in the evaluation window
     deviation = signed root of the Poisson deviance
 
@@ -40,7 +40,7 @@ MIN_LINES = 8
 MAX_OWN = 60
 MAX_OTHERS = 120
 #: Share of the baseline's minutes that may break it: what failed before must not hide what fails now.
-TRIMMED = 0.2
+TRIMMED = 0.3
 #: A ratio with more noise than independent lines have says nothing; one with twice the noise of the best still does.
 MAX_NOISE = 1.0
 AS_GOOD = 2.0
@@ -173,9 +173,7 @@ def _of_entity(
     z = _deviations(after[: len(rows)], after, fit)
     noise = np.where(fit.precedes, fit.noise, np.inf)
     best = noise.min(axis=1)
-    as_good = (noise <= np.minimum(AS_GOOD * best, MAX_NOISE * AS_GOOD)[:, None]) & (best <= MAX_NOISE)[
-        :, None
-    ]
+    as_good = (noise <= AS_GOOD * best[:, None]) & (best <= MAX_NOISE)[:, None]
     left = np.where(as_good, z, -np.inf)  # of a fall, which is negative, the least remains
     before = left.argmax(axis=1)
     z_row = left[np.arange(len(rows)), before]

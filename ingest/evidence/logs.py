@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,8 @@ from ingest.evidence.strength import strength_of
 
 MAX_PER_ENTITY = 12
 MIN_DEVIATION = 1.0
+#: Seconds of the evaluation window that count: what begins later cannot be what the incident was raised for.
+LATEST_S = 300.0
 _MASKS: tuple[tuple[str, str], ...] = (
     (r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F-]{13,}", "<id>"),
     (r"\b0x[0-9a-fA-F]+\b", "<hex>"),
@@ -78,6 +81,7 @@ def find_log_evidence(
     if not logs.num_rows:
         return []
     lines = encode_lines(logs, templates)
+    windows = replace(windows, eval_end_s=min(windows.eval_end_s, windows.eval_start_s + LATEST_S))
     found = [*_unusual_counts(lines, windows), *_broken(lines, windows, subgraph)]
     found.sort(key=lambda item: (item[1].entity, -item[0], item[1].id))
     kept: list[Evidence] = []
