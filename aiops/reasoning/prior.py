@@ -68,7 +68,7 @@ class PriorWeights:
     sick_host: float = 0.7
     tenant: float = 0.6
     channels: Mapping[str, float] = field(
-        default_factory=lambda: {"availability": 0.8, "disk+": 0.5, "disk-": 0.5}
+        default_factory=lambda: {"availability": 0.8, "break": 1.5, "disk+": 0.5, "disk-": 0.5}
     )
 
 
