@@ -27,7 +27,7 @@ from ingest.evidence.strength import strength_of
 
 MAX_PER_ENTITY = 12
 MIN_DEVIATION = 1.0
-#: Seconds of the evaluation window that count: what begins later cannot be what the incident was raised for.
+#: Seconds of the evaluation window in which lines may go missing: what begins later is not what the incident is about.
 LATEST_S = 300.0
 _MASKS: tuple[tuple[str, str], ...] = (
     (r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F-]{13,}", "<id>"),
@@ -81,8 +81,8 @@ def find_log_evidence(
     if not logs.num_rows:
         return []
     lines = encode_lines(logs, templates)
-    windows = replace(windows, eval_end_s=min(windows.eval_end_s, windows.eval_start_s + LATEST_S))
-    found = [*_unusual_counts(lines, windows), *_broken(lines, windows, subgraph)]
+    early = replace(windows, eval_end_s=min(windows.eval_end_s, windows.eval_start_s + LATEST_S))
+    found = [*_unusual_counts(lines, windows), *_broken(lines, early, subgraph)]
     found.sort(key=lambda item: (item[1].entity, -item[0], item[1].id))
     kept: list[Evidence] = []
     taken: dict[str, int] = {}
