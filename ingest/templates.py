@@ -34,6 +34,12 @@ _VARIES: tuple[tuple[str, str, str, int], ...] = (
     ("number", r"(?<![A-Za-z0-9_])[+-]?\d+(?:[.,:]\d+)*%?(?![A-Za-z0-9_]|[.,:]\d)|\d+(?:\.\d+)*", "", 0),
 )
 _MNEMONIC = re.compile(r"%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+")
+#: Where in its program a line was written, as loggers print it: ``a.b.Class#12``, ``Class:12``, ``file.go:12``.
+_LOCATION = re.compile(
+    r"^[\w.$\[\]/-]*[A-Z][\w$\]]*[#:@]\d+\b|"
+    r"[\w/.-]*\w\.(?:go|py|java|kt|scala|c|cc|cpp|h|rs|js|mjs|ts|rb|php|cs|swift|lua|pl|ex|erl):\d+\b"
+)
+_LOCATION_WITHIN = 200
 _MAX_CHARS = 4096
 
 
@@ -61,6 +67,16 @@ def mask(text: str) -> str:
     else:
         masked = _masked(text[: mnemonic.start()]) + mnemonic[0] + _masked(text[mnemonic.end() :])
     return " ".join(masked.split())
+
+
+def statement_of(text: str) -> str | None:
+    """What tells which statement of a program wrote ``text``, whatever it filled in: a mnemonic, or the place in the code
+    at the beginning of the line; None where the line does not say."""
+    mnemonic = _MNEMONIC.search(text, 0, _MAX_CHARS) if "%" in text else None
+    if mnemonic is not None:
+        return mnemonic[0]
+    location = _LOCATION.search(text, 0, _LOCATION_WITHIN)
+    return None if location is None else location[0]
 
 
 @dataclass(slots=True)

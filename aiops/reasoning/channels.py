@@ -36,6 +36,10 @@ FULL_DEVIATION = 4.0
 NOISE = 1.0
 LOG_NOISE = 1.5
 LOG_NORM = 4.0
+#: Lines that no longer follow what they always followed are a column of their own: they have a cause here, where lines that
+#: merely come more often may be what others caused.
+BREAK = "break"
+FULL_BREAK = 8.0
 NORM = 2.0
 MIN_RARITY = 0.05
 #: How much of the rarity of a name is that at the moment when a thing showed it.
@@ -58,6 +62,8 @@ class Column:
 
 def column_name(evidence: Evidence) -> str:
     """``cpu+``, ``memory-``, ``log`` ...; direction is what is bad about it where the family knows, else which way it went."""
+    if BREAK in evidence.attributes:
+        return BREAK
     if evidence.channel in TWO_SIDED or evidence.channel in SYMPTOM_CHANNELS:
         adverse = int(evidence.attributes.get("adverse", "0"))
         rises = adverse > 0 if adverse else evidence.direction >= 0
@@ -73,7 +79,8 @@ def weight_of(evidence: Evidence) -> float:
         weight = max(0.0, weight - NOISE)
     elif evidence.channel is Channel.LOG and "z" in evidence.attributes:
         deviation = max(0.0, abs(float(evidence.attributes["z"])) - LOG_NOISE)
-        weight = min(FULL_STRENGTH, FULL_STRENGTH / FULL_DEVIATION * deviation)
+        full = FULL_BREAK if BREAK in evidence.attributes else FULL_DEVIATION
+        weight = min(FULL_STRENGTH, FULL_STRENGTH / full * deviation)
     return weight * (CHRONIC_WEIGHT if evidence.chronic else 1.0)
 
 
@@ -108,7 +115,7 @@ def build_columns(items: Iterable[Evidence], things: Things) -> dict[str, Column
 
 
 def _norm(column: str) -> float:
-    return LOG_NORM if column == Channel.LOG.value else NORM
+    return LOG_NORM if column in (Channel.LOG.value, BREAK) else NORM
 
 
 def _rarity(weight: FloatArray, onset: FloatArray, active: int) -> FloatArray:

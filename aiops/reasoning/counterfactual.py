@@ -144,7 +144,7 @@ def neutralise(
 
 
 #: Least share of the first total at which a cause that explains something may pass one that explains nothing.
-COMPARABLE = 0.5
+COMPARABLE = 0.7
 
 
 def first_by_difference(causes: Sequence[Ranked], accounts: Sequence[Account]) -> tuple[int, ...]:

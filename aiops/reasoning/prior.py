@@ -88,7 +88,7 @@ class PriorWeights:
     tenant: float = 0.6
     channels: Mapping[str, float] = field(
         default_factory=lambda: {
-            **{"availability": 0.8, "disk+": 0.5, "disk-": 0.5},
+            **{"availability": 0.8, "break": 1.5, "disk+": 0.5, "disk-": 0.5},
             **{"volume+": 0.25, "cpu-": 0.5, "memory-": 0.5},
         }
     )

@@ -11,7 +11,8 @@ from aiops.domain.occurrences import Incident
 from ingest.evidence.alarms import find_alarm_evidence
 from ingest.evidence.changes import find_change_evidence
 from ingest.evidence.detectors import Windows, find_shifts
-from ingest.evidence.logs import TemplateFunction, find_log_evidence, mask_digits
+from ingest.evidence.log_columns import TemplateFunction
+from ingest.evidence.logs import find_log_evidence, mask_digits
 from ingest.evidence.metrics import find_metric_evidence
 from ingest.evidence.series import build_tracks
 from ingest.evidence.silence import find_silences
@@ -39,7 +40,7 @@ class RobustExtractor:
         items: list[Evidence] = [
             *find_metric_evidence(tracks, shifts),
             *find_silences(seen.window.series, windows),
-            *find_log_evidence(seen.window.logs, windows, templates=self.templates),
+            *find_log_evidence(seen.window.logs, windows, subgraph, templates=self.templates),
             *find_alarm_evidence(seen.alarms, windows),
             *find_state_evidence(seen.window.states, windows),
             *find_change_evidence(seen.changes, windows),
