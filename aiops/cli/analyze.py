@@ -34,11 +34,12 @@ def analyze(
     model: Annotated[bool, typer.Option(help="Let the network correct the prior.")] = True,
 ) -> None:
     """Rank the root causes of recorded incidents. Exit code 4: inconclusive; 3: no such case."""
-    from aiops.wiring import CaseAnalyzer, load
+    from aiops.wiring import CaseAnalyzer, keep_loaded, load
 
     if (case is None) == (cases is None):
         raise typer.BadParameter("give --case DIR or --cases DIR")
     analyzer = CaseAnalyzer(load(model_enabled=model))
+    keep_loaded()
     if cases is not None:
         if output not in ("jsonl", "table"):
             raise typer.BadParameter("--cases writes jsonl", param_hint="--output")
