@@ -116,15 +116,13 @@ class _Workshop:
         if family is None or family.channel is Channel.OTHER:
             return None
         counter = self.samples.is_counter(members[0], family)
-        at, value = _add_up([self._samples(place, counter) for place in members])
+        samples = self.samples.rates if counter else self.samples.levels
+        at, value = _add_up([samples(place) for place in members])
         if not len(at):
             return None
         if family.channel is Channel.ERRORS and family.bad < 0:
             value, family, name = *_failed_share(value, family), f"failed share by {name}"
         return Track(entity, peer or None, name, first.metric, family, at, value, counter)
-
-    def _samples(self, place: int, counter: bool) -> Samples:
-        return self.samples.rates(place) if counter else self.samples.levels(place)
 
     def _mean_track(self, key: _Key) -> Track | None:
         """``X_sum`` over ``X_count``: the mean of X over each interval in which something was counted."""
