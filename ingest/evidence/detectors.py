@@ -18,7 +18,7 @@ import numpy as np
 from aiops.domain.batches import FloatArray, IntArray
 from aiops.domain.evidence import Channel
 from ingest.evidence.series import Track
-from ingest.evidence.stacks import grouped_medians, quantiles, rows_of, stack_up
+from ingest.evidence.stacks import grouped_medians, portions, quantiles, rows_of, stack_up
 
 MAX_BASELINE = 600
 MIN_BASELINE = 4
@@ -33,15 +33,15 @@ _RESOURCES = frozenset({Channel.CPU, Channel.MEMORY, Channel.DISK, Channel.SATUR
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """What track ``index`` did. ``z`` signed, in robust standard deviations; ``tail`` in (0, 1]; ``first_s`` when it
-    first went half of the way; ``chronic`` in [0, 1]: how much of z the baseline reached before."""
+    """What track ``index`` did. ``z`` signed, in robust standard deviations; ``tail`` in (0, 1]; ``first``: the sample of the
+    track at which it first went half of the way; ``chronic`` in [0, 1]: how much of z the baseline reached before."""
 
     index: int
     z: float
     tail: float
     value: float
     baseline: float
-    first_s: float
+    first: int
     chronic: float
     mean: float
 
@@ -55,7 +55,7 @@ class Shifts:
     tail: FloatArray
     value: FloatArray
     baseline: FloatArray
-    first_s: FloatArray
+    first: IntArray
     chronic: FloatArray
     mean: FloatArray
 
@@ -69,7 +69,7 @@ class Shifts:
             float(self.tail[row]),
             float(self.value[row]),
             float(self.baseline[row]),
-            float(self.first_s[row]),
+            int(self.first[row]),
             float(self.chronic[row]),
             float(self.mean[row]),
         )
@@ -88,8 +88,8 @@ class Windows:
 class _Measured:
     """r tracks with equally many samples in both windows. ``members``: their indexes, int64 [r]. ``center``, ``spread``:
     median and IQR / 1.349 of the baseline, ``mean``: of the evaluation, [r]. ``top``, ``bottom``: what the evaluation lastingly
-    reached, [r]; ``block_top``, ``block_bottom``: the same of b blocks of the baseline, [r, b]. ``at_s``, ``value``: the
-    evaluation, [r, n]."""
+    reached, [r]; ``block_top``, ``block_bottom``: the same of b blocks of the baseline, [r, b]. ``value``: the evaluation,
+    [r, n], which begins at sample ``begin``, int64 [r]."""
 
     members: IntArray
     center: FloatArray
@@ -99,8 +99,8 @@ class _Measured:
     bottom: FloatArray
     block_top: FloatArray
     block_bottom: FloatArray
-    at_s: FloatArray
     value: FloatArray
+    begin: IntArray
 
 
 def find_shifts(tracks: Sequence[Track], windows: Windows) -> Shifts:
@@ -108,14 +108,18 @@ def find_shifts(tracks: Sequence[Track], windows: Windows) -> Shifts:
     cuts, largest = _survey(tracks, windows)
     measured = [_measure(tracks, members, cuts) for members in _alike(cuts)]
     scale = _floored(tracks, measured, largest)
-    parts = [_shifts(one, scale[one.members]) for one in measured]
+    return _joined([_shifts(one, scale[one.members]) for one in measured])
+
+
+def _joined(parts: Sequence[Shifts]) -> Shifts:
+    """All shifts of ``parts``, ascending by index."""
+    none, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
     if not parts:
-        nothing = np.zeros(0)
-        return Shifts(np.zeros(0, dtype=np.int64), *([nothing] * 7))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    index = np.concatenate([one.members for one in measured])
-    order = np.argsort(index)
-    return Shifts(index[order], *(column[order] for column in columns))
+        return Shifts(none, nothing, nothing, nothing, nothing, none, nothing, nothing)
+    order = np.argsort(np.concatenate([part.index for part in parts]))
+    return Shifts(
+        *(np.concatenate([getattr(part, name) for part in parts])[order] for name in Shifts.__slots__)
+    )
 
 
 def _survey(tracks: Sequence[Track], windows: Windows) -> tuple[IntArray, FloatArray]:
@@ -136,18 +140,19 @@ def _survey(tracks: Sequence[Track], windows: Windows) -> tuple[IntArray, FloatA
 
 
 def _alike(cuts: IntArray) -> list[list[int]]:
-    """Indexes of the tracks that can be judged, those with equally many samples in both windows together."""
+    """Indexes of the tracks that can be judged; those that stand together have equally many samples in both windows."""
     shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, (base_from, base_to, eval_from, eval_to) in enumerate(cuts.tolist()):
         if base_to - base_from >= MIN_BASELINE and eval_to > eval_from:
             shapes[(base_to - base_from, eval_to - eval_from)].append(index)
-    return [shapes[shape] for shape in sorted(shapes)]
+    return [list(part) for shape in sorted(shapes) for part in portions(shapes[shape], sum(shape))]
 
 
 def _measure(tracks: Sequence[Track], members: Sequence[int], cuts: IntArray) -> _Measured:
-    places = [(tracks[index], cut) for index, cut in zip(members, cuts[members].tolist(), strict=True)]
-    base = rows_of([track.value[cut[0] : cut[1]] for track, cut in places])
-    seen = rows_of([track.value[cut[2] : cut[3]] for track, cut in places])
+    values = [tracks[index].value for index in members]
+    base_from, base_to, eval_from, eval_to = cuts[members].T.tolist()
+    base = rows_of([v[a:b] for v, a, b in zip(values, base_from, base_to, strict=True)])
+    seen = rows_of([v[a:b] for v, a, b in zip(values, eval_from, eval_to, strict=True)])
     low, middle, high = quantiles(base, (0.25, 0.5, 0.75))
     n_base, n_eval = base.shape[1], seen.shape[1]
     return _Measured(
@@ -157,8 +162,8 @@ def _measure(tracks: Sequence[Track], members: Sequence[int], cuts: IntArray) ->
         seen.mean(axis=1),
         *_reached(seen),
         *_reached(_blocks(base, min(n_eval, max(1, n_base // 4)))),
-        rows_of([track.at_s[cut[2] : cut[3]] for track, cut in places]),
         seen,
+        cuts[members, 2],
     )
 
 
@@ -210,23 +215,21 @@ def _shares_of_largest(tracks: Sequence[Track], members: IntArray, code: IntArra
     )
 
 
-def _shifts(one: _Measured, scale: FloatArray) -> tuple[FloatArray, ...]:
-    """The columns of :class:`Shifts` but the index for the tracks of ``one``; ``scale``: float64 [r]."""
+def _shifts(one: _Measured, scale: FloatArray) -> Shifts:
+    """The shifts of the tracks of ``one``; ``scale``: float64 [r]."""
     center = one.center
     up, down = (one.top - center) / scale, (one.bottom - center) / scale
     upper = np.abs(up) >= np.abs(down)
     z, reached = np.where(upper, up, down), np.where(upper, one.top, one.bottom)
     rises = z >= 0
     blocks = np.where(upper[:, np.newaxis], one.block_top, one.block_bottom)
-    side = np.where(
-        rises, 1.0, -1.0
-    )  # what follows is written for a rise; a fall is a rise of what is negated
+    side = np.where(rises, 1.0, -1.0)  # below all is written for a rise; a fall is one of what is negated
     height = side[:, np.newaxis] * blocks
     worse = (height >= (side * reached)[:, np.newaxis]).sum(axis=1)
     tail = (1 + worse) / (1 + blocks.shape[1])
     before = ((height - (side * center)[:, np.newaxis]) / scale[:, np.newaxis]).max(axis=1)
     half = side * (center + 0.5 * (reached - center))
     crossed = side[:, np.newaxis] * one.value >= half[:, np.newaxis]
-    first_s = one.at_s[np.arange(len(z)), crossed.argmax(axis=1)]  # of none that crossed, the first
+    first = one.begin + crossed.argmax(axis=1)  # of none that crossed, the first
     chronic = np.divide(before, np.abs(z), out=np.zeros(len(z)), where=z != 0)
-    return z, tail, reached, center, first_s, np.clip(chronic, 0.0, 1.0), one.mean
+    return Shifts(one.members, z, tail, reached, center, first, np.clip(chronic, 0.0, 1.0), one.mean)

@@ -98,7 +98,7 @@ def _evidence(track: Track, shift: Shift, requests: float | None) -> Evidence:
         kind="metric",
         channel=track.family.channel,
         name=track.name,
-        at_s=shift.first_s,
+        at_s=float(track.at_s[shift.first]),
         strength=strength_of(shift.z),
         direction=direction,
         text=f"{track.name} {_number(shift.value)} against {_number(shift.baseline)}",

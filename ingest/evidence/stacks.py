@@ -1,4 +1,8 @@
-"""Series of equal length as one matrix, so that numpy is called once a length and not once a series."""
+"""Series of equal length as matrices, so that numpy is called a few times a length and not once a series.
+
+A matrix holds at most :data:`MAX_SAMPLES`: what is made of it on the way then fits into a processor's cache, and memory does
+not grow with the number of series.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
+
+MAX_SAMPLES = 1 << 14
 
 
 class Sampled(Protocol):
@@ -33,18 +39,24 @@ class Stack:
 
 
 def stack_up(series: Sequence[Sampled]) -> Iterator[Stack]:
-    """One stack a length, shortest first; series without samples are left out."""
+    """Stacks by length, shortest first; series without samples are left out."""
     by_length: dict[int, list[int]] = defaultdict(list)
     for place, one in enumerate(series):
         by_length[len(one.value)].append(place)
     for length in sorted(by_length):
-        if length:
-            places = by_length[length]
+        for places in portions(by_length[length], length) if length else ():
             yield Stack(
                 np.array(places, dtype=np.int64),
                 rows_of([series[place].at_s for place in places]),
                 rows_of([series[place].value for place in places]),
             )
+
+
+def portions(places: Sequence[int], length: int) -> Iterator[Sequence[int]]:
+    """``places`` in order, so many at a time that ``length`` samples of each make no more than :data:`MAX_SAMPLES`."""
+    step = max(1, MAX_SAMPLES // length)
+    for start in range(0, len(places), step):
+        yield places[start : start + step]
 
 
 def rows_of(arrays: Sequence[FloatArray]) -> FloatArray:

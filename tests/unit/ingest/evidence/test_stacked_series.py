@@ -16,7 +16,7 @@ from ingest.evidence.families import Family, family_of
 from ingest.evidence.rates import SampleBook, growth_of, looks_like_counter
 from ingest.evidence.series import Track, build_tracks
 from ingest.evidence.silence import find_silences
-from ingest.evidence.stacks import grouped_medians, medians, quantiles, stack_up
+from ingest.evidence.stacks import MAX_SAMPLES, grouped_medians, medians, quantiles, stack_up
 
 WINDOWS = Windows(base_end_s=1200.0, eval_start_s=1200.0, eval_end_s=1800.0)
 METRICS = (
@@ -65,7 +65,6 @@ def plain_shift(index: int, track: Track, scale: float) -> Shift:
     """The shift of one track by its definition; ``scale`` has its floors already."""
     before, within = track.at_s < WINDOWS.base_end_s, track.at_s >= WINDOWS.eval_start_s
     base, seen = track.value[before][-600:], track.value[within & (track.at_s <= WINDOWS.eval_end_s)]
-    seen_at = track.at_s[within][: len(seen)]
     center = float(np.median(base))
 
     def reached(values: np.ndarray) -> tuple[float, float]:
@@ -84,16 +83,14 @@ def plain_shift(index: int, track: Track, scale: float) -> Shift:
     worse = sum(value >= level if z >= 0 else value <= level for value in past)
     most = max((value - center) / scale if z >= 0 else (center - value) / scale for value in past)
     half = center + 0.5 * (level - center)
-    crossed = [
-        at for at, value in zip(seen_at, seen, strict=True) if (value >= half if z >= 0 else value <= half)
-    ]
+    crossed = [place for place, value in enumerate(seen) if (value >= half if z >= 0 else value <= half)]
     return Shift(
         index,
         z,
         (1 + worse) / (1 + len(blocks)),
         level,
         center,
-        float(crossed[0] if crossed else seen_at[0]),
+        int(within.argmax()) + (crossed[0] if crossed else 0),
         min(1.0, max(0.0, most / abs(z))) if z else 0.0,
         float(seen.mean()),
     )
@@ -260,3 +257,15 @@ def test_one_small_reset_is_no_counter() -> None:
     family = Family(Channel.TRAFFIC, counter=True)
     assert looks_like_counter(rows, 0, family, "calls_count")
     assert not looks_like_counter(rows, 1, family, "calls_count")
+
+
+def test_no_stack_holds_more_than_its_bound_and_nothing_is_lost() -> None:
+    length = MAX_SAMPLES // 3
+    series = [
+        EntitySeries("host:a", None, f"m{n}", np.arange(float(length)), np.full(length, n)) for n in range(8)
+    ]
+    stacks = list(stack_up(series))
+    assert [stack.places.tolist() for stack in stacks] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    assert [stack.value[:, 0].tolist() for stack in stacks] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    longer = EntitySeries("host:a", None, "m", np.arange(2.0 * MAX_SAMPLES), np.ones(2 * MAX_SAMPLES))
+    assert [stack.value.shape for stack in stack_up([longer])] == [(1, 2 * MAX_SAMPLES)]
