@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -12,7 +12,7 @@ import numpy as np
 from aiops.domain.batches import EntitySeries, FloatArray
 from aiops.domain.evidence import Channel
 from ingest.evidence.families import Family
-from ingest.evidence.stacks import Stack, medians, stack_up
+from ingest.evidence.stacks import Stack, medians
 
 Samples = tuple[FloatArray, FloatArray]  # times and values, float64 [n] both
 
@@ -106,12 +106,13 @@ class _Sheet:
 
 
 class SampleBook:
-    """The samples of many series, as they are and as increase per second. ``start_s``: where the data begins."""
+    """The samples of many series, as they are and as increase per second. ``stacks``: of these very series; ``start_s``:
+    where the data begins."""
 
-    def __init__(self, series: Sequence[EntitySeries], *, start_s: float) -> None:
+    def __init__(self, series: Sequence[EntitySeries], stacks: Iterable[Stack], *, start_s: float) -> None:
         self._series = series
         self._place: dict[int, tuple[_Sheet, int]] = {}
-        for stack in stack_up(series):
+        for stack in stacks:
             sheet = _Sheet(stack, start_s)
             self._place.update((place, (sheet, row)) for row, place in enumerate(stack.places.tolist()))
 

@@ -17,7 +17,7 @@ from aiops.domain.batches import EntitySeries, FloatArray
 from aiops.domain.evidence import Channel
 from ingest.evidence.families import Family, family_of
 from ingest.evidence.rates import SampleBook, Samples
-from ingest.evidence.stacks import stack_up
+from ingest.evidence.stacks import Stack, stack_up
 
 #: Labels whose values tell parts or states of one thing apart.
 PART_LABELS = frozenset({"mode", "state", "mountpoint", "device", "quantile", "type", "resource", "phase"})
@@ -53,28 +53,30 @@ class Track:
 
 def build_tracks(series: Iterable[EntitySeries], *, start_s: float) -> list[Track]:
     """Tracks of all series that may be evidence, sorted by (entity, peer, name). ``start_s``: where the data begins."""
-    usable = _without_nonsense(list(series))
+    usable, stacks = _without_nonsense(list(series))
     grouped: dict[_Key, list[int]] = defaultdict(list)
     for place, one in enumerate(usable):
         if (len(one.value) and family_of(one.metric) is not None) or one.metric.endswith(("_sum", "_count")):
             name = _kept_name(one)
             if name is not None:
                 grouped[(one.entity, one.peer or "", name)].append(place)
-    workshop = _Workshop(usable, SampleBook(usable, start_s=start_s), grouped)
+    workshop = _Workshop(usable, SampleBook(usable, stacks, start_s=start_s), grouped)
     tracks = (workshop.track(key) for key in sorted(grouped))
     return [track for track in tracks if track is not None]
 
 
-def _without_nonsense(series: Sequence[EntitySeries]) -> list[EntitySeries]:
-    """The series without samples that are no numbers, or too large to reckon with."""
-    cleaned = list(series)
-    for stack in stack_up(series):
+def _without_nonsense(series: Sequence[EntitySeries]) -> tuple[Sequence[EntitySeries], list[Stack]]:
+    """The series without samples that are no numbers, or too large to reckon with; and stacked."""
+    cleaned: list[EntitySeries] = []
+    stacks = list(stack_up(series))
+    for stack in stacks:
         usable = np.abs(stack.value) < MAX_VALUE  # False for NaN and infinities
         for row in np.flatnonzero(~usable.all(axis=1)).tolist():
+            cleaned = cleaned or list(series)
             place, kept = int(stack.places[row]), usable[row]
             one = cleaned[place]
             cleaned[place] = replace(one, at_s=one.at_s[kept], value=one.value[kept])
-    return cleaned
+    return (cleaned, list(stack_up(cleaned))) if cleaned else (series, stacks)
 
 
 def _kept_name(series: EntitySeries) -> str | None:

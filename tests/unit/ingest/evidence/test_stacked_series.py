@@ -173,7 +173,7 @@ def test_rates_and_counters_are_those_of_a_loop_over_series(seed: int) -> None:
         for one in random_site(seed)
         if (usable := np.abs(one.value) < 1e100).any()
     ]
-    book = SampleBook(series, start_s=0.0)
+    book = SampleBook(series, stack_up(series), start_s=0.0)
     counters = 0
     for place, one in enumerate(series):
         family = family_of(one.metric)
@@ -190,7 +190,10 @@ def test_samples_that_are_no_numbers_are_left_out_of_tracks() -> None:
     at_s = np.arange(0.0, 100.0, 10.0)
     value = np.arange(10.0) + 0.5
     value[[2, 5, 7]] = [np.nan, -np.inf, 1e101]
-    (track,) = build_tracks([EntitySeries("host:a", None, "cpu_usage", at_s, value)], start_s=0.0)
+    good = EntitySeries("host:b", None, "cpu_usage", at_s, np.arange(10.0) + 0.5)
+    broken = EntitySeries("host:a", None, "cpu_usage", at_s, value)
+    track, other = build_tracks([broken, good], start_s=0.0)
+    assert other.value is good.value
     assert track.value.tolist() == [0.5, 1.5, 3.5, 4.5, 6.5, 8.5, 9.5]
     assert track.at_s.tolist() == [0.0, 10.0, 30.0, 40.0, 60.0, 80.0, 90.0]
 
