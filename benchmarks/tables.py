@@ -53,13 +53,23 @@ def recordings() -> str:
 
 
 def speed() -> str:
-    """Throughput and latency, beside a peer or a limit of the same run."""
-    rows = []
+    """Throughput and latency, beside a peer or a limit of the same run; the stages of one analysis in one row."""
+    rows: list[list[str]] = []
+    stages: dict[str, list[str]] = {}
     for name in ("throughput.json", "latency.json"):
         for row in _read(name)["results"]:
+            site, _, stage = row["name"].partition(": ")
+            if stage:
+                if site not in stages:
+                    stages[site] = []
+                    rows.append(stages[site])
+                stages[site].append(f"{stage} {_number(row['value'])}")
+                continue
             peer = f"{row['peer']} {_number(row['peer_value'])}" if row["peer"] else ""
             ratio = f"{row['ratio']:.2f}" if row["ratio"] is not None else ""
             rows.append([row["name"], f"{_number(row['value'])} {row['unit']}", peer, ratio])
+    for site, parts in stages.items():
+        stages[site][:] = [f"stages of {site}, CPU ms", ", ".join(parts), "", ""]
     return _table(["what", "median", "beside", "ratio"], rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from aiops.domain.evidence import Evidence
@@ -21,18 +22,22 @@ class Neighbourhood:
         self._kinds: dict[str, list[int]] = {}
         for number, entity in enumerate(subgraph.entities):
             self._kinds.setdefault(entity.kind, []).append(number)
-        self._links: dict[tuple[str, str], dict[int, set[int]]] = {}
+        self._links: dict[tuple[str, str], defaultdict[int, set[int]]] = {}
         for relation in subgraph.relations:
-            ends = [(self._index.get(a), self._index.get(b)) for a, b in causes_of(relation)]
-            for cause, effect in ends:
+            for cause_id, effect_id in causes_of(relation):
+                cause, effect = self._index.get(cause_id), self._index.get(effect_id)
                 if cause is not None and effect is not None and cause != effect:
-                    self._link("cause", relation.kind, effect, cause)
-                    self._link("effect", relation.kind, cause, effect)
+                    self._link(relation.kind, cause, effect)
         self._names: dict[int, tuple[str, ...]] = {}
         self._pairs: dict[tuple[str, tuple[str, ...]], dict[int, set[int]]] = {}
 
-    def _link(self, direction: str, kind: str, entity: int, neighbour: int) -> None:
-        self._links.setdefault((direction, kind), {}).setdefault(entity, set()).add(neighbour)
+    def _link(self, kind: str, cause: int, effect: int) -> None:
+        causes = self._links.get(("cause", kind))
+        if causes is None:
+            causes = self._links["cause", kind] = defaultdict(set)
+            self._links["effect", kind] = defaultdict(set)
+        causes[effect].add(cause)
+        self._links["effect", kind][cause].add(effect)
 
     def of_kinds(self, kinds: tuple[str, ...]) -> frozenset[int]:
         """The numbers of the entities of one of ``kinds``, none given: of all."""
@@ -67,7 +72,8 @@ class Neighbourhood:
     def _names_of(self, neighbour: int) -> tuple[str, ...]:
         if neighbour not in self._names:
             found = set(_own_names(self.entities[neighbour]))
-            for host in self._links.get(("cause", "RUNS_ON"), {}).get(neighbour, ()):
+            hosts = self._links.get(("cause", "RUNS_ON"))
+            for host in hosts.get(neighbour, ()) if hosts is not None else ():
                 found.update(_own_names(self.entities[host]))
             self._names[neighbour] = tuple(sorted(name for name in found if len(name) >= MIN_NAME_CHARS))
         return self._names[neighbour]

@@ -38,11 +38,12 @@ def analyze(
     ] = None,
 ) -> None:
     """Rank the root causes of recorded incidents. Exit code 4: inconclusive; 3: no such case."""
-    from aiops.wiring import CaseAnalyzer, load
+    from aiops.wiring import CaseAnalyzer, keep_loaded, load
 
     if (case is None) == (cases is None):
         raise typer.BadParameter("give --case DIR or --cases DIR")
     analyzer = CaseAnalyzer(load(model_enabled=model, model=model_dir))
+    keep_loaded()
     if cases is not None:
         if output not in ("jsonl", "table"):
             raise typer.BadParameter("--cases writes jsonl", param_hint="--output")

@@ -20,7 +20,7 @@ def demo(
 ) -> None:
     """Replay a recorded outage through the ingest pipeline into an embedded store, post the incident, print the causes."""
     from aiops.reasoning.rendering import render_markdown, render_text
-    from aiops.wiring import load
+    from aiops.wiring import keep_loaded, load
     from aiops.wiring.recordings import play, scenarios
 
     known = scenarios()
@@ -31,6 +31,7 @@ def demo(
     if name not in known:
         note(f"aiops: no recorded outage {name!r}; there are: {', '.join(known)}")
         raise typer.Exit(EXIT_NOT_FOUND)
+    keep_loaded()
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(),
         console=Console(stderr=True), transient=True,

@@ -5,7 +5,7 @@ Path search, the prior and the rules read :data:`RELATION_KINDS`; nothing else k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -183,10 +183,13 @@ class Subgraph:
         return {entity.id: entity for entity in self.entities}
 
 
-def causes_of(relation: Relation) -> Iterable[tuple[str, str]]:
+def causes_of(relation: Relation) -> tuple[tuple[str, str], ...]:
     """The (cause, effect) pairs that ``relation`` allows, zero to two of them."""
     spread = relation_kind(relation.kind).spread
-    if spread in (Spread.TO_SOURCE, Spread.BOTH):
-        yield (relation.target_id, relation.source_id)
-    if spread in (Spread.TO_TARGET, Spread.BOTH):
-        yield (relation.source_id, relation.target_id)
+    if spread is Spread.TO_SOURCE:
+        return ((relation.target_id, relation.source_id),)
+    if spread is Spread.TO_TARGET:
+        return ((relation.source_id, relation.target_id),)
+    if spread is Spread.BOTH:
+        return ((relation.target_id, relation.source_id), (relation.source_id, relation.target_id))
+    return ()

@@ -7,6 +7,7 @@ with the cause taken as healthy to name the suspect that remains.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -95,13 +96,14 @@ def reached_from(
 ) -> np.typing.NDArray[np.bool_]:
     """Entities that a failure of ``members`` reaches within ``depth`` hops with at least plausibility ``floor``."""
     best: dict[str, float] = dict.fromkeys(members, 0.0)
+    least = float(np.log(floor))
     border = sorted(best)
     for _ in range(depth):
         grown: dict[str, float] = {}
         for at in border:
             for arrow in graph.out.get(at, ()):
                 value = best[at] + arrow.log_weight
-                if value >= np.log(floor) and value > best.get(arrow.effect, -np.inf):
+                if value >= least and value > best.get(arrow.effect, -math.inf):
                     best[arrow.effect] = grown[arrow.effect] = value
         border = sorted(grown)
     reached = np.zeros(len(graph.entities), dtype=np.bool_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiops.contracts import Observations
@@ -202,7 +202,7 @@ def _listed(
 ) -> tuple[Ranked, ...]:
     """The first ``causes``, but beyond ``fill`` only those with evidence, and never one with nothing at all."""
     listed: list[Ranked] = []
-    for cause in sorted(causes, key=lambda cause: _looks_well(cause, own[cause.entity], sighting)):
+    for cause in _well_ones_last(causes, own, sighting):
         if len(listed) == weights.causes:
             break
         if carries_evidence(cause, own[cause.entity]) or (
@@ -212,8 +212,21 @@ def _listed(
     return tuple(listed)
 
 
+def _well_ones_last(
+    causes: Iterable[Ranked], own: Mapping[str, tuple[Evidence, ...]], sighting: Sighting
+) -> Iterator[Ranked]:
+    """In order, but those that were heard from and look well stand behind all others."""
+    well: list[Ranked] = []
+    for cause in causes:
+        if _looks_well(cause, own[cause.entity], sighting):
+            well.append(cause)
+        else:
+            yield cause
+    yield from well
+
+
 def _looks_well(cause: Ranked, evidence: Sequence[Evidence], sighting: Sighting) -> bool:
-    """It was heard from and nothing speaks for it: such candidates stand behind all others."""
+    """It was heard from and nothing speaks for it."""
     return not carries_evidence(cause, evidence) and sighting.telemetry.issuperset(cause.members)
 
 

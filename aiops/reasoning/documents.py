@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -67,7 +68,7 @@ def hash_inputs(incident: Incident, subgraph: Subgraph, evidence: EvidenceSet, *
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
+    if isinstance(value, MappingProxyType | Mapping):
         return dict(value)
     raise TypeError(f"no JSON for {type(value).__name__}")
 

@@ -42,29 +42,45 @@ def reach(graph: FailureGraph, targets: Sequence[str], bounds: PathBounds | None
     Returns float64 [len(targets), n]. Targets that the graph does not hold give a row of -inf.
     """
     limits = bounds or PathBounds()
-    best = np.full((len(targets), len(graph.entities)), -np.inf)
-    for row, target in enumerate(targets):
+    best = np.full(
+        (len(graph.entities), len(targets)), -np.inf
+    )  # an entity's row is what one hop reads and writes
+    for column, target in enumerate(targets):
         if target in graph.index:
-            best[row, graph.index[target]] = 0.0
+            best[graph.index[target], column] = 0.0
     if not len(graph.source):
-        return best
-    across_silence = np.flatnonzero(graph.silent[graph.target])
-    everything = np.arange(len(graph.source))
+        return np.ascontiguousarray(best.T)
+    everything = _hop(graph, np.arange(len(graph.source)))
+    across_silence = _hop(graph, np.flatnonzero(graph.silent[graph.target]))
     for _ in range(limits.depth):
-        _relax(best, graph, everything)
+        _relax(best, everything)
         for _ in range(limits.silent_hops):
-            _relax(best, graph, across_silence)
-    return best
+            _relax(best, across_silence)
+    return np.ascontiguousarray(best.T)
 
 
-def _relax(best: FloatArray, graph: FailureGraph, chosen: IntArray) -> None:
-    """One hop against the direction of failure along the ``chosen`` arrows, in place. Arrows are sorted by source."""
-    if not len(chosen):
-        return
-    source = graph.source[chosen]
-    heads, starts = np.unique(source, return_index=True)
-    extended = best[:, graph.target[chosen]] + graph.log_weight[chosen]
-    best[:, heads] = np.maximum(best[:, heads], np.maximum.reduceat(extended, starts, axis=1))
+@dataclass(frozen=True, slots=True)
+class _Hop:
+    """Arrows of one hop. ``heads``: int64 [h], entities that arrows leave from, the arrows of ``heads[i]`` begin at
+    ``starts[i]``; ``target``: int64 [m]; ``log_weight``: float64 [m, 1]."""
+
+    heads: IntArray
+    starts: IntArray
+    target: IntArray
+    log_weight: FloatArray
+
+
+def _hop(graph: FailureGraph, chosen: IntArray) -> _Hop:
+    """The ``chosen`` arrows; all are sorted by source."""
+    heads, starts = np.unique(graph.source[chosen], return_index=True)
+    return _Hop(heads, starts, graph.target[chosen], graph.log_weight[chosen, np.newaxis])
+
+
+def _relax(best: FloatArray, hop: _Hop) -> None:
+    """One hop against the direction of failure; ``best``: float64 [n, targets], changed in place."""
+    if len(hop.heads):
+        extended = np.maximum.reduceat(best[hop.target] + hop.log_weight, hop.starts, axis=0)
+        best[hop.heads] = np.maximum(best[hop.heads], extended)
 
 
 @dataclass(frozen=True, slots=True)

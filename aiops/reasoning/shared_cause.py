@@ -14,15 +14,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from aiops.domain.batches import FloatArray
+from aiops.domain.batches import FloatArray, IntArray
 from aiops.domain.evidence import Channel, Evidence
-from aiops.reasoning.things import CALL_KINDS, Things, one_way
+from aiops.reasoning.things import CALL_KINDS, Things
 
 HOP = 0.9
 DEPTH = 4
 MIN_SHARE = 0.6
 MIN_COVER = 0.5
 _FULL = 3.0
+_ONLY_CALLS = CALL_KINDS - {"DEPENDS_ON"}
 
 
 def downness(items: Iterable[Evidence], things: Things) -> FloatArray:
@@ -50,40 +51,47 @@ def failing(items: Iterable[Evidence], things: Things) -> FloatArray:
 
 def explained_by_others(down: FloatArray, things: Things) -> FloatArray:
     """For each thing how far the failure of what it stands on explains it, in [0, 1]. ``down``: sure to be failing."""
-    causes: dict[int, list[tuple[int, str | None]]] = defaultdict(list)
-    for cause, effect, kind, group in things.spreads:
-        if one_way(kind):
-            causes[effect].append((cause, group))
+    cause, effect, bundle = _bundles(things)
+    bundles = int(bundle.max(initial=-1)) + 1
+    held_by = np.zeros(bundles, dtype=np.int64)
+    held_by[bundle] = effect
     reach = np.zeros(len(things))
     for _ in range(DEPTH):
-        pressure = np.maximum(down, reach)
+        pressure = HOP * np.maximum(down, reach)
+        least = np.full(bundles, np.inf)
+        np.minimum.at(least, bundle, pressure[cause])
         following = np.zeros(len(things))
-        for effect in sorted(causes):
-            grouped: dict[str, list[float]] = defaultdict(list)
-            for cause, group in causes[effect]:
-                level = HOP * float(pressure[cause])
-                if group is None:
-                    following[effect] = max(following[effect], level)
-                else:
-                    grouped[group].append(level)
-            for levels in grouped.values():
-                following[effect] = max(following[effect], min(levels))
+        np.maximum.at(following, held_by, least)
         if np.array_equal(following, reach):
             break
         reach = following
     return reach
 
 
+def _bundles(things: Things) -> tuple[IntArray, IntArray, IntArray]:
+    """One-way spreads as columns [w]: cause, effect, and the number of the bundle that only fails as a whole: what stands
+    behind one effect in one redundancy group, or a spread without such a group by itself."""
+    number: dict[tuple[int, str] | int, int] = {}
+    rows = []
+    for place in things.one_way.tolist():
+        cause, effect, _, group = things.spreads[place]
+        key = place if group is None else (effect, group)
+        rows.append((cause, effect, number.setdefault(key, len(number))))
+    columns: IntArray = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    return columns[0], columns[1], columns[2]
+
+
 def shared_causes(down: FloatArray, has_evidence: FloatArray, things: Things) -> FloatArray:
     """Score in [0, 1] of things that would explain at once what went down together. ``has_evidence``: 1 where any is."""
-    effects: dict[int, set[int]] = defaultdict(set)
-    for cause, effect, kind, group in things.spreads:
-        if one_way(kind) and kind not in CALL_KINDS - {"DEPENDS_ON"} and group is None:
-            effects[cause].add(effect)
     everything = float(down.sum())
     shared = np.zeros(len(things))
     if everything <= 0:
         return shared
+    effects: dict[int, set[int]] = defaultdict(set)
+    for place in things.one_way.tolist():
+        cause, effect, kind, group = things.spreads[place]
+        if kind not in _ONLY_CALLS and group is None:
+            effects[cause].add(effect)
     for parent in sorted(effects):
         below = _descendants(parent, effects, has_evidence)
         hit = [thing for thing in below if down[thing] > 0]

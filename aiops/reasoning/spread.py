@@ -20,7 +20,7 @@ import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
 from aiops.domain.evidence import Evidence, EvidenceSet
-from aiops.domain.graph import Relation, Spread, Subgraph, causes_of, relation_kind
+from aiops.domain.graph import Relation, RelationKind, Spread, Subgraph, causes_of, relation_kind
 
 #: Places: what stands in them does not take them down, though they take down what stands in them.
 PLACES: frozenset[str] = frozenset({"rack", "site", "namespace"})
@@ -133,33 +133,36 @@ def build_failure_graph(
     places = frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES)
     best: dict[tuple[str, str], Arrow] = {}
     for relation in subgraph.relations:
+        kind = relation_kind(relation.kind)
         for cause, effect in causes_of(relation):
             if cause == effect or cause not in known or effect not in known:
                 continue
-            if (
-                effect in places
-                and relation_kind(relation.kind).spread is Spread.BOTH
-                and cause not in places
-            ):
+            if effect in places and kind.spread is Spread.BOTH and cause not in places:
                 continue
-            arrow = _arrow(cause, effect, relation, sighting, settings)
+            log_weight = _log_weight(cause, effect, kind, relation.confidence, sighting, settings)
             held = best.get((cause, effect))
-            if held is None or arrow.log_weight > held.log_weight:
-                best[(cause, effect)] = arrow
+            if held is None or log_weight > held.log_weight:
+                best[(cause, effect)] = Arrow(cause, effect, ((cause, effect, relation),), log_weight)
     redundancies = _redundancies(subgraph, sighting, known)
     _settle(best, redundancies, sighting)
     logical = frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in LOGICAL)
     return replace(_columns(entities, best, redundancies, sighting), logical=logical)
 
 
-def _arrow(cause: str, effect: str, relation: Relation, sighting: Sighting, settings: SpreadWeights) -> Arrow:
-    kind = relation_kind(relation.kind)
-    factor = kind.weight * min(1.0, max(0.05, relation.confidence))
-    factor *= time_order(sighting.onset_s.get(cause), sighting.onset_s.get(effect), settings)
-    if not sighting.observed(effect):
+def _log_weight(
+    cause: str,
+    effect: str,
+    kind: RelationKind,
+    confidence: float,
+    sighting: Sighting,
+    settings: SpreadWeights,
+) -> float:
+    factor = kind.weight * min(1.0, max(0.05, confidence))
+    effect_s = sighting.onset_s.get(effect)
+    factor *= time_order(sighting.onset_s.get(cause), effect_s, settings)
+    if effect_s is None:
         factor *= settings.healthy if effect in sighting.telemetry else settings.silent
-    log_weight = math.log(factor) - settings.length_penalty
-    return Arrow(cause, effect, ((cause, effect, relation),), log_weight)
+    return math.log(factor) - settings.length_penalty
 
 
 def time_order(cause_s: float | None, effect_s: float | None, settings: SpreadWeights) -> float:

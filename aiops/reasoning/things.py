@@ -8,10 +8,13 @@ place that can be looked at beats a name that covers it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aiops.domain.graph import Relation, Spread, Subgraph, causes_of, relation_kind
+import numpy as np
+
+from aiops.domain.batches import IntArray
+from aiops.domain.graph import Spread, Subgraph, relation_kind
 
 #: Kinds that run or own the work, lower case; only they are ever merged.
 _INSTANCES = frozenset({"pod", "container", "instance", "process", "function"})
@@ -28,6 +31,8 @@ _STANDS = (
     "daemonset",
     "service",
 )
+_STANDING = {kind: place for place, kind in enumerate(_STANDS)}
+_HOSTING = frozenset({"RUNS_ON", "HOSTS"})
 CALL_KINDS = frozenset({"CALLS", "USES", "DEPENDS_ON", "ROUTES_TO"})
 
 
@@ -36,7 +41,8 @@ class Things:
     """``of[i]`` is the thing of entity i of the subgraph, ``stands_for[t]`` the entity index that represents thing t.
 
     ``siblings[t]``: other things of the same owner. ``calls``: (caller, callee) pairs; ``spreads``: (cause, effect,
-    relation kind, redundancy group) over things, without loops within one thing.
+    relation kind, redundancy group) over things, without loops within one thing. ``hosting``: int64 [2, h], host and what
+    runs on it. ``one_way``: int64 [w], places in ``spreads`` of what failure crosses in one direction only.
     """
 
     ids: tuple[str, ...]
@@ -48,6 +54,8 @@ class Things:
     siblings: tuple[frozenset[int], ...]
     calls: tuple[tuple[int, int], ...]
     spreads: tuple[tuple[int, int, str, str | None], ...]
+    hosting: IntArray
+    one_way: IntArray
 
     def __len__(self) -> int:
         return len(self.members)
@@ -71,8 +79,12 @@ class _Union:
         return item
 
     def join(self, left: int, right: int) -> None:
-        low, high = sorted((self.find(left), self.find(right)))
-        self._parent[high] = low
+        low, high = self.find(left), self.find(right)
+        if low != high:
+            self._parent[max(low, high)] = min(low, high)
+
+
+_Link = tuple[int, int, str, str | None]  # source, target, kind, redundancy group
 
 
 def find_things(subgraph: Subgraph) -> Things:
@@ -80,17 +92,22 @@ def find_things(subgraph: Subgraph) -> Things:
     ids = tuple(entity.id for entity in subgraph.entities)
     kinds = tuple(entity.kind.lower() for entity in subgraph.entities)
     index = {entity_id: position for position, entity_id in enumerate(ids)}
-    known = [r for r in subgraph.relations if r.source_id in index and r.target_id in index]
+    known: list[_Link] = [
+        (index[r.source_id], index[r.target_id], r.kind, r.redundancy_group)
+        for r in subgraph.relations
+        if r.source_id in index and r.target_id in index
+    ]
     union = _Union(len(ids))
     _join_names(ids, kinds, union)
-    _join_parts(known, index, kinds, union)
-    instances = _instances(known, index, kinds, union)
+    _join_parts(known, kinds, union)
+    instances = _instances(known, kinds, union)
     for owner in sorted(instances):
         if len(instances[owner]) == 1:
             union.join(owner, next(iter(instances[owner])))
-    roots = sorted({union.find(position) for position in range(len(ids))})
+    root_of = [union.find(position) for position in range(len(ids))]
+    roots = sorted(set(root_of))
     number = {root: thing for thing, root in enumerate(roots)}
-    of = tuple(number[union.find(position)] for position in range(len(ids)))
+    of = tuple(number[root] for root in root_of)
     members: list[list[int]] = [[] for _ in roots]
     for position, thing in enumerate(of):
         members[thing].append(position)
@@ -99,21 +116,34 @@ def find_things(subgraph: Subgraph) -> Things:
         together = {of[position] for position in owned}
         for thing in together:
             siblings[thing] |= together - {thing}
+    spreads = _spreads(known, of)
+    one_way_kinds = {kind for kind in {kind for _, _, kind, _ in spreads} if one_way(kind)}
     return Things(
         ids=ids,
         kinds=kinds,
         index=index,
         of=of,
         members=tuple(tuple(part) for part in members),
-        stands_for=tuple(min(part, key=lambda i: (_standing(kinds[i]), ids[i])) for part in members),
+        stands_for=tuple(
+            min(part, key=lambda i: (_standing(kinds[i]), ids[i])) if len(part) > 1 else part[0]
+            for part in members
+        ),
         siblings=tuple(frozenset(part) for part in siblings),
-        calls=_calls(known, index, of),
-        spreads=_spreads(known, index, of),
+        calls=_calls(known, of),
+        spreads=spreads,
+        hosting=np.array(
+            [(cause, effect) for cause, effect, kind, _ in spreads if kind in _HOSTING], dtype=np.int64
+        )
+        .reshape(-1, 2)
+        .T,
+        one_way=np.array(
+            [place for place, spread in enumerate(spreads) if spread[2] in one_way_kinds], dtype=np.int64
+        ),
     )
 
 
 def _standing(kind: str) -> int:
-    return _STANDS.index(kind) if kind in _STANDS else len(_STANDS)
+    return _STANDING.get(kind, len(_STANDS))
 
 
 def _join_names(ids: Iterable[str], kinds: tuple[str, ...], union: _Union) -> None:
@@ -121,31 +151,27 @@ def _join_names(ids: Iterable[str], kinds: tuple[str, ...], union: _Union) -> No
     named: dict[str, int] = {}
     for position, entity_id in enumerate(ids):
         if kinds[position] in _OWNERS:
-            union.join(named.setdefault(entity_id.partition(":")[2], position), position)
+            first = named.setdefault(entity_id.partition(":")[2], position)
+            if first != position:
+                union.join(first, position)
 
 
-def _join_parts(
-    known: Iterable[Relation], index: Mapping[str, int], kinds: tuple[str, ...], union: _Union
-) -> None:
+def _join_parts(known: Iterable[_Link], kinds: Sequence[str], union: _Union) -> None:
     """Containers are their pod, replica sets their deployment."""
-    for relation in known:
-        source, target = index[relation.source_id], index[relation.target_id]
-        container = kinds[source] == "container" and kinds[target] == "pod" and relation.kind == "PART_OF"
-        replicas = kinds[source] == "replicaset" and kinds[target] in _OWNERS and relation.kind == "OWNED_BY"
+    for source, target, kind, _ in known:
+        container = kind == "PART_OF" and kinds[source] == "container" and kinds[target] == "pod"
+        replicas = kind == "OWNED_BY" and kinds[source] == "replicaset" and kinds[target] in _OWNERS
         if container or replicas:
             union.join(source, target)
 
 
-def _instances(
-    known: Iterable[Relation], index: Mapping[str, int], kinds: tuple[str, ...], union: _Union
-) -> dict[int, set[int]]:
+def _instances(known: Iterable[_Link], kinds: Sequence[str], union: _Union) -> dict[int, set[int]]:
     """Owner root -> roots of its instances."""
     found: dict[int, set[int]] = defaultdict(set)
-    for relation in known:
-        source, target = index[relation.source_id], index[relation.target_id]
-        if relation.kind in ("PART_OF", "OWNED_BY"):
+    for source, target, kind, _ in known:
+        if kind in ("PART_OF", "OWNED_BY"):
             part, owner = source, target
-        elif relation.kind in ("ROUTES_TO", "CONTAINS"):
+        elif kind in ("ROUTES_TO", "CONTAINS"):
             part, owner = target, source
         else:
             continue
@@ -154,22 +180,21 @@ def _instances(
     return found
 
 
-def _calls(
-    known: Iterable[Relation], index: Mapping[str, int], of: tuple[int, ...]
-) -> tuple[tuple[int, int], ...]:
-    pairs = {(of[index[r.source_id]], of[index[r.target_id]]) for r in known if r.kind in CALL_KINDS}
+def _calls(known: Iterable[_Link], of: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    pairs = {(of[source], of[target]) for source, target, kind, _ in known if kind in CALL_KINDS}
     return tuple(sorted((caller, callee) for caller, callee in pairs if caller != callee))
 
 
-def _spreads(
-    known: Iterable[Relation], index: Mapping[str, int], of: tuple[int, ...]
-) -> tuple[tuple[int, int, str, str | None], ...]:
+def _spreads(known: Iterable[_Link], of: Sequence[int]) -> tuple[tuple[int, int, str, str | None], ...]:
     found: set[tuple[int, int, str, str]] = set()
-    for relation in known:
-        for cause, effect in causes_of(relation):
-            left, right = of[index[cause]], of[index[effect]]
-            if left != right:
-                found.add((left, right, relation.kind, relation.redundancy_group or ""))
+    for source, target, kind, group in {(of[s], of[t], kind, group or "") for s, t, kind, group in known}:
+        spread = relation_kind(kind).spread
+        if source == target:
+            continue
+        if spread is Spread.TO_SOURCE or spread is Spread.BOTH:
+            found.add((target, source, kind, group))
+        if spread is Spread.TO_TARGET or spread is Spread.BOTH:
+            found.add((source, target, kind, group))
     return tuple((left, right, kind, group or None) for left, right, kind, group in sorted(found))
 
 

@@ -15,6 +15,7 @@ from aiops.wiring.analysis import (
     load_rule_set,
     make_pipeline,
 )
+from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.stores import GRAPH_FILE, TOKEN_FILE, Stores, SystemClock, open_stores
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Stores",
     "SystemClock",
     "case_pipeline",
+    "keep_loaded",
     "load",
     "load_corrector",
     "load_mapping",

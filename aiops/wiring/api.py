@@ -27,6 +27,7 @@ from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.rendering import render_markdown, render_text
 from aiops.settings import Settings
 from aiops.wiring.analysis import load_corrector, load_mapping, load_rule_engine, make_pipeline
+from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.stores import (
     ANSWERS_FILE,
     TOKEN_FILE,
@@ -256,4 +257,5 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             # The server raises the signal that ended it once more; then it has been obeyed already.
             signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        keep_loaded()
         server.run(sockets=[listener])

@@ -14,6 +14,7 @@ import uvicorn
 from aiops.errors import ConfigError, StoreUnavailable
 from aiops.settings import Settings
 from aiops.wiring.api import Site, bind, open_site
+from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.stores import SystemClock
 from ingest.daemon import run_daemon
 from ingest.sources.inbox import Inbox, Source
@@ -73,6 +74,7 @@ def run_ingest(settings: Settings, plan: DaemonPlan, *, announce: Callable[[str]
     if plan.http is not None:
         settings = settings.model_copy(update={"host": split_address(plan.http, "--http")[0]})
     with open_site(settings, queue_bytes=lambda: inbox.size_bytes) as site:
+        keep_loaded()
         with _http(site, plan.http, announce):
             try:
                 run_daemon(

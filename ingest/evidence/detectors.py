@@ -18,6 +18,7 @@ import numpy as np
 from aiops.domain.batches import FloatArray, IntArray
 from aiops.domain.evidence import Channel
 from ingest.evidence.series import Track
+from ingest.evidence.stacks import grouped_medians, portions, quantiles, rows_of, stack_up
 
 MAX_BASELINE = 600
 MIN_BASELINE = 4
@@ -32,17 +33,46 @@ _RESOURCES = frozenset({Channel.CPU, Channel.MEMORY, Channel.DISK, Channel.SATUR
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """What track ``index`` did. ``z`` signed, in robust standard deviations; ``tail`` in (0, 1]; ``first_s`` when it
-    first went half of the way; ``chronic`` in [0, 1]: how much of z the baseline reached before."""
+    """What track ``index`` did. ``z`` signed, in robust standard deviations; ``tail`` in (0, 1]; ``first``: the sample of the
+    track at which it first went half of the way; ``chronic`` in [0, 1]: how much of z the baseline reached before."""
 
     index: int
     z: float
     tail: float
     value: float
     baseline: float
-    first_s: float
+    first: int
     chronic: float
     mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shifts:
+    """Many shifts as columns, [s] each, ascending by ``index``; see :class:`Shift`."""
+
+    index: IntArray
+    z: FloatArray
+    tail: FloatArray
+    value: FloatArray
+    baseline: FloatArray
+    first: IntArray
+    chronic: FloatArray
+    mean: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, row: int) -> Shift:
+        return Shift(
+            int(self.index[row]),
+            float(self.z[row]),
+            float(self.tail[row]),
+            float(self.value[row]),
+            float(self.baseline[row]),
+            int(self.first[row]),
+            float(self.chronic[row]),
+            float(self.mean[row]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +84,87 @@ class Windows:
     eval_end_s: float
 
 
-def find_shifts(tracks: Sequence[Track], windows: Windows) -> list[Shift]:
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """r tracks with equally many samples in both windows. ``members``: their indexes, int64 [r]. ``center``, ``spread``:
+    median and IQR / 1.349 of the baseline, ``mean``: of the evaluation, [r]. ``top``, ``bottom``: what the evaluation lastingly
+    reached, [r]; ``block_top``, ``block_bottom``: the same of b blocks of the baseline, [r, b]. ``value``: the evaluation,
+    [r, n], which begins at sample ``begin``, int64 [r]."""
+
+    members: IntArray
+    center: FloatArray
+    spread: FloatArray
+    mean: FloatArray
+    top: FloatArray
+    bottom: FloatArray
+    block_top: FloatArray
+    block_bottom: FloatArray
+    value: FloatArray
+    begin: IntArray
+
+
+def find_shifts(tracks: Sequence[Track], windows: Windows) -> Shifts:
     """A shift for every track with enough baseline and something to judge, in the order of ``tracks``."""
+    cuts, largest = _survey(tracks, windows)
+    measured = [_measure(tracks, members, cuts) for members in _alike(cuts)]
+    scale = _floored(tracks, measured, largest)
+    return _joined([_shifts(one, scale[one.members]) for one in measured])
+
+
+def _joined(parts: Sequence[Shifts]) -> Shifts:
+    """All shifts of ``parts``, ascending by index."""
+    none, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
+    if not parts:
+        return Shifts(none, nothing, nothing, nothing, nothing, none, nothing, nothing)
+    order = np.argsort(np.concatenate([part.index for part in parts]))
+    return Shifts(
+        *(np.concatenate([getattr(part, name) for part in parts])[order] for name in Shifts.__slots__)
+    )
+
+
+def _survey(tracks: Sequence[Track], windows: Windows) -> tuple[IntArray, FloatArray]:
+    """Where the windows lie in each track and its largest absolute value.
+
+    Cuts: int64 [tracks, 4], baseline from and to, evaluation from and to. Largest: float64 [tracks].
+    """
+    cuts = np.zeros((len(tracks), 4), dtype=np.int64)
+    largest = np.zeros(len(tracks))
+    for stack in stack_up(tracks):
+        base_to = (stack.at_s < windows.base_end_s).sum(axis=1)
+        eval_from = (stack.at_s < windows.eval_start_s).sum(axis=1)
+        eval_to = (stack.at_s <= windows.eval_end_s).sum(axis=1)
+        base_from = np.maximum(0, base_to - MAX_BASELINE)
+        cuts[stack.places] = np.stack([base_from, base_to, eval_from, eval_to], axis=1)
+        largest[stack.places] = np.abs(stack.value).max(axis=1)
+    return cuts, largest
+
+
+def _alike(cuts: IntArray) -> list[list[int]]:
+    """Indexes of the tracks that can be judged; those that stand together have equally many samples in both windows."""
     shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
-    cuts: list[tuple[int, int, int, int]] = []
-    for index, track in enumerate(tracks):
-        base_to = int(np.searchsorted(track.at_s, windows.base_end_s, side="left"))
-        eval_from = int(np.searchsorted(track.at_s, windows.eval_start_s, side="left"))
-        eval_to = int(np.searchsorted(track.at_s, windows.eval_end_s, side="right"))
-        base_from = max(0, base_to - MAX_BASELINE)
-        cuts.append((base_from, base_to, eval_from, eval_to))
+    for index, (base_from, base_to, eval_from, eval_to) in enumerate(cuts.tolist()):
         if base_to - base_from >= MIN_BASELINE and eval_to > eval_from:
             shapes[(base_to - base_from, eval_to - eval_from)].append(index)
-    center = np.full(len(tracks), np.nan)
-    scale = np.full(len(tracks), np.nan)
-    stats: dict[int, tuple[float, float, float, FloatArray, FloatArray]] = {}
-    for (n_base, n_eval), members in sorted(shapes.items()):
-        base = np.stack([tracks[i].value[cuts[i][0] : cuts[i][1]] for i in members])
-        seen = np.stack([tracks[i].value[cuts[i][2] : cuts[i][3]] for i in members])
-        low, middle, high = np.quantile(base, [0.25, 0.5, 0.75], axis=1)
-        center[members], scale[members] = middle, (high - low) / 1.349
-        top, bottom = _reached(seen)
-        block = _blocks(base, min(n_eval, max(1, n_base // 4)))
-        block_top, block_bottom = _reached(block)
-        for row, i in enumerate(members):
-            stats[i] = (
-                float(top[row]),
-                float(bottom[row]),
-                float(seen[row].mean()),
-                block_top[row],
-                block_bottom[row],
-            )
-    scale = _floored(tracks, center, scale)
-    return [_shift(i, tracks[i], cuts[i], center[i], scale[i], *stats[i]) for i in sorted(stats)]
+    return [list(part) for shape in sorted(shapes) for part in portions(shapes[shape], sum(shape))]
+
+
+def _measure(tracks: Sequence[Track], members: Sequence[int], cuts: IntArray) -> _Measured:
+    values = [tracks[index].value for index in members]
+    base_from, base_to, eval_from, eval_to = cuts[members].T.tolist()
+    base = rows_of([v[a:b] for v, a, b in zip(values, base_from, base_to, strict=True)])
+    seen = rows_of([v[a:b] for v, a, b in zip(values, eval_from, eval_to, strict=True)])
+    low, middle, high = quantiles(base, (0.25, 0.5, 0.75))
+    n_base, n_eval = base.shape[1], seen.shape[1]
+    return _Measured(
+        np.array(members, dtype=np.int64),
+        middle,
+        (high - low) / 1.349,
+        seen.mean(axis=1),
+        *_reached(seen),
+        *_reached(_blocks(base, min(n_eval, max(1, n_base // 4)))),
+        seen,
+        cuts[members, 2],
+    )
 
 
 def _reached(values: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -103,46 +181,55 @@ def _blocks(base: FloatArray, length: int) -> FloatArray:
     return np.lib.stride_tricks.sliding_window_view(base, length, axis=1)[:, ::step]
 
 
-def _floored(tracks: Sequence[Track], center: FloatArray, scale: FloatArray) -> FloatArray:
-    """Scales with their floors: pooled over the entities that have the metric, and a share of the level."""
+def _floored(tracks: Sequence[Track], measured: Sequence[_Measured], largest: FloatArray) -> FloatArray:
+    """Scales with their floors, [tracks], NaN where nothing was measured: pooled over the entities that have the metric,
+    a share of the level, and a share of the largest value of the metric."""
+    floored = np.full(len(tracks), np.nan)
+    if not measured:
+        return floored
+    members = np.concatenate([one.members for one in measured])
+    center = np.abs(np.concatenate([one.center for one in measured]))
+    scale = np.concatenate([one.spread for one in measured])
     names: dict[str, int] = {}
-    code: IntArray = np.array([names.setdefault(track.name, len(names)) for track in tracks], dtype=np.int64)
-    floored = scale.copy()
-    for metric in range(len(names)):
-        members = np.flatnonzero((code == metric) & np.isfinite(scale))
-        if not len(members):
-            continue
-        pooled = float(np.median(scale[members]))
-        level = float(np.median(np.abs(center[members])))
-        floor = np.maximum(POOL_FLOOR * pooled, LEVEL_FLOOR * np.abs(center[members]))
-        floor = np.maximum(floor, 0.1 * LEVEL_FLOOR * level)
-        largest = max((float(np.abs(tracks[i].value).max()) for i in members.tolist()), default=0.0)
-        share = RESOURCE_FLOOR if tracks[int(members[0])].family.channel in _RESOURCES else LARGEST_FLOOR
-        floored[members] = np.maximum(np.maximum(scale[members], floor), share * largest + 1e-12)
+    code = np.array([names.setdefault(tracks[i].name, len(names)) for i in members.tolist()], dtype=np.int64)
+    pooled = grouped_medians(scale, code, len(names))[code]
+    level = grouped_medians(center, code, len(names))[code]
+    most = np.zeros(len(names))
+    np.maximum.at(most, code, largest[members])
+    floor = np.maximum(POOL_FLOOR * pooled, LEVEL_FLOOR * center)
+    floor = np.maximum(floor, 0.1 * LEVEL_FLOOR * level)
+    share = _shares_of_largest(tracks, members, code, len(names))
+    floored[members] = np.maximum(np.maximum(scale, floor), (share * most)[code] + 1e-12)
     return floored
 
 
-def _shift(
-    index: int,
-    track: Track,
-    cut: tuple[int, int, int, int],
-    center: float,
-    scale: float,
-    top: float,
-    bottom: float,
-    mean: float,
-    block_top: FloatArray,
-    block_bottom: FloatArray,
-) -> Shift:
-    up, down = (top - center) / scale, (bottom - center) / scale
-    z = up if abs(up) >= abs(down) else down
-    reached, blocks = (top, block_top) if z == up else (bottom, block_bottom)
-    worse = int((blocks >= reached).sum() if z >= 0 else (blocks <= reached).sum())
-    tail = (1 + worse) / (1 + len(blocks))
-    before = float(((blocks - center) / scale).max() if z >= 0 else ((center - blocks) / scale).max())
-    seen_at, seen = track.at_s[cut[2] : cut[3]], track.value[cut[2] : cut[3]]
-    half = center + 0.5 * (reached - center)
-    crossed = np.flatnonzero(seen >= half if z >= 0 else seen <= half)
-    first = float(seen_at[crossed[0]] if len(crossed) else seen_at[0])
-    chronic = min(1.0, max(0.0, before / abs(z))) if z else 0.0
-    return Shift(index, float(z), tail, float(reached), float(center), first, chronic, mean)
+def _shares_of_largest(tracks: Sequence[Track], members: IntArray, code: IntArray, count: int) -> FloatArray:
+    """By metric, [count]: the share of its largest value that a scale does not fall below; by the first track's family."""
+    first = np.full(count, len(tracks), dtype=np.int64)
+    np.minimum.at(first, code, members)
+    return np.array(
+        [
+            RESOURCE_FLOOR if tracks[index].family.channel in _RESOURCES else LARGEST_FLOOR
+            for index in first.tolist()
+        ]
+    )
+
+
+def _shifts(one: _Measured, scale: FloatArray) -> Shifts:
+    """The shifts of the tracks of ``one``; ``scale``: float64 [r]."""
+    center = one.center
+    up, down = (one.top - center) / scale, (one.bottom - center) / scale
+    upper = np.abs(up) >= np.abs(down)
+    z, reached = np.where(upper, up, down), np.where(upper, one.top, one.bottom)
+    rises = z >= 0
+    blocks = np.where(upper[:, np.newaxis], one.block_top, one.block_bottom)
+    side = np.where(rises, 1.0, -1.0)  # below all is written for a rise; a fall is one of what is negated
+    height = side[:, np.newaxis] * blocks
+    worse = (height >= (side * reached)[:, np.newaxis]).sum(axis=1)
+    tail = (1 + worse) / (1 + blocks.shape[1])
+    before = ((height - (side * center)[:, np.newaxis]) / scale[:, np.newaxis]).max(axis=1)
+    half = side * (center + 0.5 * (reached - center))
+    crossed = side[:, np.newaxis] * one.value >= half[:, np.newaxis]
+    first = one.begin + crossed.argmax(axis=1)  # of none that crossed, the first
+    chronic = np.divide(before, np.abs(z), out=np.zeros(len(z)), where=z != 0)
+    return Shifts(one.members, z, tail, reached, center, first, np.clip(chronic, 0.0, 1.0), one.mean)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
 
 from aiops.domain.evidence import Channel, Evidence, Reference, evidence_id
-from ingest.evidence.detectors import Shift
+from ingest.evidence.detectors import Shift, Shifts
 from ingest.evidence.families import words_of
 from ingest.evidence.series import Track
 from ingest.evidence.strength import strength_of
@@ -31,40 +34,43 @@ _REQUEST_WORDS = (
     "load",
     "lod",
 )
-_READABLE_UNITS = (("bytes", "B"), ("seconds", "s"), ("percent", "%"), ("pct", ""), ("ratio", ""))
 
 
-def find_metric_evidence(tracks: Sequence[Track], shifts: Sequence[Shift]) -> list[Evidence]:
+def find_metric_evidence(tracks: Sequence[Track], shifts: Shifts) -> list[Evidence]:
     """The strongest shifts of every entity and relation, at most MAX_PER_CHANNEL a channel."""
-    requests = _requests(tracks, shifts)
-    ranked: dict[tuple[_Key, Channel], list[tuple[float, str, Evidence]]] = defaultdict(list)
-    for shift in shifts:
+    ranked: dict[tuple[str, str, Channel], list[tuple[float, str, int]]] = defaultdict(list)
+    for row in np.flatnonzero(np.abs(shifts.z) >= MIN_Z).tolist():
+        track = tracks[shifts.index[row]]
+        key = (track.entity, track.peer or "", track.family.channel)
+        ranked[key].append((-strength_of(float(shifts.z[row])), track.name, row))
+    kept = [row for key in sorted(ranked) for _, _, row in sorted(ranked[key])[:MAX_PER_CHANNEL]]
+    requests = _requests(tracks, shifts) if kept else {}
+    found: list[Evidence] = []
+    for shift in map(shifts.__getitem__, kept):
         track = tracks[shift.index]
-        if abs(shift.z) < MIN_Z:
-            continue
-        evidence = _evidence(track, shift, requests.get((track.entity, track.peer)))
-        key = ((track.entity, track.peer), track.family.channel)
-        ranked[key].append((-evidence.strength, track.name, evidence))
-    kept: list[Evidence] = []
-    for key in sorted(ranked, key=lambda item: (item[0][0], item[0][1] or "", item[1])):
-        kept.extend(item[2] for item in sorted(ranked[key], key=lambda item: item[:2])[:MAX_PER_CHANNEL])
-    return kept
+        found.append(_evidence(track, shift, requests.get((track.entity, track.peer))))
+    return found
 
 
-def _requests(tracks: Sequence[Track], shifts: Sequence[Shift]) -> Mapping[_Key, float]:
+def _requests(tracks: Sequence[Track], shifts: Shifts) -> Mapping[_Key, float]:
     """Requests (per interval or second, alike over entities) in the evaluation window, from the best named track."""
     best: dict[_Key, tuple[int, float]] = {}
-    for shift in shifts:
-        track = tracks[shift.index]
+    for index, mean in zip(shifts.index.tolist(), shifts.mean.tolist(), strict=True):
+        track = tracks[index]
         if track.family.channel is not Channel.TRAFFIC:
             continue
-        words = words_of(track.metric)
-        rank = min((i for i, word in enumerate(_REQUEST_WORDS) if word in words), default=len(_REQUEST_WORDS))
         key = (track.entity, track.peer)
-        candidate = (-rank, shift.mean)
+        candidate = (-_place_of_request_word(track.metric), mean)
         if key not in best or candidate > best[key]:
             best[key] = candidate
     return {key: mean for key, (_, mean) in best.items()}
+
+
+@lru_cache(maxsize=65_536)
+def _place_of_request_word(metric: str) -> int:
+    """The place in :data:`_REQUEST_WORDS` of the first of them that the metric's name has."""
+    words = words_of(metric)
+    return min((i for i, word in enumerate(_REQUEST_WORDS) if word in words), default=len(_REQUEST_WORDS))
 
 
 def _evidence(track: Track, shift: Shift, requests: float | None) -> Evidence:
@@ -92,7 +98,7 @@ def _evidence(track: Track, shift: Shift, requests: float | None) -> Evidence:
         kind="metric",
         channel=track.family.channel,
         name=track.name,
-        at_s=shift.first_s,
+        at_s=float(track.at_s[shift.first]),
         strength=strength_of(shift.z),
         direction=direction,
         text=f"{track.name} {_number(shift.value)} against {_number(shift.baseline)}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy as np
 from aiops.domain.batches import EntitySeries, FloatArray
 from aiops.domain.evidence import Channel
 from ingest.evidence.families import Family, family_of
+from ingest.evidence.rates import SampleBook, Samples
+from ingest.evidence.stacks import Stack, stack_up
 
 #: Labels whose values tell parts or states of one thing apart.
 PART_LABELS = frozenset({"mode", "state", "mountpoint", "device", "quantile", "type", "resource", "phase"})
@@ -28,24 +30,11 @@ _CLIENT_STATUS = re.compile(r"^4(\d\d|xx)$")
 _VIRTUAL_DEVICE = re.compile(
     r"^(lo\d*|veth.*|docker\d*|br-.*|cni\d*|ifb\d*|dummy\d*|loop\d+|ram\d+|sr\d+|tmpfs|overlay)$"
 )
-_GROWS = re.compile(
-    r"(error|drop|reset|transition|packet|discard|retrans|restart|received|sent|fail|kill|bytes)", re.I
-)
-#: A rate or count channel may be a counter without saying so in its name.
-_COUNTABLE = frozenset({Channel.ERRORS, Channel.TRAFFIC, Channel.NETWORK, Channel.DISK, Channel.AVAILABILITY})
 MAX_VALUE = 1e100
-_MIN_RISES = 3
 #: Events a second below which a mean over them says nothing.
 _LEAST_COUNT = 1e-9
 
-
-_GROWS = re.compile(
-    r"(errors|drops|resets|transitions|packets|discard|retrans|restarts|received|sent|fail)", re.I
-)
-#: Channels whose values are levels: a level that only rises is news, a counter that only rises is not.
-_LEVELS = frozenset({Channel.MEMORY, Channel.LATENCY, Channel.SELF_TIME, Channel.OVERHEAD})
-_MIN_RISES = 3
-_MOSTLY = 0.5
+_Key = tuple[str, str, str]  # entity, peer or nothing, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +51,32 @@ class Track:
     rate: bool = False
 
 
-def to_rate(at_s: FloatArray, value: FloatArray, *, from_zero: bool) -> tuple[FloatArray, FloatArray]:
-    """Increase per second of a counter between neighbouring samples; a fall is a reset, counted from zero.
-
-    ``from_zero``: the counter is known to have been born with its first sample, so that sample is an increase too.
-    """
-    if len(at_s) < 2:
-        return at_s[:0], value[:0]
-    step = np.diff(at_s)
-    rise = np.diff(value)
-    rise = np.where(rise < 0, value[1:], rise)
-    rate = rise / np.maximum(step, 1e-3)
-    if not from_zero:
-        return at_s[1:], rate
-    return at_s, np.r_[value[0] / max(float(np.median(step)), 1e-3), rate]
+def build_tracks(series: Iterable[EntitySeries], *, start_s: float) -> list[Track]:
+    """Tracks of all series that may be evidence, sorted by (entity, peer, name). ``start_s``: where the data begins."""
+    usable, stacks = _without_nonsense(list(series))
+    grouped: dict[_Key, list[int]] = defaultdict(list)
+    for place, one in enumerate(usable):
+        if (len(one.value) and family_of(one.metric) is not None) or one.metric.endswith(("_sum", "_count")):
+            name = _kept_name(one)
+            if name is not None:
+                grouped[(one.entity, one.peer or "", name)].append(place)
+    workshop = _Workshop(usable, SampleBook(usable, stacks, start_s=start_s), grouped)
+    tracks = (workshop.track(key) for key in sorted(grouped))
+    return [track for track in tracks if track is not None]
 
 
-def looks_like_counter(value: FloatArray, family: Family, name: str) -> bool:
-    """Whether a series only ever grows, resets aside.
-
-    By name alone for ``_total``; by name and at least three rises for ``_count`` and ``_sum``, which some sources use for
-    counts per interval; else for whole numbers that rise most of the time, of channels where a level would not do that.
-    """
-    if name.endswith("_total"):
-        return True
-    rises = np.diff(value)
-    falls = value[1:][rises < 0] < 0.5 * value[:-1][rises < 0]
-    if len(falls) > max(1, len(value) // 50) or not falls.all():
-        return False
-    rising = int((rises > 0).sum())
-    if family.counter or _GROWS.search(name):
-        return rising >= _MIN_RISES and family.channel not in _LEVELS
-    whole = bool((value == np.floor(value)).all())
-    return whole and rising >= max(_MIN_RISES, int(_MOSTLY * len(rises))) and family.channel not in _LEVELS
+def _without_nonsense(series: Sequence[EntitySeries]) -> tuple[Sequence[EntitySeries], list[Stack]]:
+    """The series without samples that are no numbers, or too large to reckon with; and stacked."""
+    cleaned: list[EntitySeries] = []
+    stacks = list(stack_up(series))
+    for stack in stacks:
+        usable = np.abs(stack.value) < MAX_VALUE  # False for NaN and infinities
+        for row in np.flatnonzero(~usable.all(axis=1)).tolist():
+            cleaned = cleaned or list(series)
+            place, kept = int(stack.places[row]), usable[row]
+            one = cleaned[place]
+            cleaned[place] = replace(one, at_s=one.at_s[kept], value=one.value[kept])
+    return (cleaned, list(stack_up(cleaned))) if cleaned else (series, stacks)
 
 
 def _kept_name(series: EntitySeries) -> str | None:
@@ -115,7 +97,55 @@ def _kept_name(series: EntitySeries) -> str | None:
     return f"{series.metric}{{{','.join(parts)}}}" if parts else series.metric
 
 
-def _add_up(parts: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
+@dataclass(frozen=True, slots=True)
+class _Workshop:
+    """Where series become tracks. ``grouped``: places in ``series`` of what is added up into one track."""
+
+    series: Sequence[EntitySeries]
+    samples: SampleBook
+    grouped: Mapping[_Key, Sequence[int]]
+
+    def track(self, key: _Key) -> Track | None:
+        """The track of one group; None where its metric says nothing about a failure."""
+        entity, peer, name = key
+        members = self.grouped[key]
+        first = self.series[members[0]]
+        family = _family(name, first)
+        if name.endswith("_sum") and (entity, peer, f"{name[:-4]}_count") in self.grouped:
+            return self._mean_track(key)
+        if name.endswith("_count") and (entity, peer, f"{name[:-6]}_sum") in self.grouped:
+            family = Family(Channel.TRAFFIC, 0, counter=True)
+        if family is None or family.channel is Channel.OTHER:
+            return None
+        counter = self.samples.is_counter(members[0], family)
+        samples = self.samples.rates if counter else self.samples.levels
+        at, value = _add_up([samples(place) for place in members])
+        if not len(at):
+            return None
+        if family.channel is Channel.ERRORS and family.bad < 0:
+            value, family, name = *_failed_share(value, family), f"failed share by {name}"
+        return Track(entity, peer or None, name, first.metric, family, at, value, counter)
+
+    def _mean_track(self, key: _Key) -> Track | None:
+        """``X_sum`` over ``X_count``: the mean of X over each interval in which something was counted."""
+        entity, peer, name = key
+        base = name[:-4]
+        family = family_of(base)
+        if family is None or family.channel is Channel.OTHER:
+            return None
+        counts = self.grouped[(entity, peer, f"{base}_count")]
+        total_at, total = _add_up([self.samples.rates(place) for place in self.grouped[key]])
+        count_at, count = _add_up([self.samples.rates(place) for place in counts])
+        shared, left, right = np.intersect1d(total_at, count_at, return_indices=True)
+        counted = count[right] > _LEAST_COUNT
+        if not counted.any():
+            return None
+        mean = total[left][counted] / count[right][counted]
+        metric = self.series[self.grouped[key][0]].metric
+        return Track(entity, peer or None, f"{base}_mean", metric, family, shared[counted], mean)
+
+
+def _add_up(parts: Sequence[Samples]) -> Samples:
     """The sum over parts at each time that any of them has."""
     if len(parts) == 1:
         return parts[0]
@@ -123,49 +153,6 @@ def _add_up(parts: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray,
     value = np.concatenate([part[1] for part in parts])
     times, where = np.unique(at, return_inverse=True)
     return times, np.asarray(np.bincount(where, weights=value, minlength=len(times)), dtype=np.float64)
-
-
-def build_tracks(series: Iterable[EntitySeries], *, start_s: float) -> list[Track]:
-    """Tracks of all series that may be evidence, sorted by (entity, peer, name). ``start_s``: where the data begins."""
-    grouped: dict[tuple[str, str, str], list[EntitySeries]] = defaultdict(list)
-    for one in map(_finite, series):
-        if (len(one.value) and family_of(one.metric) is not None) or one.metric.endswith(("_sum", "_count")):
-            name = _kept_name(one)
-            if name is not None:
-                grouped[(one.entity, one.peer or "", name)].append(one)
-    tracks: list[Track] = []
-    for key in sorted(grouped):
-        track = _track(grouped, key, start_s)
-        if track is not None:
-            tracks.append(track)
-    return tracks
-
-
-def _finite(one: EntitySeries) -> EntitySeries:
-    """Without samples that are no numbers, or too large to reckon with."""
-    usable = np.abs(one.value) < MAX_VALUE  # False for NaN and infinities
-    return one if usable.all() else replace(one, at_s=one.at_s[usable], value=one.value[usable])
-
-
-def _track(
-    grouped: dict[tuple[str, str, str], list[EntitySeries]], key: tuple[str, str, str], start_s: float
-) -> Track | None:
-    entity, peer, name = key
-    members = grouped[key]
-    family = _family(name, members[0])
-    if name.endswith("_sum") and (entity, peer, f"{name[:-4]}_count") in grouped:
-        return _mean_track(grouped, key, start_s)
-    if name.endswith("_count") and (entity, peer, f"{name[:-6]}_sum") in grouped:
-        family = Family(Channel.TRAFFIC, 0, counter=True)
-    if family is None or family.channel is Channel.OTHER:
-        return None
-    counter = looks_like_counter(members[0].value, family, members[0].metric)
-    at, value = _add_up([_part(one, counter, start_s) for one in members])
-    if not len(at):
-        return None
-    if family.channel is Channel.ERRORS and family.bad < 0:
-        value, family, name = *_failed_share(value, family), f"failed share by {name}"
-    return Track(entity, peer or None, name, members[0].metric, family, at, value, counter)
 
 
 def _failed_share(value: FloatArray, family: Family) -> tuple[FloatArray, Family]:
@@ -190,30 +177,3 @@ def _family(name: str, member: EntitySeries) -> Family | None:
     if family is None or plain is None or error:
         return family
     return family if family.channel is not Channel.OTHER else plain
-
-
-def _part(one: EntitySeries, counter: bool, start_s: float) -> tuple[FloatArray, FloatArray]:
-    if not counter:
-        return one.at_s, one.value
-    step = float(np.median(np.diff(one.at_s))) if len(one.at_s) > 1 else 0.0
-    born = step > 0 and float(one.at_s[0]) > start_s + 3 * step
-    return to_rate(one.at_s, one.value, from_zero=born)
-
-
-def _mean_track(
-    grouped: dict[tuple[str, str, str], list[EntitySeries]], key: tuple[str, str, str], start_s: float
-) -> Track | None:
-    """``X_sum`` over ``X_count``: the mean of X over each interval in which something was counted."""
-    entity, peer, name = key
-    base = name[:-4]
-    family = family_of(base)
-    if family is None or family.channel is Channel.OTHER:
-        return None
-    total_at, total = _add_up([_part(one, True, start_s) for one in grouped[key]])
-    count_at, count = _add_up([_part(one, True, start_s) for one in grouped[(entity, peer, f"{base}_count")]])
-    shared, left, right = np.intersect1d(total_at, count_at, return_indices=True)
-    counted = count[right] > _LEAST_COUNT
-    if not counted.any():
-        return None
-    mean = total[left][counted] / count[right][counted]
-    return Track(entity, peer or None, f"{base}_mean", grouped[key][0].metric, family, shared[counted], mean)

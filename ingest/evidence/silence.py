@@ -19,20 +19,19 @@ MIN_GAP_S = 45.0
 
 def find_silences(series: Sequence[EntitySeries], windows: Windows) -> list[Evidence]:
     """One piece an entity: the largest share of its series that ended before the others' did, in the window."""
-    ends: dict[str, float] = defaultdict(lambda: -np.inf)
-    for one in series:
-        if len(one.at_s):
-            ends[one.metric] = max(ends[one.metric], float(one.at_s[-1]))
+    ends: dict[str, float] = {}
+    lasts = [float(one.at_s[-1]) if len(one.at_s) else -np.inf for one in series]
+    for one, last in zip(series, lasts, strict=True):
+        ends[one.metric] = max(ends.get(one.metric, -np.inf), last)
     silent: dict[str, list[tuple[float, str]]] = defaultdict(list)
     total: dict[str, int] = defaultdict(int)
-    for one in series:
+    for one, last in zip(series, lasts, strict=True):
         if one.peer is not None or len(one.at_s) < MIN_SAMPLES or one.at_s[0] > windows.base_end_s:
             continue
         total[one.entity] += 1
-        step = float(np.median(np.diff(one.at_s)))
-        gap = min(ends[one.metric], windows.eval_end_s) - float(one.at_s[-1])
-        if gap > max(PATIENCE * step, MIN_GAP_S) and one.at_s[-1] >= windows.base_end_s - 60.0:
-            silent[one.entity].append((float(one.at_s[-1]), one.metric))
+        gap = min(ends[one.metric], windows.eval_end_s) - last
+        if gap > MIN_GAP_S and last >= windows.base_end_s - 60.0 and gap > PATIENCE * _step_s(one):
+            silent[one.entity].append((last, one.metric))
     found = []
     for entity in sorted(silent):
         share = len(silent[entity]) / total[entity]
@@ -56,3 +55,8 @@ def find_silences(series: Sequence[EntitySeries], windows: Windows) -> list[Evid
             )
         )
     return found
+
+
+def _step_s(one: EntitySeries) -> float:
+    """The usual time between two samples."""
+    return float(np.median(np.diff(one.at_s)))

@@ -249,23 +249,23 @@ def _read_metrics(file: Path) -> tuple[EntitySeries, ...]:
     at, value = at[order], value[order]
     if not len(at):
         return ()
-    starts = np.flatnonzero(np.r_[True, (np.diff(keys, axis=1) != 0).any(axis=0)])
-    ends = np.r_[starts[1:], len(at)]
-    series = []
-    for low, high in zip(starts.tolist(), ends.tolist(), strict=True):
-        entity, peer, metric = (int(keys[row, low]) for row in range(3))
-        keep = np.isfinite(value[low:high])
-        keep[:-1] &= np.diff(at[low:high]) > 0
-        series.append(
-            EntitySeries(
-                entity=names[0][entity],
-                peer=names[1][peer] if peer >= 0 else None,
-                metric=names[2][metric],
-                at_s=at[low:high][keep],
-                value=value[low:high][keep],
-            )
+    new_key = (np.diff(keys, axis=1) != 0).any(axis=0)
+    starts = np.flatnonzero(np.r_[True, new_key])
+    keep = np.isfinite(value) & np.r_[new_key | (np.diff(at) > 0), True]
+    ends = np.cumsum(np.add.reduceat(keep, starts, dtype=np.int64)).tolist()
+    at, value = at[keep], value[keep]
+    return tuple(
+        EntitySeries(
+            entity=names[0][entity],
+            peer=names[1][peer] if peer >= 0 else None,
+            metric=names[2][metric],
+            at_s=at[low:high],
+            value=value[low:high],
         )
-    return tuple(series)
+        for entity, peer, metric, low, high in zip(
+            *keys[:, starts].tolist(), [0, *ends[:-1]], ends, strict=True
+        )
+    )
 
 
 def _lines(file: Path, read: Callable[[dict[str, object], int], _Row]) -> list[_Row]:

@@ -14,7 +14,8 @@ from aiops.domain.evidence import Channel
 from ingest.evidence.detectors import Windows, find_shifts
 from ingest.evidence.families import Family
 from ingest.evidence.metrics import find_metric_evidence
-from ingest.evidence.series import build_tracks, looks_like_counter, to_rate
+from ingest.evidence.rates import growth_of, looks_like_counter, to_rates
+from ingest.evidence.series import build_tracks
 from ingest.evidence.silence import find_silences
 
 BASE_END = 1_000_000.0 - 180.0
@@ -91,9 +92,8 @@ def test_counters_become_rates_and_resets_do_no_harm() -> None:
     counter = np.cumsum(np.full(140, 5.0))
     counter[70:] -= counter[69]  # a restart
     assert evidence_of(series("http_requests_total", counter)) == []
-    at, rate = to_rate(np.array([0.0, 10.0, 20.0, 30.0]), np.array([5.0, 25.0, 3.0, 13.0]), from_zero=False)
-    assert at.tolist() == [10.0, 20.0, 30.0]
-    assert rate.tolist() == [2.0, 0.3, 1.0]
+    rate = to_rates(np.array([[0.0, 10.0, 20.0, 30.0]]), np.array([[5.0, 25.0, 3.0, 13.0]]))
+    assert rate.tolist() == [[2.0, 0.3, 1.0]]
 
 
 def test_a_counter_that_is_born_in_the_window_counts_from_zero() -> None:
@@ -132,10 +132,10 @@ def test_availability_in_percent_is_a_failed_share() -> None:
 
 
 def test_levels_are_no_counters_and_whole_numbers_that_rise_are() -> None:
-    rising = np.arange(100.0)
-    assert looks_like_counter(rising, Family(Channel.TRAFFIC), "xact_commit")
-    assert not looks_like_counter(rising, Family(Channel.MEMORY), "resident_bytes")
-    assert not looks_like_counter(np.full(100, 3.0), Family(Channel.TRAFFIC, counter=True), "request_count")
+    rows = growth_of(np.stack([np.arange(100.0), np.full(100, 3.0)]))
+    assert looks_like_counter(rows, 0, Family(Channel.TRAFFIC), "xact_commit")
+    assert not looks_like_counter(rows, 0, Family(Channel.MEMORY), "resident_bytes")
+    assert not looks_like_counter(rows, 1, Family(Channel.TRAFFIC, counter=True), "request_count")
 
 
 def test_a_relation_carries_its_peer() -> None:

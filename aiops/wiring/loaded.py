@@ -1,0 +1,15 @@
+"""What a process has loaded and will keep until it ends."""
+
+from __future__ import annotations
+
+import gc
+
+
+def keep_loaded() -> None:
+    """Tell the garbage collector that what is loaded by now stays. For the entry points of processes, once each.
+
+    A full collection walks over every object alive. Imported modules, rules and network are some 160,000 of them, so that
+    a collection in the middle of an analysis costs more than the analysis itself (measured: 80 ms).
+    """
+    gc.collect()
+    gc.freeze()
