@@ -103,7 +103,8 @@ def _cite(
         finding.evidence, key=lambda item: (item.id not in matched, -item.strength, item.at_s, item.id)
     )
     chosen = {item.id: item for item in own[:OWN_CITATIONS]}
-    chosen.update({item.id: item for item in matter.evidence.items if item.id in matched})
+    seen = (*matter.evidence.items, *matter.evidence.facts)
+    chosen.update({item.id: item for item in seen if item.id in matched})
     effects = [
         item
         for item in _evidence_behind(finding.account.explained, matter, diagnosis)
