@@ -48,7 +48,7 @@ NEAR = "{neighbour: {direction: cause, evidence: {kind: log}}}"
         (pack("{evidence: {kind: log, text: {regex: 'a*'}}}"), 3, "empty text"),
         (pack("{evidence: {kind: log, text: {regex: '(a{1,500})b'}}}"), 3, "repetition above"),
         (pack("{evidence: {kind: log, text: {regex: '" + "a" * 700 + "'}}}"), 3, "700 characters"),
-        (pack("{evidence: {kind: log, text: {regex: x, contains: y}}}"), 3, "one of"),
+        (pack("{evidence: {kind: log, text: {regex: x, contains: y}}}"), 3, "either"),
         (pack("{evidence: {kind: log, name: '*a*b*c*d*e'}}"), 3, "stars"),
         (pack("{evidence: {kind: log, min_strength: much}}"), 3, "not a number"),
         (pack("{evidence: {kind: log, min_strength: .nan}}"), 3, "not a number"),
