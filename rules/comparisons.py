@@ -14,7 +14,7 @@ from aiops.domain.evidence import Evidence
 from rules.model import CompareSide, EvidenceMatch
 from rules.neighbours import Neighbourhood
 from rules.patterns import MAX_TEXT_CHARS, glob_matches
-from rules.takes import NUMBERS, TAKES, UNNAMED, Taken
+from rules.takes import TAKES, UNNAMED, Taken
 
 MAX_STEPS = 3
 MAX_OTHERS = 2_000  # entities on one side of a comparison
@@ -27,6 +27,7 @@ TESTS: Mapping[str, str] = {
     "not_within": "something of L is not in R",
     "equal": "L and R are the same",
     "differs": "L and R are not the same",
+    "port_differs": "L names a host of R with a port that R does not have for it",
     "within_some": "one entity on the right has all of L",
     "within_none": "no entity on the right has all of L",
     "above_all": "the largest of L is above the largest R of every entity on the right",
@@ -81,7 +82,8 @@ class Comparer:
             left = _together(self._side(question.left, entity))
             if not left.values:
                 continue
-            right = [read for read in self._side(question.right, entity) if read.values]
+            empty = question.test == "within_none"  # an entity that was observed without any label fits nobody
+            right = [read for read in self._side(question.right, entity) if read.values or empty]
             cited = _hold(question.test, left, right)
             if cited is None:
                 continue
@@ -102,21 +104,25 @@ class Comparer:
         if not side.way and not side.kinds:
             others = {entity}
         elif side.way:
-            others = {entity}
+            here, others = {entity}, {entity}
             for step in side.way:
                 pairs = self._around.pairs("any", step)
-                others = {near for one in others for near in pairs.get(one, ())} - {entity}
+                here = {near for one in here for near in pairs.get(one, ())} - others
+                others |= here
             others &= self._around.of_kinds(side.kinds)
         else:
             others = set(self._around.of_kinds(side.kinds))
         if side.same_place:
-            here = _place(self._around.entities[entity].id)
-            others = {one for one in others if _place(self._around.entities[one].id) == here}
+            place = _place(self._around.entities[entity].id)
+            others = {one for one in others if _place(self._around.entities[one].id) == place}
         if side.where is not None:
             others &= self._having(side.where).keys()
         return sorted(others)
 
     def _of(self, entity: int, side: CompareSide) -> _Read | None:
+        """What ``entity`` gives; None where nothing was observed of it."""
+        if entity not in self._facts and side.take != "own_name":
+            return None
         key = (entity, side.names, side.take)
         if key not in self._read:
             take, name = TAKES[side.take], self._around.entities[entity].name
@@ -166,8 +172,13 @@ def _hold(test: str, left: _Read, right: Sequence[_Read]) -> tuple[int, ...] | N
         "not_within": bool(ours - theirs),
         "equal": ours == theirs,
         "differs": bool(ours) and ours != theirs,
+        "port_differs": any(_host_of(value) in map(_host_of, theirs) for value in ours - theirs),
     }[test]
     return _cite(left, right) if holds else None
+
+
+def _host_of(address: object) -> str:
+    return str(address).rpartition(":")[0]
 
 
 def _comparable(ours: Taken, theirs: Taken) -> Taken:
@@ -206,7 +217,3 @@ def _place(entity_id: str) -> str:
     place, slash, _ = entity_id.partition(":")[2].partition("/")
     return place if slash else ""
 
-
-def numeric_take(take: str) -> bool:
-    """Whether ``take`` yields numbers."""
-    return take in NUMBERS

@@ -98,8 +98,9 @@ class NearCondition:
 class CompareSide:
     """What one side of a comparison is read from: the facts ``names`` (globs) through ``take`` (:data:`rules.takes.TAKES`).
 
-    Without ``kinds`` and ``way`` of the bound entity itself; with ``way`` of what is reached from it over one relation a
-    step, in any direction; with ``kinds`` alone of all entities of these kinds, ``same_place``: in its namespace.
+    Without ``kinds`` and ``way`` of the bound entity itself; with ``way`` of it and of what is passed on the way over one
+    relation a step, in any direction, as far as it is of ``kinds``; with ``kinds`` alone of all entities of these kinds.
+    ``same_place``: only in its namespace.
     ``where``: only of entities with such a fact. ``values``: constants instead of facts.
     """
 

@@ -68,6 +68,10 @@ def _key(prop: str) -> str:
     return prop.rpartition(".")[2]
 
 
+def _label_values(prop: str, value: str, name: str) -> frozenset[str]:
+    return frozenset(pair.partition("=")[2] for pair in _labels(prop, value, name))
+
+
 def _ports(prop: str, value: str, _name: str) -> frozenset[str]:
     """Port numbers, and names where the value or a manifest's path gives them; 0 is no port."""
     lowered = value.strip().lower()
@@ -144,6 +148,7 @@ TEXTS: Mapping[str, _Take] = {
     "text": _text,
     "words": _words,
     "labels": _labels,
+    "label_values": _label_values,
     "ports": _ports,
     "transports": _transports,
     "scheme": _scheme,
