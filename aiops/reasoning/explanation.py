@@ -17,7 +17,7 @@ from aiops.domain.evidence import Evidence
 from aiops.domain.graph import Entity
 from aiops.reasoning.counterfactual import neutralise, reached_from
 from aiops.reasoning.diagnosis import Diagnosis, Finding, Matter, ReasoningWeights
-from aiops.reasoning.fault_kind import choose_kind
+from aiops.reasoning.fault_kind import choose_kind, parts_of
 from aiops.reasoning.spread import is_live
 
 OWN_CITATIONS = 12  # of the cause's own evidence, strongest first
@@ -59,7 +59,8 @@ def _root_cause(
         f for f in matter.rules.firings if f.entity in members and f.effect in ("support", "pin", "oppose")
     ]
     citations = _cite(finding, firings, matter, diagnosis)
-    kind, category = choose_kind(finding.evidence, firings)
+    parts = parts_of(members, matter.subgraph)
+    kind, category = choose_kind(members, parts, finding.evidence, matter.rules.firings)
     counterfactual = None
     if rank <= weights.ranking.counterfactuals:
         counterfactual = neutralise(

@@ -1,7 +1,8 @@
 """Which kind of fault a cause has: the strongest specific thing that was said of it.
 
-1. Rules that support or pin a member of the cause and name a kind: specific kinds before general ones
-   (:mod:`aiops.domain.fault_kinds`), then by weight, then by the rule's id.
+1. Rules that support or pin the cause and name a kind: specific kinds before general ones
+   (:mod:`aiops.domain.fault_kinds`), what was said of the cause itself before what was said of its parts (a workload's
+   pods, a pod's containers, a device's ports), then by weight, then by the rule's id.
 2. Otherwise the channel of the strongest live evidence that is no symptom.
 """
 
@@ -12,22 +13,53 @@ from collections.abc import Iterable
 from aiops.domain.candidates import RuleFiring
 from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence
 from aiops.domain.fault_kinds import is_general
-from aiops.reasoning.spread import is_live
+from aiops.domain.graph import Subgraph
+from aiops.reasoning.spread import PLACES, is_live
+
+PART_STEPS = 3
+#: ``A -KIND-> B`` that makes A a part of B, and that makes B one of A.
+_PART_TO_WHOLE = frozenset({"OWNED_BY", "PART_OF"})
+_WHOLE_TO_PART = frozenset({"ROUTES_TO"})
 
 
-def choose_kind(evidence: Iterable[Evidence], firings: Iterable[RuleFiring]) -> tuple[str | None, str | None]:
-    """Kind and category of a cause with this evidence, of which rules said ``firings``."""
+def choose_kind(
+    members: frozenset[str], parts: frozenset[str], evidence: Iterable[Evidence], firings: Iterable[RuleFiring]
+) -> tuple[str | None, str | None]:
+    """Kind and category of the cause with these ``members`` and :func:`parts_of` them; ``evidence`` is its own."""
     named = [
-        (is_general(firing.kind), -firing.weight, firing.rule, firing.kind, firing.category)
+        (is_general(firing.kind), firing.entity not in members, -firing.weight, firing.rule, firing)
         for firing in firings
-        if firing.kind is not None and firing.effect in ("support", "pin")
+        if firing.kind is not None
+        and firing.effect in ("support", "pin")
+        and (firing.entity in members or firing.entity in parts)
     ]
     if named:
-        *_, kind, category = min(named)
-        return kind, category
+        best = min(named, key=lambda one: one[:4])[-1]
+        return best.kind, best.category
     live = [item for item in evidence if is_live(item)]
     telling = [item for item in live if item.channel not in SYMPTOM_CHANNELS] or live
     if not telling:
         return None, None
     strongest = min(telling, key=lambda item: (-item.strength, item.at_s, item.id))
     return strongest.channel.value, "change" if strongest.channel is Channel.CHANGE else "failure"
+
+
+def parts_of(members: frozenset[str], subgraph: Subgraph) -> frozenset[str]:
+    """What the members are made of, over at most :data:`PART_STEPS` relations. Places are made of nothing."""
+    places = {entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES}
+    found: set[str] = set()
+    here = set(members) - places
+    for _ in range(PART_STEPS):
+        near = {
+            relation.source_id
+            for relation in subgraph.relations
+            if relation.kind in _PART_TO_WHOLE and relation.target_id in here
+        }
+        near |= {
+            relation.target_id
+            for relation in subgraph.relations
+            if relation.kind in _WHOLE_TO_PART and relation.source_id in here
+        }
+        here = near - found - members - places
+        found |= here
+    return frozenset(found)
