@@ -208,7 +208,7 @@ def _judge(seen: Sequence[StateObservation], windows: Windows) -> Evidence | Non
     chronic = (
         was is not None and was == state.value and unhealthy(state.property, was)[0] > 0 and bool(during)
     )
-    if was is not None and not during and len(seen) > 1:
+    if was is not None and not during:  # nothing was heard since, so it is as it was
         chronic = True
     changed = f" (was {was})" if was is not None and was != state.value else ""
     return Evidence(
