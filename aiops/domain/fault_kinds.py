@@ -69,20 +69,20 @@ SPECIFIC: Mapping[str, tuple[str, ...]] = {
         *("fiber_pulled", "transceiver_removed", "admin_down", "interface_shutdown", "bgp_clear"),
         *("bfd_session_broken", "blackhole", "link_flapping", "optics_degraded", "duplex_mismatch"),
         *("lacp_member_lost", "layer2_loop", "stp_change", "link_congested", "device_rebooted", "power_failure"),
-        *("environment_alarm", "traffic_blocked", "mtu_mismatch", "address_conflict", "route_limit_exceeded"),
-        *("control_plane_policed", "line_card_failed", "fan_failed", "ospf_mismatch", "dhcp_exhausted"),
+        *("bgp_misconfigured", "traffic_blocked", "mtu_mismatch", "address_conflict", "route_limit_exceeded"),
+        *("control_plane_policed", "line_card_failed", "overheating", "ospf_mismatch", "dhcp_exhausted"),
         *("vpn_down", "table_overflow", "err_disabled"),
     ),
     "hosts": (
         *("oom_kill", "filesystem_read_only", "disk_io_error", "swap_storm", "service_crashed", "service_stopped"),
         *("clock_skew", "fd_exhausted", "conntrack_full", "file_server_unresponsive", "kernel_panic"),
         *("kernel_stall", "hardware_error", "inode_exhausted", "pid_exhausted", "port_exhausted", "raid_degraded"),
-        *("thermal_throttling", "entropy_starved", "cgroup_throttled", "nic_reset", "package_broken"),
+        *("thermal_throttling", "nic_reset"),
         *("address_in_use", "library_missing", "permission_denied"),
     ),
     "applications": (
-        *("pool_exhausted", "application_exception", "heap_exhausted", "garbage_collection", "deployment_failed"),
-        *("feature_misconfigured", "dependency_rate_limited"),
+        *("pool_exhausted", "heap_exhausted", "garbage_collection", "deployment_failed"),
+        "dependency_rate_limited",
     ),
 }
 #: Kinds that say how it looks. They give way to any specific kind.
