@@ -60,7 +60,8 @@ def _root_cause(
     ]
     citations = _cite(finding, firings, matter, diagnosis)
     parts = parts_of(members, matter.subgraph)
-    kind, category = choose_kind(members, parts, finding.evidence, matter.rules.firings)
+    strengths = {item.id: item.strength for item in matter.evidence.items}
+    kind, category = choose_kind(members, parts, finding.evidence, matter.rules.firings, strengths)
     counterfactual = None
     if rank <= weights.ranking.counterfactuals:
         counterfactual = neutralise(
