@@ -191,4 +191,5 @@ def _assume(evidence: EvidenceSet, what_if: Assumption, incident: Incident) -> E
             )
         )
     kept.sort(key=lambda item: (item.entity, item.peer or "", item.at_s, item.id))
-    return replace(evidence, items=tuple(kept))
+    facts = tuple(fact for fact in evidence.facts if fact.entity not in what_if.healthy)
+    return replace(evidence, items=tuple(kept), facts=facts)

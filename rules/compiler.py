@@ -15,7 +15,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from rules.comparisons import CompareQuestion
 from rules.model import (
+    CompareCondition,
     ConcludedCondition,
     EntityMatch,
     EvidenceMatch,
@@ -61,6 +63,9 @@ class NearQuestion:
     timed: bool
 
 
+Question = OwnQuestion | NearQuestion | CompareQuestion
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One condition of a compiled rule. ``question`` is None for a conclusion about the bound entity.
@@ -95,13 +100,13 @@ class Program:
     """A compiled rule set: the constructs, and the questions whose answers are its facts."""
 
     rules: tuple[CompiledRule, ...]
-    questions: tuple[OwnQuestion | NearQuestion, ...]
+    questions: tuple[Question, ...]
     version: str
 
 
 def compile_rules(rule_set: RuleSet) -> Program:
     """The program of ``rule_set``. Equal questions of several rules are asked once."""
-    questions: dict[OwnQuestion | NearQuestion, int] = {}
+    questions: dict[Question, int] = {}
     compiled: list[CompiledRule] = []
     for number, rule in enumerate(rule_set.rules):
         steps = _steps(rule, rule_set.premises[number], questions)
@@ -111,7 +116,7 @@ def compile_rules(rule_set: RuleSet) -> Program:
 
 
 def _steps(
-    rule: Rule, premises: tuple[tuple[int, ...], ...], questions: dict[OwnQuestion | NearQuestion, int]
+    rule: Rule, premises: tuple[tuple[int, ...], ...], questions: dict[Question, int]
 ) -> tuple[Step, ...]:
     timed = {name for c in rule.conditions if isinstance(c, OrderCondition) for name in (c.first, c.then)}
     own = {c.alias: c.evidence for c in rule.conditions if isinstance(c, OwnCondition)}
@@ -135,6 +140,11 @@ def _steps(
             number = questions.setdefault(question, len(questions))
             reads = waiting.pop(0) if condition.concluded is not None else None
             steps.append(Step(condition.alias, number, True, reads, condition.negated))
+        elif isinstance(condition, CompareCondition):
+            quoted = own[condition.quoted_by] if condition.quoted_by else None
+            compare = CompareQuestion(condition.left, condition.test, condition.right, quoted)
+            number = questions.setdefault(compare, len(questions))
+            steps.append(Step(condition.alias, number, False, None, condition.negated))
         elif isinstance(condition, ConcludedCondition):
             steps.append(Step(None, None, False, waiting.pop(0), condition.negated))
     return tuple(steps)

@@ -9,8 +9,11 @@ from aiops.domain.evidence import Channel
 from aiops.domain.graph import ENTITY_KINDS, RELATION_KINDS
 from aiops.domain.occurrences import SEVERITIES
 from rules.documents import Value
+from rules.comparisons import MAX_STEPS, NUMERIC, TESTS
 from rules.model import (
     EFFECTS,
+    CompareCondition,
+    CompareSide,
     ConcludedCondition,
     Conclusion,
     ConclusionMatch,
@@ -25,6 +28,7 @@ from rules.model import (
 )
 from rules.patterns import alternatives, pattern_problem
 from rules.statements import placeholder_problem
+from rules.takes import NUMBERS, TAKES
 
 MAX_CONDITIONS = 12
 MAX_NEIGHBOURS = 3
@@ -34,6 +38,8 @@ CATEGORIES = ("failure", "saturation", "change", "maintenance", "degradation", "
 
 _RULE_ID = re.compile(r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+#: Kinds follow the field's spelling, which hyphens some (``pod-kill``) and underscores others (``disk_full``).
+_KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _EVIDENCE_KEYS = (
     *("kind", "channel", "name", "text", "direction", "min_strength", "min_severity", "attributes"),
     *("chronic", "peer", "value", "around_incident", "any_of"),
@@ -70,7 +76,7 @@ def read_rule(value: Value, pack: str) -> Rule:
 
 
 def _condition(value: Value, alias: str, *, negated: bool = False) -> Condition:
-    heads = value.fields("evidence", "state", "neighbour", "concluded", "order", "not")
+    heads = value.fields("evidence", "state", "fact", "compare", "neighbour", "concluded", "order", "not")
     if len(heads) != 1:
         value.place.refuse("one condition an entry is expected", "start each condition with its own '-'")
     ((head, body),) = heads.items()
@@ -92,11 +98,13 @@ def _condition(value: Value, alias: str, *, negated: bool = False) -> Condition:
         return ConcludedCondition(_concluded(body), negated, body.place)
     if head == "neighbour":
         return _neighbour(body, alias, negated)
+    if head == "compare":
+        return _compare(body, alias, negated)
     extra = ("as", "at_least")
     fields = body.fields(*extra, *(_EVIDENCE_KEYS if head == "evidence" else ("property", *_VALUE_KEYS)))
     return OwnCondition(
         alias=_alias(fields["as"]) if "as" in fields else alias,
-        evidence=_evidence(body, extra) if head == "evidence" else _state(body, extra),
+        evidence=_evidence(body, extra) if head == "evidence" else _state(body, extra, kind=head),
         at_least=fields["at_least"].whole(1, 1_000) if "at_least" in fields else 1,
         negated=negated,
         place=body.place,
@@ -119,18 +127,22 @@ def _neighbour(value: Value, alias: str, negated: bool) -> NearCondition:
         "labels",
         "evidence",
         "state",
+        "fact",
         "concluded",
         "named_by",
         "at_least",
     )
     fields = value.fields(*known, required=("direction",))
-    if "evidence" in fields and "state" in fields:
-        value.place.refuse("a neighbour has either 'evidence' or 'state'", "use evidence with kind: state")
+    tests = [name for name in ("evidence", "state", "fact") if name in fields]
+    if len(tests) > 1:
+        value.place.refuse(
+            "a neighbour has one of 'evidence', 'state' and 'fact'", "use evidence with kind: state"
+        )
     evidence = None
-    if "evidence" in fields:
+    if tests == ["evidence"]:
         evidence = _evidence(fields["evidence"])
-    elif "state" in fields:
-        evidence = _state(fields["state"])
+    elif tests:
+        evidence = _state(fields[tests[0]], kind=tests[0])
     at_least = fields["at_least"].whole(1, 1_000) if "at_least" in fields else 1
     if at_least > 1 and "concluded" in fields:
         fields["at_least"].place.refuse("'at_least' cannot count conclusions", "count evidence instead")
@@ -220,10 +232,54 @@ def _text(value: Value) -> str:
     return _regex(fields["regex"]) if "regex" in fields else alternatives(fields["contains"].texts(limit=20))
 
 
-def _state(value: Value, extra: tuple[str, ...] = ()) -> EvidenceMatch:
+def _compare(value: Value, alias: str, negated: bool) -> CompareCondition:
+    known = ("as", "left", "test", "right", "quoted_by")
+    fields = value.fields(*known, required=("left", "test", "right"))
+    test = fields["test"].one_of(*TESTS)
+    left, right = _side(fields["left"]), _side(fields["right"])
+    for side, name in ((left, "left"), (right, "right")):
+        if (test in NUMERIC) != (side.take in NUMBERS):
+            fields[name].place.refuse(
+                f"{test!r} does not compare what {side.take!r} takes",
+                f"numbers ({', '.join(NUMBERS)}) go with {', '.join(sorted(NUMERIC))}",
+            )
+    if left.values:
+        fields["left"].place.refuse("the left side has no constants", "swap the sides")
+    return CompareCondition(
+        alias=_alias(fields["as"]) if "as" in fields else alias,
+        left=left,
+        test=test,
+        right=right,
+        quoted_by=fields["quoted_by"].text(limit=40) if "quoted_by" in fields else None,
+        negated=negated,
+        place=value.place,
+    )
+
+
+def _side(value: Value) -> CompareSide:
+    fields = value.fields("property", "take", "kind", "way", "same_place", "where", "values", required=("take",))
+    take = fields["take"].one_of(*TAKES)
+    if ("property" in fields) + ("values" in fields) != (take != "own_name"):
+        value.place.refuse("a side reads either a 'property' or 'values'", "own_name reads neither")
+    if "values" in fields and len(fields) > 2:
+        value.place.refuse("'values' stand alone beside 'take'")
+    steps = fields["way"].items(limit=MAX_STEPS) if "way" in fields else ()
+    kinds = fields["kind"].items() if "kind" in fields else ()
+    return CompareSide(
+        names=_globs(fields["property"]) if "property" in fields else (),
+        take=take,
+        kinds=tuple(item.one_of(*sorted(ENTITY_KINDS)) for item in kinds),
+        way=tuple(tuple(item.one_of(*sorted(RELATION_KINDS)) for item in step.items()) for step in steps),
+        same_place=fields["same_place"].flag() if "same_place" in fields else False,
+        where=_state(fields["where"], kind="fact") if "where" in fields else None,
+        values=fields["values"].texts(limit=20) if "values" in fields else (),
+    )
+
+
+def _state(value: Value, extra: tuple[str, ...] = (), *, kind: str = "state") -> EvidenceMatch:
     fields = value.fields("property", *_VALUE_KEYS, *extra, required=("property",))
     return EvidenceMatch(
-        kinds=("state",),
+        kinds=(kind,),
         names=_globs(fields["property"]),
         value=_value(value, ("property", *extra)),
         chronic=True,  # a state that was wrong before is still wrong
@@ -278,13 +334,14 @@ def _conclusion(value: Value, conditions: tuple[Condition, ...]) -> Conclusion:
         fields["about"].place.refuse(
             f"{about!r} binds no neighbour", "'entity' or the alias of one neighbour"
         )
-    aliases = {c.alias for c in conditions if isinstance(c, (OwnCondition, NearCondition)) and not c.negated}
+    speaking = (OwnCondition, NearCondition, CompareCondition)
+    aliases = {c.alias for c in conditions if isinstance(c, speaking) and not c.negated}
     statement = fields["statement"].text(limit=400)
     problem = placeholder_problem(statement, aliases)
     if problem:
         fields["statement"].place.refuse(problem)
     kind = fields["kind"].text(limit=40) if "kind" in fields else None
-    if kind is not None and not _WORD.fullmatch(kind):
+    if kind is not None and not _KIND.fullmatch(kind):
         fields["kind"].place.refuse(f"{kind!r} is no fault kind", "a lower-case word such as disk_full")
     return Conclusion(
         about=None if about == "entity" else about,
@@ -321,7 +378,9 @@ def _action(value: Value) -> RuleAction:
 def _check_conditions(conditions: tuple[Condition, ...], value: Value) -> None:
     own = {c.alias: c for c in conditions if isinstance(c, OwnCondition)}
     near = [c for c in conditions if isinstance(c, NearCondition)]
-    aliases = [c.alias for c in conditions if isinstance(c, (OwnCondition, NearCondition))]
+    aliases = [
+        c.alias for c in conditions if isinstance(c, (OwnCondition, NearCondition, CompareCondition))
+    ]
     for alias in aliases:
         if aliases.count(alias) > 1:
             value.place.refuse(f"the alias {alias!r} is given twice")
@@ -336,6 +395,13 @@ def _check_conditions(conditions: tuple[Condition, ...], value: Value) -> None:
             condition.place.refuse(
                 f"'named_by' refers to {condition.named_by!r}, which is no evidence of the entity"
             )
+    for comparison in conditions:
+        if isinstance(comparison, CompareCondition) and comparison.quoted_by is not None:
+            quoting = own.get(comparison.quoted_by)
+            if quoting is None or quoting.negated:
+                comparison.place.refuse(
+                    f"'quoted_by' refers to {comparison.quoted_by!r}, which is no evidence of the entity"
+                )
     timed = {c.alias for c in near if c.evidence and not c.negated and c.at_least == 1}
     timed |= {c.alias for c in own.values() if not c.negated and c.at_least == 1}
     for order in conditions:
@@ -344,7 +410,7 @@ def _check_conditions(conditions: tuple[Condition, ...], value: Value) -> None:
                 if alias not in timed:
                     order.place.refuse(f"{alias!r} is no single piece of evidence that has a time")
     grounded = any(
-        (isinstance(c, (OwnCondition, ConcludedCondition)) and not c.negated)
+        (isinstance(c, (OwnCondition, ConcludedCondition, CompareCondition)) and not c.negated)
         or (
             isinstance(c, NearCondition)
             and not c.negated

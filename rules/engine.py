@@ -18,7 +18,7 @@ from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.errors import RuleLimitExceeded
 from rules.compiler import COLLECT, TEMPLATES, Program, compile_rules
-from rules.facts import FactBuilder, Facts, RuleLimits, texts_of
+from rules.facts import FactBuilder, Facts, RuleLimits, texts_of, with_facts
 from rules.firings import read_firings
 from rules.model import RuleSet
 
@@ -68,11 +68,12 @@ class ClipsRuleEngine:
 
         with self._lock:
             try:
+                seen = with_facts(self._program, evidence)
                 facts = FactBuilder(
-                    self._program, incident, subgraph, evidence, self._texts, self._limits, check
+                    self._program, incident, subgraph, seen, self._texts, self._limits, check
                 ).build()
                 rows = self._run(facts, check)
-                firings = read_firings(self._program, rows, facts, subgraph, evidence)
+                firings = read_firings(self._program, rows, facts, subgraph, seen)
             except RuleLimitExceeded as exc:
                 self._environment = None
                 return RuleOutcome(firings=(), version=self._program.version, gaps=(exc.message,))

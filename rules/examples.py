@@ -27,6 +27,7 @@ MAX_EXAMPLES = 10_000
 _CHANNELS = {
     "log": Channel.LOG,
     "state": Channel.STATE,
+    "fact": Channel.STATE,
     "change": Channel.CHANGE,
     "alert": Channel.AVAILABILITY,
 }
@@ -173,7 +174,10 @@ def read_example(data: bytes, file: str, rule: str, *, positive: bool) -> Exampl
         file=file,
         incident=Incident(id="example", title=fields["description"].text(limit=400), started_at=INCIDENT_AT),
         subgraph=subgraph,
-        evidence=EvidenceSet(tuple(items)),
+        evidence=EvidenceSet(
+            tuple(item for item in items if item.kind != "fact"),
+            facts=tuple(item for item in items if item.kind == "fact"),
+        ),
         expected=tuple(_expected(item) for item in fields["expect"].items()) if positive else (),
     )
 
@@ -203,11 +207,12 @@ def _evidence(value: Value) -> Evidence:
     known = ("id", "entity", "peer", "kind", "channel", "name", "at_s", "strength", "direction", "text")
     extra = ("value", "baseline", "severity", "chronic", "attributes")
     fields = value.fields(*known, *extra, required=("id", "entity", "kind", "text"))
-    kind, text = fields["kind"].one_of(*EVIDENCE_KINDS), fields["text"].text()
+    kind, text = fields["kind"].one_of(*EVIDENCE_KINDS, "fact"), fields["text"].text()
     attributes = fields["attributes"].fields() if "attributes" in fields else {}
     seen = {name: item.text() for name, item in attributes.items()}
-    if kind == "state" and "value" not in seen:
-        seen["value"] = text.partition(" = ")[2]
+    if kind in ("state", "fact") and " = " in text:
+        seen.setdefault("property", text.partition(" = ")[0])
+        seen.setdefault("value", text.partition(" = ")[2])
     name = fields["name"].text() if "name" in fields else text.partition(" = ")[0]
     at = INCIDENT_AT + timedelta(seconds=fields["at_s"].number(-1e6, 1e6) if "at_s" in fields else 0.0)
     channel = (

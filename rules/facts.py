@@ -14,10 +14,12 @@ from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.errors import RuleLimitExceeded
+from rules.comparisons import Comparer, CompareQuestion, CompareSide
 from rules.compiler import CompiledRule, NearQuestion, OwnQuestion, Program, Step
 from rules.matching import EvidenceIndex, EvidenceTexts, entity_holds
 from rules.model import EntityMatch, EvidenceMatch
 from rules.neighbours import Neighbourhood
+from rules.patterns import glob_matches
 
 MAX_CITED = 5  # items a group cites
 MAX_TIMED = 8  # items of one entity that an order looks at: the earliest and the latest half
@@ -91,6 +93,15 @@ class FactBuilder:
         self._answers: dict[int, Answers] = {}
         self._possible: list[frozenset[int]] = []  # by rule: entities it may conclude about
         self._gaps: list[str] = []
+        self._comparer = Comparer(self._around, self._facts_by_entity(), self._items, self._find)
+
+    def _facts_by_entity(self) -> dict[int, list[tuple[int, Evidence]]]:
+        facts: dict[int, list[tuple[int, Evidence]]] = {}
+        for number, item in enumerate(self._items):
+            place = self._place[number]
+            if item.kind == "fact" and place is not None:
+                facts.setdefault(place, []).append((number, item))
+        return facts
 
     def build(self) -> Facts:
         """All facts. Raises :class:`RuleLimitExceeded` where the evaluation as a whole cannot be bounded."""
@@ -203,7 +214,10 @@ class FactBuilder:
         assert step.question is not None
         if step.near:
             return self._near(step.question).get(entity, ())
-        question = self._own_question(step.question)
+        question = self._program.questions[step.question]
+        if isinstance(question, CompareQuestion):
+            return self._compared(step.question, question).get(entity, ())
+        assert isinstance(question, OwnQuestion)
         answers = self._answers.setdefault(step.question, {})
         if entity not in answers:
             items = self._find(question.evidence).get(entity, ())
@@ -218,14 +232,20 @@ class FactBuilder:
             self._answers[number] = self._answer_near(question)
         return self._answers[number]
 
-    def _own_question(self, number: int) -> OwnQuestion:
-        question = self._program.questions[number]
-        assert isinstance(question, OwnQuestion)
-        return question
+    def _compared(self, number: int, question: CompareQuestion) -> Answers:
+        if number not in self._answers:
+            self._answers[number] = {
+                entity: [Answer(-1, self._group(list(cited)), min(self._items[one].at_s for one in cited))]
+                for entity, cited in self._comparer.answer(question, self._check).items()
+            }
+        return self._answers[number]
 
     def _owners(self, number: int) -> frozenset[int]:
-        """The entities with an answer to a question about own evidence."""
-        question = self._own_question(number)
+        """The entities with an answer to a question about own evidence or a comparison."""
+        question = self._program.questions[number]
+        if isinstance(question, CompareQuestion):
+            return frozenset(self._compared(number, question))
+        assert isinstance(question, OwnQuestion)
         found = self._find(question.evidence)
         return frozenset(entity for entity, items in found.items() if len(items) >= question.at_least)
 
@@ -326,11 +346,30 @@ def texts_of(program: Program) -> EvidenceTexts:
     return EvidenceTexts(_matches(program))
 
 
+def with_facts(program: Program, evidence: EvidenceSet) -> EvidenceSet:
+    """``evidence`` with those facts among its items that some condition of ``program`` looks at."""
+    globs = tuple(sorted(_fact_names(program)))
+    wanted = [fact for fact in evidence.facts if glob_matches(globs, fact.name)] if globs else []
+    return EvidenceSet((*evidence.items, *wanted), evidence.gaps)
+
+
+def _fact_names(program: Program) -> set[str]:
+    names = {name for match in _matches(program) if "fact" in match.kinds for name in match.names or ("*",)}
+    for question in program.questions:
+        if isinstance(question, CompareQuestion):
+            names.update((*question.left.names, *question.right.names))
+    return names
+
+
 def _matches(program: Program) -> list[EvidenceMatch]:
     found: list[EvidenceMatch] = []
     for question in program.questions:
         if isinstance(question, OwnQuestion):
             found.append(question.evidence)
+        elif isinstance(question, CompareQuestion):
+            sides: tuple[CompareSide, ...] = (question.left, question.right)
+            wheres = [side.where for side in sides if side.where is not None]
+            found.extend([*wheres, *([question.quoted_by] if question.quoted_by else [])])
         else:
             found.extend(match for match in (question.evidence, question.named_by) if match is not None)
     return found

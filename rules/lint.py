@@ -9,6 +9,7 @@ from pathlib import Path
 from rules.documents import Place
 from rules.examples import run_examples
 from rules.model import (
+    CompareCondition,
     ConcludedCondition,
     Condition,
     NearCondition,
@@ -77,12 +78,16 @@ def _canonical(rule: Rule) -> tuple[object, ...]:
     numbers = {
         c.alias: f"a{i}"
         for i, c in enumerate(rule.conditions)
-        if isinstance(c, (OwnCondition, NearCondition))
+        if isinstance(c, (OwnCondition, NearCondition, CompareCondition))
     }
 
     def plain(condition: Condition) -> Condition:
         if isinstance(condition, OwnCondition):
             return replace(condition, alias=numbers[condition.alias], place=_NOWHERE)
+        if isinstance(condition, CompareCondition):
+            quoted = numbers[condition.quoted_by] if condition.quoted_by else None
+            alias = numbers[condition.alias]
+            return replace(condition, alias=alias, quoted_by=quoted, place=_NOWHERE)
         if isinstance(condition, NearCondition):
             named = numbers[condition.named_by] if condition.named_by else None
             return replace(condition, alias=numbers[condition.alias], named_by=named, place=_NOWHERE)
@@ -108,7 +113,7 @@ def _dead(rule_set: RuleSet) -> Iterator[RuleProblem]:
             yield _problem("dead", rule, "orders two pieces of evidence both ways")
 
 
-def _essence(condition: OwnCondition | NearCondition | ConcludedCondition) -> object:
+def _essence(condition: OwnCondition | NearCondition | CompareCondition | ConcludedCondition) -> object:
     if isinstance(condition, ConcludedCondition):
         return replace(condition, negated=False, place=_NOWHERE)
     return replace(condition, alias="", negated=False, place=_NOWHERE)

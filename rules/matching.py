@@ -15,6 +15,7 @@ from aiops.domain.evidence import Evidence
 from aiops.domain.graph import Entity
 from aiops.domain.occurrences import SEVERITIES, severity_named
 from rules.model import EntityMatch, EvidenceMatch, ValueMatch
+from rules.neighbours import same_kind
 from rules.patterns import MAX_TEXT_CHARS, glob_matches, matching, text_array
 
 #: Texts whose answers an engine keeps, in characters over all groups of expressions.
@@ -92,24 +93,31 @@ class EvidenceTexts:
 
 
 class _Shape(NamedTuple):
-    """What many pieces of evidence have in common; tests of it are made once for all of them."""
+    """What many pieces of evidence have in common; tests of it are made once for all of them.
+
+    ``prop`` is the observed property of a state, which names it as well as the extractor's own word for it does.
+    """
 
     kind: str
     channel: str
     name: str
+    prop: str
     direction: int
     chronic: bool
     has_peer: bool
 
     def holds(self, match: EvidenceMatch) -> bool:
         return (
-            (not match.kinds or self.kind in match.kinds)
+            (self.kind in match.kinds if match.kinds else self.kind != "fact")
             and (not match.channels or self.channel in match.channels)
             and (match.direction is None or self.direction == match.direction)
             and (match.chronic or not self.chronic)
             and (match.peer is None or match.peer == self.has_peer)
-            and (not match.names or glob_matches(match.names, self.name))
+            and (not match.names or glob_matches(match.names, self.name) or self._property_fits(match))
         )
+
+    def _property_fits(self, match: EvidenceMatch) -> bool:
+        return self.prop != "" and glob_matches(match.names, self.prop)
 
 
 class EvidenceIndex:
@@ -128,7 +136,13 @@ class EvidenceIndex:
         for number, item in enumerate(items):
             kind, text = item.kind, item.text[:MAX_TEXT_CHARS]
             shape = _Shape(
-                kind, item.channel.value, item.name, item.direction, item.chronic, item.peer is not None
+                kind,
+                item.channel.value,
+                item.name,
+                item.attributes.get("property", ""),
+                item.direction,
+                item.chronic,
+                item.peer is not None,
             )
             self._shapes.append(shape)
             self._by_shape.setdefault(shape, []).append(number)
@@ -235,7 +249,7 @@ def _kinds_by_pattern(
 
 def entity_holds(match: EntityMatch, entity: Entity) -> bool:
     """Whether ``entity`` is of one of the kinds and carries the labels."""
-    if match.kinds and entity.kind not in match.kinds:
+    if match.kinds and same_kind(entity.kind) not in {same_kind(kind) for kind in match.kinds}:
         return False
     return all(
         name in entity.labels and glob_matches(globs, entity.labels[name]) for name, globs in match.labels

@@ -95,6 +95,41 @@ class NearCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class CompareSide:
+    """What one side of a comparison is read from: the facts ``names`` (globs) through ``take`` (:data:`rules.takes.TAKES`).
+
+    Without ``kinds`` and ``way`` of the bound entity itself; with ``way`` of it and of what is passed on the way over one
+    relation a step, in any direction, as far as it is of ``kinds``; with ``kinds`` alone of all entities of these kinds.
+    ``same_place``: only in its namespace.
+    ``where``: only of entities with such a fact. ``values``: constants instead of facts.
+    """
+
+    names: tuple[str, ...] = ()
+    take: str = "text"
+    kinds: tuple[str, ...] = ()
+    way: tuple[tuple[str, ...], ...] = ()
+    same_place: bool = False
+    where: EvidenceMatch | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompareCondition:
+    """``left`` and ``right`` stand to each other as ``test`` says (:data:`rules.comparisons.TESTS`).
+
+    ``quoted_by``: alias of own evidence whose text must quote one of the values that make the difference.
+    """
+
+    alias: str
+    left: CompareSide
+    test: str
+    right: CompareSide
+    quoted_by: str | None
+    negated: bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class ConcludedCondition:
     """Another rule spoke about the bound entity."""
 
@@ -113,7 +148,7 @@ class OrderCondition:
     place: Place
 
 
-Condition = OwnCondition | NearCondition | ConcludedCondition | OrderCondition
+Condition = OwnCondition | NearCondition | CompareCondition | ConcludedCondition | OrderCondition
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,19 @@ from aiops.domain.graph import Entity, Subgraph, causes_of
 from rules.patterns import MAX_TEXT_CHARS
 
 MIN_NAME_CHARS = 2
+#: Other words for kinds that sources use; a kind counts whatever its case.
+_SAME_KIND: Mapping[str, str] = {
+    "pv": "volume",
+    "persistentvolume": "volume",
+    "pvc": "volumeclaim",
+    "persistentvolumeclaim": "volumeclaim",
+    "resourcequota": "quota",
+    "vm": "host",
+    "server": "host",
+    "switch": "device",
+    "router": "device",
+    "port": "interface",
+}
 _PART_OF_A_WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -21,7 +34,7 @@ class Neighbourhood:
         self._index = {entity.id: number for number, entity in enumerate(subgraph.entities)}
         self._kinds: dict[str, list[int]] = {}
         for number, entity in enumerate(subgraph.entities):
-            self._kinds.setdefault(entity.kind, []).append(number)
+            self._kinds.setdefault(same_kind(entity.kind), []).append(number)
         self._links: dict[tuple[str, str], defaultdict[int, set[int]]] = {}
         for relation in subgraph.relations:
             for cause_id, effect_id in causes_of(relation):
@@ -41,7 +54,8 @@ class Neighbourhood:
 
     def of_kinds(self, kinds: tuple[str, ...]) -> frozenset[int]:
         """The numbers of the entities of one of ``kinds``, none given: of all."""
-        return frozenset().union(*(self._kinds.get(kind, ()) for kind in kinds or self._kinds))
+        wanted = [same_kind(kind) for kind in kinds] or list(self._kinds)
+        return frozenset().union(*(self._kinds.get(kind, ()) for kind in wanted))
 
     def index(self, entity_id: str) -> int | None:
         """The number of an entity in :attr:`entities`, None for one outside the subgraph."""
@@ -77,6 +91,12 @@ class Neighbourhood:
                 found.update(_own_names(self.entities[host]))
             self._names[neighbour] = tuple(sorted(name for name in found if len(name) >= MIN_NAME_CHARS))
         return self._names[neighbour]
+
+
+def same_kind(kind: str) -> str:
+    """One word for an entity kind, whatever case and which of the usual words its source has for it."""
+    lowered = kind.lower()
+    return _SAME_KIND.get(lowered, lowered)
 
 
 def _own_names(entity: Entity) -> Iterator[str]:

@@ -46,7 +46,7 @@ class Reference:
 class Evidence:
     """One statement that can be cited.
 
-    ``kind``: log | metric | alert | change | state | topology | rule | history.
+    ``kind``: log | metric | alert | change | state | topology | rule | history | fact.
     ``strength`` >= 0 is unit-free: 0 is nothing, 1 is barely worth mentioning, 3 strong, capped at 10.
     ``at_s`` is when it first showed (epoch seconds). ``direction``: +1 rose or appeared, -1 fell or vanished, 0 neither.
     ``text`` is what is quoted: the verbatim line, or the value against its baseline. ``peer`` set: it belongs to
@@ -79,10 +79,15 @@ def evidence_id(*parts: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSet:
-    """All evidence of one analysis, sorted by (entity, peer, at_s, id). ``gaps`` say what could not be looked at."""
+    """All evidence of one analysis, sorted by (entity, peer, at_s, id). ``gaps`` say what could not be looked at.
+
+    ``facts``: what was last observed of each property of each entity, well or not, kind ``fact`` and strength 0. Nothing
+    in it is unusual by itself; rules compare one fact with another. Sorted by (entity, name).
+    """
 
     items: tuple[Evidence, ...]
     gaps: tuple[str, ...] = ()
+    facts: tuple[Evidence, ...] = ()
 
     def by_entity(self) -> dict[str, tuple[Evidence, ...]]:
         """Evidence on entities; what belongs to a relation is listed under its ``entity`` end too."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aiops.domain.analysis import Analysis
+from aiops.domain.fault_kinds import normalise_kind
 from aiops.errors import AiopsError
 from aiops.evaluation.cases import CaseFolder
 from aiops.evaluation.labels import Label, read_label
@@ -102,10 +103,14 @@ def _score(case: CaseFolder, label: Label, analyze: Callable[[CaseFolder], Answe
     milliseconds = (time.perf_counter() - began) * 1000.0
     kind_right = None
     if label.kinds:
-        kind_right = (
-            bool(answer.kinds) and label.rank_in(answer.ranked) == 1 and answer.kinds[0] in label.kinds
-        )
+        kind_right = label.rank_in(answer.ranked) == 1 and _is_kind(answer.kinds[:1], label.kinds)
     return Scored(case, label.rank_in(answer.ranked), kind_right, answer.confidence, milliseconds, error)
+
+
+def _is_kind(said: Sequence[str | None], right: Iterable[str]) -> bool:
+    """Whether a kind was said and is one of ``right``; hyphens, spaces, underscores and case make no difference."""
+    wanted = {normalise_kind(kind) for kind in right}
+    return any(kind is not None and normalise_kind(kind) in wanted for kind in said)
 
 
 def _summary(

@@ -13,10 +13,11 @@ import numpy as np
 from aiops.contracts import Prior
 from aiops.domain.analysis import Analysis, Citation, Engine, Hop, Impact, RootCause, RuledOut
 from aiops.domain.candidates import RuleAction, RuleFiring
-from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence
+from aiops.domain.evidence import Evidence
 from aiops.domain.graph import Entity
 from aiops.reasoning.counterfactual import neutralise, reached_from
 from aiops.reasoning.diagnosis import Diagnosis, Finding, Matter, ReasoningWeights
+from aiops.reasoning.fault_kind import choose_kind, parts_of
 from aiops.reasoning.spread import is_live
 
 OWN_CITATIONS = 12  # of the cause's own evidence, strongest first
@@ -58,7 +59,9 @@ def _root_cause(
         f for f in matter.rules.firings if f.entity in members and f.effect in ("support", "pin", "oppose")
     ]
     citations = _cite(finding, firings, matter, diagnosis)
-    kind, category = _kind_of(finding, firings)
+    parts = parts_of(members, matter.subgraph)
+    strengths = {item.id: item.strength for item in matter.evidence.items}
+    kind, category = choose_kind(members, parts, finding.evidence, matter.rules.firings, strengths)
     counterfactual = None
     if rank <= weights.ranking.counterfactuals:
         counterfactual = neutralise(
@@ -103,7 +106,8 @@ def _cite(
         finding.evidence, key=lambda item: (item.id not in matched, -item.strength, item.at_s, item.id)
     )
     chosen = {item.id: item for item in own[:OWN_CITATIONS]}
-    chosen.update({item.id: item for item in matter.evidence.items if item.id in matched})
+    seen = (*matter.evidence.items, *matter.evidence.facts)
+    chosen.update({item.id: item for item in seen if item.id in matched})
     effects = [
         item
         for item in _evidence_behind(finding.account.explained, matter, diagnosis)
@@ -129,20 +133,6 @@ def _evidence_behind(ids: Iterable[str], matter: Matter, diagnosis: Diagnosis) -
             if held is None or item.strength > held.strength:
                 best[item.entity] = item
     return sorted((*found, *best.values()), key=lambda item: (item.at_s, item.entity, item.id))
-
-
-def _kind_of(finding: Finding, firings: Iterable[RuleFiring]) -> tuple[str | None, str | None]:
-    """Kind and category: from the weightiest rule that names one, else from the strongest evidence that is no symptom."""
-    named = [firing for firing in firings if firing.kind is not None and firing.effect in ("support", "pin")]
-    if named:
-        best = min(named, key=lambda firing: (-firing.weight, firing.rule))
-        return best.kind, best.category
-    live = [item for item in finding.evidence if is_live(item)]
-    telling = [item for item in live if item.channel not in SYMPTOM_CHANNELS] or live
-    if not telling:
-        return None, None
-    strongest = min(telling, key=lambda item: (-item.strength, item.at_s, item.id))
-    return strongest.channel.value, "change" if strongest.channel is Channel.CHANGE else "failure"
 
 
 def _critical_failure(finding: Finding, diagnosis: Diagnosis) -> str | None:

@@ -28,6 +28,9 @@ _COUNTED: Mapping[str, str] = {
     "count/persistentvolumeclaims.used": "volumeclaim",
 }
 _KINDS = frozenset({"quota", "resourcequota"})
+#: What the scheduler says of a pod whose claim was never made, and which limits keep a claim from being made.
+_NO_CLAIM = re.compile(r"persistentvolumeclaim \S+ not found")
+_CLAIM_LIMITS = ("requests.storage.hard", "persistentvolumeclaims.hard")
 
 
 def with_obstacles(subgraph: Subgraph, evidence: EvidenceSet) -> Subgraph:
@@ -50,6 +53,7 @@ def with_obstacles(subgraph: Subgraph, evidence: EvidenceSet) -> Subgraph:
         and obstacle != item.entity
     }
     stated |= _missing(evidence.items, kinds)
+    stated |= _unmade_claims(evidence, kinds)
     if not stated:
         return subgraph
     found = (Relation(source, RELATION, target, provenance=STATED) for source, target in stated)
@@ -88,6 +92,18 @@ def _missing(items: Iterable[Evidence], kinds: Mapping[str, str]) -> set[tuple[s
         for entity in missing
         for quota, kind in full
         if kinds.get(entity) == kind and _place(entity) == _place(quota)
+    }
+
+
+def _unmade_claims(evidence: EvidenceSet, kinds: Mapping[str, str]) -> set[tuple[str, str]]:
+    """(whoever waits for a claim that does not exist, each quota of its namespace that limits claims or storage)."""
+    limits = {fact.entity for fact in evidence.facts if fact.name.endswith(_CLAIM_LIMITS)}
+    waiting = {item.entity for item in evidence.items if item.kind == "log" and _NO_CLAIM.search(item.text)}
+    return {
+        (entity, quota)
+        for entity in waiting
+        for quota in limits
+        if kinds.get(quota) in _KINDS and entity in kinds and _place(entity) == _place(quota)
     }
 
 

@@ -28,6 +28,7 @@ from ingest.topology.mapping import load_mapping as read_mapping
 from rules.engine import ClipsRuleEngine
 from rules.loader import load_packs
 from rules.model import RuleSet
+from rules.reload import ReloadingRuleEngine
 
 
 def load_rule_set(settings: Settings, packs: Sequence[Path] = ()) -> RuleSet:
@@ -38,6 +39,12 @@ def load_rule_set(settings: Settings, packs: Sequence[Path] = ()) -> RuleSet:
 
 def load_rule_engine(settings: Settings) -> ClipsRuleEngine:
     return ClipsRuleEngine(load_rule_set(settings))
+
+
+def load_reloading_rules(settings: Settings) -> ReloadingRuleEngine:
+    """Rules for a process that lives long: changed pack files are taken up between analyses."""
+    shipped = Path(str(resources.files("rules") / "packs"))
+    return ReloadingRuleEngine([shipped, *settings.rules])
 
 
 def load_corrector(settings: Settings) -> Corrector | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from aiops.pipeline import Assumption, Pipeline
 from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.rendering import render_markdown, render_text
 from aiops.settings import Settings
-from aiops.wiring.analysis import load_corrector, load_mapping, load_rule_engine, make_pipeline
+from aiops.wiring.analysis import load_corrector, load_mapping, load_reloading_rules, make_pipeline
 from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.stores import (
     ANSWERS_FILE,
@@ -42,7 +43,7 @@ from ingest.parsers.alertmanager import AlertBatch, parse_v2_alerts, parse_webho
 from ingest.parsers.remote_write import RemoteWriteDecoder
 from ingest.topology.documents import topology_document
 from ingest.worker import IngestWorker
-from rules.engine import ClipsRuleEngine
+from rules.reload import ReloadingRuleEngine
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -123,11 +124,12 @@ class DocumentRenderers:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An open process: the app, and the worker and stores behind it."""
+    """An open process: the app, and the worker, stores and rules behind it."""
 
     app: FastAPI
     worker: IngestWorker
     stores: Stores
+    rules: ReloadingRuleEngine
 
 
 @contextmanager
@@ -140,7 +142,7 @@ def open_site(
     """
     check_package_is_ours("rules")
     time = clock or SystemClock()
-    rules, corrector = load_rule_engine(settings), load_corrector(settings)
+    rules, corrector = load_reloading_rules(settings), load_corrector(settings)
     stores = open_stores(settings, time)
     data = make_data_directory(settings)
     letters = open_dead_letters(settings)
@@ -154,7 +156,7 @@ def open_site(
         registry = CollectorRegistry()
         registry.register(IngestMetrics(lambda: worker.reading(queue_bytes=queue_bytes())))
         services = _services(settings, stores, worker, tokens, answers, time, rules, corrector, registry)
-        yield Site(create_app(services), worker, stores)
+        yield Site(create_app(services), worker, stores, rules)
     finally:
         answers.close()
         tokens.close()
@@ -169,7 +171,7 @@ def _services(
     tokens: SqliteTokenStore,
     answers: SqliteIdempotency,
     clock: Clock,
-    rules: ClipsRuleEngine,
+    rules: ReloadingRuleEngine,
     corrector: Corrector | None,
     registry: CollectorRegistry,
 ) -> Services:
@@ -257,5 +259,6 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             # The server raises the signal that ended it once more; then it has been obeyed already.
             signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=site.rules.reload, daemon=True).start())
         keep_loaded()
         server.run(sockets=[listener])

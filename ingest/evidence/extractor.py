@@ -16,7 +16,7 @@ from ingest.evidence.logs import find_log_evidence, mask_digits
 from ingest.evidence.metrics import find_metric_evidence
 from ingest.evidence.series import build_tracks
 from ingest.evidence.silence import find_silences
-from ingest.evidence.states import find_state_evidence
+from ingest.evidence.states import find_facts, find_state_evidence
 
 #: How long before the incident's start its fault may have begun: the baseline ends there.
 LEAD_S = 180.0
@@ -52,7 +52,10 @@ class RobustExtractor:
             gaps.append("no metric has enough samples before the incident to compare with")
         if subgraph.truncated:
             gaps.append("the topology around the incident was cut at its bound")
-        return EvidenceSet(tuple(ordered), tuple(gaps))
+        facts, cut = find_facts(seen.window.states, windows)
+        if cut:
+            gaps.append(cut)
+        return EvidenceSet(tuple(ordered), tuple(gaps), tuple(facts))
 
     def windows(self, incident: Incident, seen: Observations) -> Windows:
         """Baseline up to ``lead_s`` before the start, evaluation from there to the window's end."""

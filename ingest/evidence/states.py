@@ -16,7 +16,9 @@ from aiops.domain.evidence import Channel, Evidence, Reference, evidence_id
 from ingest.evidence.detectors import Windows
 
 MAX_PER_ENTITY = 16
+MAX_FACTS = 20_000
 _MAX_TEXT = 300
+_MAX_FACT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,39 @@ def find_state_evidence(states: Iterable[StateObservation], windows: Windows) ->
     ]
 
 
+def find_facts(states: Iterable[StateObservation], windows: Windows) -> tuple[list[Evidence], str | None]:
+    """The last observed value of every property, well or not, and what is missing where :data:`MAX_FACTS` cut them.
+
+    Facts are kept by entity and property; at the bound, what sorts last is left out.
+    """
+    last: dict[tuple[str, str], StateObservation] = {}
+    for state in states:
+        held = last.get((state.entity, state.property))
+        if state.at_s <= windows.eval_end_s and (held is None or state.at_s >= held.at_s):
+            last[state.entity, state.property] = state
+    facts = [_fact(last[key]) for key in sorted(last)[:MAX_FACTS]]
+    left = len(last) - len(facts)
+    return facts, f"{left} observed states were not compared by rules: too many" if left else None
+
+
+def _fact(state: StateObservation) -> Evidence:
+    value = state.value[:_MAX_FACT]
+    return Evidence(
+        id=evidence_id("fact", state.entity, state.property, state.at_s, state.value),
+        entity=state.entity,
+        peer=None,
+        kind="fact",
+        channel=Channel.STATE,
+        name=state.property,
+        at_s=state.at_s,
+        strength=0.0,
+        direction=0,
+        text=f"{state.property} = {value}",
+        ref=Reference("state", f"{state.entity}|{state.property}"),
+        attributes={"property": state.property, "value": value},
+    )
+
+
 def _judge(seen: Sequence[StateObservation], windows: Windows) -> Evidence | None:
     before = [state for state in seen if state.at_s < windows.base_end_s]
     during = [state for state in seen if state.at_s >= windows.base_end_s]
@@ -173,7 +208,7 @@ def _judge(seen: Sequence[StateObservation], windows: Windows) -> Evidence | Non
     chronic = (
         was is not None and was == state.value and unhealthy(state.property, was)[0] > 0 and bool(during)
     )
-    if was is not None and not during and len(seen) > 1:
+    if was is not None and not during:  # nothing was heard since, so it is as it was
         chronic = True
     changed = f" (was {was})" if was is not None and was != state.value else ""
     return Evidence(

@@ -67,7 +67,7 @@ NEAR = "{neighbour: {direction: cause, evidence: {kind: log}}}"
         (pack(", ".join([EVIDENCE] * 13)), 3, "1 to 12 entries"),
         (pack("{neighbour: {direction: cause, named_by: q}}, " + EVIDENCE), 3, "named_by"),
         (pack("{neighbour: {direction: cause, over: EATS}}"), 3, "'EATS' is not known"),
-        (pack("{neighbour: {direction: cause, evidence: {kind: log}, state: {property: p, is: x}}}"), 3, "either"),
+        (pack("{neighbour: {direction: cause, evidence: {kind: log}, state: {property: p, is: x}}}"), 3, "one of"),
         (pack("{neighbour: {direction: cause, at_least: 2, concluded: {kind: k}}}"), 3, "cannot count"),
         (pack("{concluded: {effect: pin}}"), 3, "needs 'rule'"),
         (pack("{concluded: {kind: other}}"), 3, "no rule concludes"),
