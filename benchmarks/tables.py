@@ -15,6 +15,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ("README.md", "docs/accuracy.md")
+#: Scorers shown beside the product, by their name in the results.
+PEERS = {
+    "random": "random",
+    "largest_robust_z": "largest robust z",
+    "baro": "BARO",
+    "ranked_correlation": "ranked correlation",
+    "random_walk": "random walk",
+}
 _BLOCK = re.compile(r"(<!-- table (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -31,10 +39,10 @@ def accuracy() -> str:
         low, high = found["ac1_ci95"]
         cells = [name, str(found["n"]), f"**{found['ac1']:.2f}** ({low:.2f}-{high:.2f})"]
         cells += [f"{found[key]:.2f}" for key in ("ac3", "ac5", "avg5", "mrr")]
-        cells += [_pair(found["baselines"].get(peer)) for peer in ("random", "largest robust z", "BARO")]
+        cells += [_pair(found["baselines"].get(peer)) for peer in PEERS]
         rows.append(cells)
     head = ["data set", "cases", "AC@1 (95% interval)", "AC@3", "AC@5", "Avg@5", "MRR"]
-    return _table([*head, "random", "largest robust z", "BARO"], rows)
+    return _table([*head, *PEERS.values()], rows)
 
 
 def recordings() -> str:

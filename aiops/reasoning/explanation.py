@@ -47,6 +47,7 @@ def explain(
         impact=measure_impact(matter, diagnosis, weights),
         gaps=collect_gaps(matter, diagnosis, gaps),
         engine=engine,
+        conformal_set=diagnosis.conformal,
     )
 
 
