@@ -4,14 +4,15 @@ seeds and protocols run on the same features without reading a case again."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import orjson
+from pydantic import TypeAdapter
 
-from aiops.domain.candidates import CandidateTable, RuleFiring, RuleOutcome
+from aiops.domain.candidates import CandidateTable, RuleOutcome
 from aiops.evaluation.bench import Answer
 from aiops.evaluation.calibration import Judged
 from aiops.evaluation.labels import Label
@@ -22,7 +23,7 @@ _ARRAYS = ("features", "prior", "edges", "edge_features", "group")
 @dataclass(frozen=True, slots=True)
 class Examined:
     """``answers`` and ``milliseconds`` by name of the scorer; ``answers`` of those that learn nothing. ``judged``: what the
-    product said before calibration. ``rules`` without the actions that they propose."""
+    product said before calibration."""
 
     data_set: str
     name: str
@@ -56,22 +57,13 @@ def remembered(folder: Path | None, key: str, make: Callable[[], Examined]) -> E
 
 def save(case: Examined, file: Path) -> None:
     """Arrays and one JSON document, nothing pickled; the file appears whole or not at all."""
-    document = {
-        **{name: getattr(case, name) for name in ("data_set", "name", "system", "at_s")},
-        "label": asdict(case.label),
-        "entities": case.table.entities,
-        "feature_names": case.table.feature_names,
-        "edge_feature_names": case.table.edge_feature_names,
-        "rules": {**asdict(case.rules), "firings": [_firing(one) for one in case.rules.firings]},
-        "judged": {**asdict(case.judged), "truths": sorted(case.judged.truths)},
-        "answers": {name: asdict(answer) for name, answer in case.answers.items()},
-        "milliseconds": dict(case.milliseconds),
-    }
+    table = {name: value for name, value in _parts(case.table).items() if name not in _ARRAYS}
+    document = {**_parts(case), "table": table}
     arrays = {name: getattr(case.table, name) for name in _ARRAYS}
-    arrays["document"] = np.frombuffer(orjson.dumps(document), dtype=np.uint8)
+    packed = orjson.dumps(document, default=_plain)
     unfinished = file.with_suffix(".part")
     with unfinished.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
+        np.savez_compressed(stream, **arrays, document=np.frombuffer(packed, dtype=np.uint8))
     unfinished.replace(file)
 
 
@@ -79,37 +71,20 @@ def load(file: Path) -> Examined:
     """What :func:`save` wrote."""
     with np.load(file, allow_pickle=False) as stored:
         document: dict[str, Any] = orjson.loads(stored["document"].tobytes())
-        arrays: dict[str, Any] = {name: stored[name] for name in _ARRAYS}
-    names: dict[str, Any] = {
-        key: tuple(document[key]) for key in ("entities", "feature_names", "edge_feature_names")
-    }
-    rules, label = document["rules"], document["label"]
-    judged: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in document["judged"].items()
-    }
-    judged["truths"] = frozenset(judged["truths"])
-    firings = tuple(
-        RuleFiring(**{**one, "evidence": tuple(one["evidence"]), "trace": tuple(one["trace"])})
-        for one in rules["firings"]
-    )
-    return Examined(
-        data_set=document["data_set"],
-        name=document["name"],
-        system=document["system"],
-        at_s=document["at_s"],
-        label=Label(tuple((e, k) for e, k in label["causes"]), label["all_needed"], label["granularity"]),
-        table=CandidateTable(**names, **arrays),
-        rules=RuleOutcome(firings, rules["version"], tuple(rules["gaps"])),
-        judged=Judged(**judged),
-        answers={
-            name: Answer(tuple(one["ranked"]), tuple(one["kinds"]), one["confidence"])
-            for name, one in document["answers"].items()
-        },
-        milliseconds=document["milliseconds"],
-    )
+        table: dict[str, Any] = {name: stored[name] for name in _ARRAYS}
+    hints = get_type_hints(CandidateTable)
+    for name, value in document.pop("table").items():
+        table[name] = TypeAdapter(hints[name]).validate_python(value)
+    hints = get_type_hints(Examined)
+    rest = {name: TypeAdapter(hints[name]).validate_python(value) for name, value in document.items()}
+    return Examined(table=CandidateTable(**table), **rest)
 
 
-def _firing(one: RuleFiring) -> dict[str, object]:
-    row = asdict(one)
-    del row["actions"]
-    return row
+def _parts(value: Any) -> dict[str, Any]:
+    return {one.name: getattr(value, one.name) for one in fields(value)}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")
