@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     document = bench_with(
         Examiner(load(), seed=SEED, peers=peers),
-        chosen_cases(root_of(options), only=options.only, quick=options.quick),
+        chosen_cases(root_of(options), only=options.only, quick=options.quick, most=options.most),
         seed=SEED,
         cache=options.cache,
         key=cache_key(*sorted(peers)),

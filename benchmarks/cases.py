@@ -30,6 +30,9 @@ def case_arguments(description: str) -> argparse.ArgumentParser:
         metavar="DIR",
         help="keep examined cases here, for the next run of the same code",
     )
+    arguments.add_argument(
+        "--most", type=int, metavar="N", help="at most so many cases a set, spread over the set"
+    )
     return arguments
 
 
@@ -39,17 +42,20 @@ def root_of(options: argparse.Namespace) -> Path:
     return options.cases or (Path(shared) / "cases" if shared else DEFAULT_CASES)
 
 
-def chosen_cases(root: Path, *, only: str | None, quick: bool) -> list[CaseFolder]:
-    """Labelled cases below ``root``; with ``quick`` the first few of each set."""
-    taken: dict[str, int] = {}
-    chosen = []
+def chosen_cases(root: Path, *, only: str | None, quick: bool, most: int | None = None) -> list[CaseFolder]:
+    """Labelled cases below ``root``; at most ``most`` a set, evenly spread over it, and with ``quick`` a few."""
+    sets: dict[str, list[CaseFolder]] = {}
     for case in find_cases(root):
-        if (only and only not in case.data_set) or not case.labelled:
-            continue
-        taken[case.data_set] = taken.get(case.data_set, 0) + 1
-        if not quick or taken[case.data_set] <= QUICK_CASES:
-            chosen.append(case)
-    return chosen
+        if case.labelled and (not only or only in case.data_set):
+            sets.setdefault(case.data_set, []).append(case)
+    limit = QUICK_CASES if quick else most
+    return [case for name in sorted(sets) for case in _spread(sets[name], limit)]
+
+
+def _spread(cases: list[CaseFolder], limit: int | None) -> list[CaseFolder]:
+    if limit is None or len(cases) <= limit:
+        return cases
+    return [cases[place * len(cases) // limit] for place in range(limit)]
 
 
 def examined_cases(
@@ -64,7 +70,7 @@ def examined_cases(
     """The chosen cases, examined; ``name`` tells perturbations apart in the cache."""
     made = examiner or Examiner(load(), seed=SEED, peers=peers, calibrated=calibrated)
     key = cache_key(name, *sorted(peers or ()), str(calibrated))
-    cases = chosen_cases(root_of(options), only=options.only, quick=options.quick)
+    cases = chosen_cases(root_of(options), only=options.only, quick=options.quick, most=options.most)
     yield from examine_cases(made, cases, cache=options.cache, change=change, key=key, on_case=progress)
 
 

@@ -32,10 +32,12 @@ def rows_of(case: Examined) -> FloatArray:
 class Forest:
     """A random forest over rows, unaware of the graph: the probability that the row is a true cause.
 
-    Cases count alike: a case's true rows share half of its weight, the others the other half.
+    Cases count alike: a case's true rows share half of its weight, the others the other half; of the others at most
+    ``others`` are drawn by seed.
     """
 
     trees: int = 100
+    others: int = 24
     learns: bool = field(default=True, init=False)
     fewest: int = field(default=20, init=False)
 
@@ -43,14 +45,18 @@ class Forest:
         from sklearn.ensemble import RandomForestClassifier
 
         x, y, weight = [], [], []
+        rng = np.random.default_rng(seed)
         for lesson in lessons:
             truth = np.zeros(len(lesson.case.table.entities), dtype=bool)
             truth[list(lesson.case.truth())] = True
             if not truth.any() or truth.all():
                 continue
-            x.append(rows_of(lesson.case))
-            y.append(truth)
-            weight.append(lesson.weight * np.where(truth, 0.5 / truth.sum(), 0.5 / (~truth).sum()))
+            wrong = rng.permutation(np.flatnonzero(~truth))[: self.others]
+            rows = np.sort(np.concatenate([np.flatnonzero(truth), wrong]))
+            right = truth[rows]
+            x.append(rows_of(lesson.case)[rows])
+            y.append(right)
+            weight.append(lesson.weight * np.where(right, 0.5 / right.sum(), 0.5 / (~right).sum()))
         forest = RandomForestClassifier(
             n_estimators=self.trees, min_samples_leaf=2, max_features="sqrt", random_state=seed, n_jobs=1
         )

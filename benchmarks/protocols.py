@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "commit": commit(),
         "machine": machine(),
         "seed": SEED,
+        "most_cases_a_set": options.most,
         "seeds": list(seeds),
         "quick": options.quick,
         "cases": len(cases),

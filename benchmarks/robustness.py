@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "commit": commit(),
         "machine": machine(),
         "seed": SEED,
+        "most_cases_a_set": options.most,
         "protocol": "development cases, the product as it ships, damaged before anything is looked at",
         "cases": len(whole),
         "damage": damage,

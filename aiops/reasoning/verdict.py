@@ -31,14 +31,16 @@ class VerdictWeights:
     no rule, no inference), is not named."""
 
     base: float = 0.05
-    evidence: float = 0.15
+    evidence: float = 0.1
     coverage: float = 0.15
     margin: float = 0.1
-    rule: float = 0.05
-    mass: float = 0.45
+    rule: float = 0.15
+    mass: float = 0.4
     sharpness: float = 6.0
     strong: float = 5.0  # evidence of this strength counts in full
     full_margin: float = 0.5  # a lead of this much over the next counts in full
+    faint_rule: float = 0.1  # rules that add no more than this to the total say nothing
+    full_rule: float = 0.3  # and this much counts in full
     inferred: float = 0.7  # factor where the cause itself was never seen
     unseen: float = 0.3  # most that a cause without evidence gets
     high: float = 0.7
@@ -74,7 +76,7 @@ def raw_confidence(
         + weights.evidence * min(1.0, _strength(evidence) / weights.strong)
         + weights.coverage * min(1.0, share)
         + weights.margin * min(1.0, max(0.0, lead) / weights.full_margin)
-        + weights.rule * (1.0 if cause.score["rule"] > 0 else 0.0)
+        + weights.rule * _rule_says(cause, weights)
         + weights.mass * mass
     )
     if cause.inferred:
@@ -82,6 +84,14 @@ def raw_confidence(
     elif not carries_evidence(cause, evidence):
         mixed = min(mixed, weights.unseen)
     return min(1.0, mixed)
+
+
+def _rule_says(cause: Ranked, weights: VerdictWeights) -> float:
+    """How plainly rules name the cause, in [0, 1]; 1 where one says for certain that it has failed itself."""
+    if cause.score.get("definite", 0.0) > 0:
+        return 1.0
+    beyond = cause.score["rule"] - weights.faint_rule
+    return min(1.0, max(0.0, beyond / (weights.full_rule - weights.faint_rule)))
 
 
 def confidence(raw: float, rank: int, weights: VerdictWeights) -> float:
