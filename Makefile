@@ -3,8 +3,9 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 CASES ?= ../shared/data/cases
+CACHE ?= artefacts/bench
 
-.PHONY: help setup setup-dev system demo test check bench lab clean
+.PHONY: help setup setup-dev system demo test check bench calibration lab clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -44,11 +45,16 @@ check: setup-dev ## ruff, mypy, import-linter, deptry
 	$(BIN)/deptry .
 
 bench: setup-dev ## accuracy, throughput, latency, memory; writes benchmarks/results/*.json and the README's tables
-	$(BIN)/python -m benchmarks.accuracy --cases $(CASES) -o benchmarks/results/accuracy.json
+	$(BIN)/python -m benchmarks.accuracy --cases $(CASES) --cache $(CACHE) -o benchmarks/results/accuracy.json
+	$(BIN)/python -m benchmarks.protocols --cases $(CASES) --cache $(CACHE) -o benchmarks/results/protocols.json
+	$(BIN)/python -m benchmarks.robustness --cases $(CASES) --cache $(CACHE) -o benchmarks/results/robustness.json
 	$(BIN)/python -m benchmarks.recordings -o benchmarks/results/recordings.json
 	$(BIN)/python -m benchmarks.throughput -o benchmarks/results/throughput.json
 	$(BIN)/python -m benchmarks.latency -o benchmarks/results/latency.json
 	$(BIN)/python -m benchmarks.tables
+
+calibration: setup-dev ## make the map of confidence anew from labelled cases, and measure it
+	$(BIN)/python -m benchmarks.calibration --cases $(CASES) --cache $(CACHE) -o benchmarks/results/calibration.json
 
 lab: setup-dev ## record the outages anew (root, about 40 minutes; docs/lab.md)
 	$(BIN)/python -m scenarios.lab record --out scenarios/recordings

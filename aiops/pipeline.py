@@ -87,35 +87,51 @@ class Pipeline:
     ) -> Analysis:
         """Analyse what is handed in and read nothing else: for case folders and what-if. Pure."""
         what_if = assume or Assumption()
-        states = seen.window.states
-        seen = replace(
-            seen,
-            window=replace(
-                seen.window, states=tuple(state for state in states if state.property != CLOCK_SKEW)
-            ),
-        )
         notes = [
             *gaps,
-            *_wrong_clocks(states),
+            *_wrong_clocks(seen.window.states),
             *(f"what-if: {name} is taken as healthy" for name in sorted(what_if.healthy)),
         ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
+        matter = self.gather(incident, subgraph, seen, what_if, notes)
+        return explain(
+            matter, diagnose(matter, self.weights), self.prior, self._engine(matter), notes, self.weights
+        )
+
+    def gather(
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        seen: Observations,
+        what_if: Assumption,
+        notes: list[str],
+    ) -> Matter:
+        """All that is known before anything is concluded. What stands in the way is added to ``notes``. Pure."""
+        states = tuple(state for state in seen.window.states if state.property != CLOCK_SKEW)
+        seen = replace(seen, window=replace(seen.window, states=states))
         evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
         subgraph = with_obstacles(subgraph, evidence)
         rules = _suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
         table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy)
         correction = self._correct(table, rules, notes)
-        matter = Matter(incident, subgraph, seen, evidence, rules, table, correction, what_if.healthy)
-        model = correction.model if correction is not None else None
-        engine = Engine(
+        return Matter(incident, subgraph, seen, evidence, rules, table, correction, what_if.healthy)
+
+    def _engine(self, matter: Matter) -> Engine:
+        """What judged: versions of the code, the rules, the network and the map of confidence, and a hash of the inputs."""
+        model = matter.correction.model if matter.correction is not None else None
+        calibration = self.weights.verdict.calibration
+        versions = (
+            __version__, matter.rules.version, model or "", calibration.version if calibration else ""
+        )  # fmt: skip
+        return Engine(
             version=__version__,
-            rules=rules.version,
+            rules=matter.rules.version,
             model=model,
-            graph_as_of=subgraph.as_of,
-            inputs_hash=hash_inputs(incident, subgraph, evidence, __version__, rules.version, model or ""),
-            calibrated=False,
+            graph_as_of=matter.subgraph.as_of,
+            inputs_hash=hash_inputs(matter.incident, matter.subgraph, matter.evidence, *versions),
+            calibrated=calibration is not None,
+            calibration=calibration.describe() if calibration else None,
         )
-        return explain(matter, diagnose(matter, self.weights), self.prior, engine, notes, self.weights)
 
     def _correct(self, table: CandidateTable, rules: RuleOutcome, notes: list[str]) -> Correction | None:
         """The network's say. Without it the prior stands alone, and the analysis says so."""

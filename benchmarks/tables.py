@@ -15,6 +15,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ("README.md", "docs/accuracy.md")
+#: Scorers shown beside the product, by their name in the results.
+PEERS = {
+    "random": "random",
+    "largest_robust_z": "largest robust z",
+    "baro": "BARO",
+    "ranked_correlation": "ranked correlation",
+    "random_walk": "random walk",
+}
 _BLOCK = re.compile(r"(<!-- table (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -31,10 +39,10 @@ def accuracy() -> str:
         low, high = found["ac1_ci95"]
         cells = [name, str(found["n"]), f"**{found['ac1']:.2f}** ({low:.2f}-{high:.2f})"]
         cells += [f"{found[key]:.2f}" for key in ("ac3", "ac5", "avg5", "mrr")]
-        cells += [_pair(found["baselines"].get(peer)) for peer in ("random", "largest robust z", "BARO")]
+        cells += [_pair(found["baselines"].get(peer)) for peer in PEERS]
         rows.append(cells)
     head = ["data set", "cases", "AC@1 (95% interval)", "AC@3", "AC@5", "Avg@5", "MRR"]
-    return _table([*head, "random", "largest robust z", "BARO"], rows)
+    return _table([*head, *PEERS.values()], rows)
 
 
 def recordings() -> str:
@@ -73,7 +81,126 @@ def speed() -> str:
     return _table(["what", "median", "beside", "ratio"], rows)
 
 
-TABLES = {"accuracy": accuracy, "recordings": recordings, "speed": speed}
+def scorers() -> str:
+    """Everything that learns nothing, pooled, and what it is."""
+    document = _read("accuracy.json")
+    pooled, described = document["pooled"], document["scorers"]
+    own = {key: pooled[key] for key in ("ac1", "ac3", "avg5")}
+    found = sorted({**pooled["baselines"], "product": own}.items(), key=lambda row: (row[1]["ac1"], row[0]))
+    rows = [
+        [
+            _words(name),
+            f"{row['ac1']:.3f}",
+            f"{row['ac3']:.3f}",
+            f"{row['avg5']:.3f}",
+            described.get(name, ""),
+        ]
+        for name, row in found
+    ]
+    return _table(["scorer", "AC@1", "AC@3", "Avg@5", "what it is"], rows)
+
+
+def protocols() -> str:
+    """Every learner by protocol: AC@1 / AC@3 pooled, and the mean of the sets' AC@1."""
+    found = _read("protocols.json")["protocols"]
+    learners = dict.fromkeys(name for one in found.values() for name in one["learners"])
+    rows = [["cases", *(str(one["cases"]) for one in found.values())]]
+    for learner in learners:
+        cells = [one["learners"].get(learner) for one in found.values()]
+        rows.append(
+            [
+                _words(learner),
+                *(
+                    "" if c is None else f"{c['ac1']:.3f} / {c['ac3']:.3f} ({c['macro_ac1']:.3f})"
+                    for c in cells
+                ),
+            ]
+        )
+    return _table(["learner", *(_words(name) for name in found)], rows)
+
+
+def differences() -> str:
+    """Differences in AC@1 with their intervals: of each learner to the prior, of graph networks to the best without one."""
+    rows = []
+    for name, one in _read("protocols.json")["protocols"].items():
+        best = one.get("best_without_graph")
+        for learner, found in one["learners"].items():
+            gain = found["difference"]
+            cells = [_interval(gain.get("prior")), _interval(gain.get(best)) if best else ""]
+            if any(cells) and learner != "prior_rules":
+                rows.append([_words(name), _words(learner), *cells, _words(best or "")])
+    head = ["protocol", "learner", "to the prior", "to the best without a graph", "which is"]
+    return _table(head, rows)
+
+
+def robustness() -> str:
+    """The product and others on damaged cases."""
+    rows = []
+    for name, one in _read("robustness.json")["damage"].items():
+        rows.append(
+            [
+                name,
+                *(f"{row['ac1']:.3f} / {row['ac3']:.3f}" for row in one["scorers"].values()),
+                _interval(one["difference"]),
+            ]
+        )
+    document = _read("robustness.json")["damage"]
+    names = list(next(iter(document.values()))["scorers"])
+    return _table(["damage", *(_words(name) for name in names), "change of the product's AC@1"], rows)
+
+
+def calibration() -> str:
+    """Calibration error and coverage of conformal sets, on what the map had not seen."""
+    document = _read("calibration.json")
+    parts = {
+        "incidents held out (10-fold)": document["folds"],
+        "systems held out": document["left_out"],
+        **{f"{name}, held out with its system": row for name, row in document["left_out_sets"].items()},
+    }
+    rows = [
+        [
+            name,
+            f"{row['ece_raw']:.3f}",
+            f"{row['ece']:.3f}",
+            f"{row['ece_listed']:.3f}",
+            f"{row['brier']:.3f}",
+            f"{row['coverage']:.3f}",
+            f"{row['mean_size']:.1f} ({row['median_size']:.0f})",
+        ]
+        for name, row in parts.items()
+    ]
+    return _table(
+        [
+            "judged on",
+            "raw error",
+            "calibrated error",
+            "error over all listed",
+            "Brier",
+            "sets hold the truth",
+            "mean (median) size",
+        ],
+        rows,
+    )
+
+
+TABLES = {
+    "accuracy": accuracy,
+    "calibration": calibration,
+    "differences": differences,
+    "protocols": protocols,
+    "recordings": recordings,
+    "robustness": robustness,
+    "scorers": scorers,
+    "speed": speed,
+}
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _interval(found: Mapping[str, float] | None) -> str:
+    return "" if found is None else f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
 
 
 def _pair(baseline: Mapping[str, float] | None) -> str:

@@ -273,8 +273,16 @@ class EntityPage(Open):
     next_cursor: str | None
 
 
+class ConformalSetDocument(Open):
+    """Entities, likeliest first, one of which is a true cause in a share of ``level`` of incidents."""
+
+    level: float
+    causes: list[str]
+    size: int
+
+
 class AnalysisDocument(Open):
-    """``number`` null: a what-if, not kept."""
+    """``number`` null: a what-if, not kept. ``conformal_set`` null: not calibrated, or no cause is named."""
 
     id: str
     incident_id: str
@@ -284,6 +292,7 @@ class AnalysisDocument(Open):
     verdict: Literal["confirmed", "likely", "inconclusive"]
     summary: str
     causes: list[dict[str, Any]]
+    conformal_set: ConformalSetDocument | None = None
 
 
 class RunningDocument(Open):

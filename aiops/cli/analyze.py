@@ -1,4 +1,4 @@
-"""``aiops analyze`` and ``aiops bench``: analysis of case folders without a server."""
+"""``aiops analyze``: analysis of case folders without a server."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ import typer
 from aiops.cli.output import (
     EXIT_INCONCLUSIVE,
     EXIT_NOT_FOUND,
-    Output,
     note,
     write_bytes,
     write_json,
-    write_rows,
     write_text,
     write_yaml,
 )
@@ -97,35 +95,3 @@ def _analyze_many(analyzer: object, root: Path) -> None:
     if not found:
         note(f"aiops: no case.json at or below {root}")
         raise typer.Exit(EXIT_NOT_FOUND)
-
-
-def bench(
-    cases: Annotated[Path, typer.Option("--cases", help="Folder with a folder of cases a data set.")],
-    output: Annotated[Output, typer.Option("--output", "-o", help="Format.")] = Output.TABLE,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap and of the random baseline.")] = 7,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Only these data sets.")] = None,
-    model: Annotated[bool, typer.Option(help="Let the network correct the prior.")] = True,
-) -> None:
-    """Analyse labelled cases and score the rankings beside the baselines."""
-    from aiops.wiring import load
-    from aiops.wiring.bench import bench_cases
-
-    if next(case_folders(cases), None) is None:
-        note(f"aiops: no case.json at or below {cases}")
-        raise typer.Exit(EXIT_NOT_FOUND)
-    result = bench_cases(load(model_enabled=model), cases, seed=seed, only=tuple(only or ()))
-    if not result["sets"]:
-        note(f"aiops: no labelled case below {cases}")
-        raise typer.Exit(EXIT_NOT_FOUND)
-    if output is Output.JSON:
-        write_json(result)
-    elif output is Output.YAML:
-        write_yaml(result)
-    else:
-        sets = result["sets"]
-        assert isinstance(sets, dict)
-        columns = ["set", "n", "ac1", "ac3", "ac5", "avg5", "mrr", "ms_p50", "ms_p95"]
-        rows = [
-            {"set": name, **values} for name, values in [*sorted(sets.items()), ("pooled", result["pooled"])]
-        ]
-        write_rows(rows, columns, output)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aiops import __version__
-from aiops.cli import analyze, demo, doctor, ingest, parse, rules, serve, topology, train
+from aiops.cli import analyze, bench, demo, doctor, ingest, parse, rules, serve, topology, train
 from aiops.cli.output import EXIT_ERROR, EXIT_OK, EXIT_USAGE, note
 from aiops.errors import AiopsError, ConfigError
 
@@ -24,7 +24,7 @@ app.command()(demo.demo)
 app.command()(serve.serve)
 app.command()(ingest.ingest)
 app.command()(analyze.analyze)
-app.command()(analyze.bench)
+app.command()(bench.bench)
 app.command()(train.train)
 app.command()(doctor.doctor)
 app.command()(parse.templates)

@@ -90,7 +90,8 @@ class RuledOut:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What produced the answer. ``inputs_hash`` covers incident, subgraph and evidence. ``model`` None: switched off."""
+    """What produced the answer. ``inputs_hash`` covers incident, subgraph and evidence. ``model`` None: switched off.
+    ``calibration``: how the map was made that turns scores into probabilities, None where there is none."""
 
     version: str
     rules: str
@@ -98,6 +99,7 @@ class Engine:
     graph_as_of: datetime
     inputs_hash: str
     calibrated: bool
+    calibration: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,14 @@ class Impact:
     entities: int
     services: tuple[str, ...]
     redundant_ok: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConformalSet:
+    """``causes``: entity ids, likeliest first, one of which is a true cause in a share of ``level`` of incidents."""
+
+    level: float
+    causes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +131,4 @@ class Analysis:
     impact: Impact
     gaps: tuple[str, ...]
     engine: Engine
+    conformal_set: ConformalSet | None = None  # None where nothing is calibrated or no cause is named

@@ -37,6 +37,13 @@ def bootstrap_interval(hits: Sequence[float], *, seed: int, level: float = 0.95)
     return float(low), float(high)
 
 
+def paired_interval(differences: FloatArray, *, seed: int, level: float = 0.95) -> dict[str, float]:
+    """Mean of the differences case by case, float64 [n], and its percentile bootstrap interval over cases."""
+    low, high = bootstrap_interval(differences.tolist(), seed=seed, level=level)
+    mean = float(differences.mean()) if len(differences) else 0.0
+    return {"mean": round(mean, 4), "low": round(low, 4), "high": round(high, 4)}
+
+
 def calibration_error(confidences: Sequence[float], right: Sequence[bool], *, bins: int = 10) -> float:
     """Expected calibration error: mean distance of confidence and accuracy over equal bins, weighted by cases."""
     if not confidences:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiops.contracts import Observations
-from aiops.domain.analysis import ReasoningPath
+from aiops.domain.analysis import ConformalSet, ReasoningPath
 from aiops.domain.batches import FloatArray
 from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Entity, Subgraph
 from aiops.domain.occurrences import Change, Incident
+from aiops.reasoning.calibration import conformal_set, shares
 from aiops.reasoning.complaints import Complaints, collect_complaints, maintained
 from aiops.reasoning.consequences import Explained, explain_by
 from aiops.reasoning.counterfactual import (
@@ -31,6 +32,8 @@ from aiops.reasoning.verdict import (
     confidence,
     decide,
     direct_evidence,
+    raw_confidence,
+    too_thin,
 )
 
 #: Symptoms a cause's paths are listed to, most named and earliest first.
@@ -67,7 +70,7 @@ class Matter:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One cause, measured but not yet put into words. ``evidence``: of all its members, by time. ``share``: weighted
-    share of complaining entities that it explains."""
+    share of complaining entities that it explains. ``raw``: confidence before it is calibrated."""
 
     ranked: Ranked
     entity: Entity
@@ -75,13 +78,15 @@ class Finding:
     paths: tuple[ReasoningPath, ...]
     account: Account
     share: float
+    raw: float
     confidence: float
     band: str
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """``findings`` best first; empty when the verdict is ``inconclusive``, and ``why`` says what was missing."""
+    """``findings`` best first; empty when the verdict is ``inconclusive``, and ``why`` says what was missing.
+    ``candidates``: all that were ranked, listed or not."""
 
     verdict: str
     why: str
@@ -92,6 +97,8 @@ class Diagnosis:
     explained: Explained
     vetoes: tuple[Veto, ...]
     maintenance: Mapping[str, Change]
+    candidates: tuple[Ranked, ...] = ()
+    conformal: ConformalSet | None = None
 
 
 def telemetry_of(seen: Observations) -> frozenset[str]:
@@ -134,9 +141,17 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     order = first_by_difference(listed, [accounts.of(cause.members) for cause in listed])
     listed = tuple(listed[place] for place in order)
     why = _nothing_speaks(listed, own, ranking.vetoed)
+    mass = _mass(ranking.causes, weights.verdict.sharpness)
     findings = (
-        () if why else _findings(matter, listed, own, accounts, explained, reached, graph, sighting, weights)
+        ()
+        if why
+        else _findings(matter, listed, own, mass, accounts, explained, reached, graph, sighting, weights)
     )
+    if findings and too_thin(
+        findings[0].ranked, findings[0].confidence, findings[0].evidence, weights.verdict
+    ):
+        why = f"too little speaks for anyone: the first candidate has a confidence of {findings[0].confidence:.2f}"
+        findings = ()
     verdict = "inconclusive"
     if findings:
         first = findings[0]
@@ -152,8 +167,33 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
             weights.verdict,
         )
     return Diagnosis(
-        verdict, why, findings, sighting, graph, complaints, explained, ranking.vetoed, maintenance
+        verdict,
+        why,
+        findings,
+        sighting,
+        graph,
+        complaints,
+        explained,
+        ranking.vetoed,
+        maintenance,
+        ranking.causes,
+        _conformal(ranking.causes, weights.verdict) if findings else None,
     )
+
+
+def _mass(causes: Sequence[Ranked], sharpness: float) -> dict[str, float]:
+    """Each cause's share among all candidates."""
+    found = shares([cause.total for cause in causes], sharpness)
+    return {cause.entity: float(value) for cause, value in zip(causes, found, strict=True)}
+
+
+def _conformal(causes: Sequence[Ranked], weights: VerdictWeights) -> ConformalSet | None:
+    """The causes among which the true one is, as often as the calibration says."""
+    if weights.calibration is None:
+        return None
+    entities, totals = [cause.entity for cause in causes], [cause.total for cause in causes]
+    chosen = conformal_set(entities, totals, weights.calibration.least_share)
+    return ConformalSet(weights.calibration.level, chosen)
 
 
 def _vetoes(
@@ -267,6 +307,7 @@ def _findings(
     matter: Matter,
     listed: Sequence[Ranked],
     own: Mapping[str, tuple[Evidence, ...]],
+    mass: Mapping[str, float],
     accounts: Accounts,
     explained: Explained,
     reached: FloatArray,
@@ -279,7 +320,8 @@ def _findings(
     for place, cause in enumerate(listed):
         covered = _covered(cause, explained, graph)
         after = _rival(place, listed, accounts)
-        value = confidence(cause, after, covered, own[cause.entity], weights.verdict)
+        raw = raw_confidence(cause, after, covered, mass[cause.entity], own[cause.entity], weights.verdict)
+        value = confidence(raw, place + 1, weights.verdict)
         value = min(value, found[-1].confidence) if found else value
         found.append(
             Finding(
@@ -289,6 +331,7 @@ def _findings(
                 _paths(cause, explained, reached, graph, sighting, weights.paths, place),
                 accounts.of(cause.members),
                 round(covered, 6),
+                round(raw, 6),
                 value,
                 band(value, weights.verdict),
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from aiops.domain.analysis import Analysis, Citation, Engine, Hop, ReasoningPath, RootCause
+from aiops.domain.analysis import Analysis, Citation, ConformalSet, Engine, Hop, ReasoningPath, RootCause
 from aiops.domain.candidates import RuleAction
 from aiops.domain.evidence import EvidenceSet
 from aiops.domain.graph import Entity, Subgraph
@@ -35,6 +35,7 @@ def analysis_document(analysis: Analysis) -> Document:
             {"entity": _entity(out.entity), "reason": out.reason, "evidence": list(out.evidence)}
             for out in analysis.ruled_out
         ],
+        "conformal_set": _conformal_set(analysis.conformal_set),
         "impact": {
             "entities": analysis.impact.entities,
             "services": list(analysis.impact.services),
@@ -81,7 +82,14 @@ def _engine(engine: Engine) -> Document:
         "graph_as_of": _moment(engine.graph_as_of),
         "inputs_hash": engine.inputs_hash,
         "calibrated": engine.calibrated,
+        "calibration": engine.calibration,
     }
+
+
+def _conformal_set(found: ConformalSet | None) -> Document | None:
+    if found is None:
+        return None
+    return {"level": found.level, "causes": list(found.causes), "size": len(found.causes)}
 
 
 def _cause(cause: RootCause) -> Document:

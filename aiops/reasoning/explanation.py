@@ -48,6 +48,7 @@ def explain(
         impact=measure_impact(matter, diagnosis, weights),
         gaps=collect_gaps(matter, diagnosis, gaps),
         engine=engine,
+        conformal_set=diagnosis.conformal,
     )
 
 

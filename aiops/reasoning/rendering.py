@@ -11,6 +11,7 @@ from typing import Any
 Document = Mapping[str, Any]
 
 _QUOTED = 6  # pieces of evidence shown a cause
+_SHOWN = 10  # entities of a conformal set
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def _sections(document: Document, top: int) -> list[Section]:
             )
         sections.append(Section("Actions", _plain(_actions(first))))
         sections.append(Section("Alternatives", _plain(_alternative(cause) for cause in causes[1:top])))
+        sections.append(Section("How sure", _plain(_how_sure(document))))
     ruled_out = (f"{out['entity']['name']}: {out['reason']}" for out in document["ruled_out"])
     sections.append(Section("Ruled out", _plain(ruled_out)))
     sections.append(Section("Gaps: what would raise the confidence", _plain(document["gaps"])))
@@ -138,6 +140,19 @@ def _alternative(cause: Document) -> str:
         f"{cause['rank']}. {cause['entity']['name']} ({cause['entity']['id']}): {cause['confidence']:.2f}, "
         f"explains {explains['count']} of {explains['of']}"
     )
+
+
+def _how_sure(document: Document) -> list[str]:
+    """The set that holds the true cause as often as it says; nothing where nothing is calibrated."""
+    found = document.get("conformal_set")
+    if found is None:
+        return []
+    shown = ", ".join(found["causes"][:_SHOWN])
+    rest = f" and {found['size'] - _SHOWN} more" if found["size"] > _SHOWN else ""
+    return [
+        f"in {found['level']:.0%} of incidents a true cause is among such a set: {shown}{rest}",
+        f"confidence: {document['engine']['calibration']}",
+    ]
 
 
 def _footer(document: Document) -> str:

@@ -11,10 +11,14 @@ import pyarrow as pa
 
 from aiops.contracts import Corrector, GraphStore, RuleEngine, SignalStore
 from aiops.domain.analysis import Analysis
+from aiops.domain.graph import Subgraph
 from aiops.pipeline import Pipeline
+from aiops.reasoning.calibration import shipped_calibration
+from aiops.reasoning.diagnosis import ReasoningWeights
 from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.prior import UnlearnedPrior
 from aiops.reasoning.retrieval import RetrievalBounds
+from aiops.reasoning.verdict import VerdictWeights
 from aiops.settings import Settings, load_settings
 from aiops.store.memory import MemoryGraphStore
 from aiops.store.memory_signals import MemorySignalStore
@@ -73,8 +77,11 @@ def make_pipeline(
     *,
     rules: RuleEngine | None = None,
     corrector: Corrector | None = None,
+    calibrated: bool = True,
 ) -> Pipeline:
-    """The pipeline over these stores; rules and network are those of the settings where none are given."""
+    """The pipeline over these stores; rules and network are those of the settings where none are given. Not
+    ``calibrated``: confidence stays the raw mixture, for whoever makes the map."""
+    calibration = shipped_calibration() if calibrated else None
     return Pipeline(
         graph=graph,
         signals=signals,
@@ -83,26 +90,38 @@ def make_pipeline(
         rules=rules or load_rule_engine(settings),
         corrector=corrector or load_corrector(settings),
         bounds=RetrievalBounds(entities=settings.subgraph_max_entities),
+        weights=ReasoningWeights(verdict=VerdictWeights(calibration=calibration)),
     )
+
+
+def subgraph_of(case: Case) -> Subgraph:
+    """The case's whole topology, as the store would give it."""
+    graph = MemoryGraphStore()
+    graph.apply(case.delta, at=case.incident.started_at)
+    return graph.export(as_of=case.incident.started_at)
 
 
 class CaseAnalyzer:
     """Analyses case folders in one process: rules, model and pipeline are loaded once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, calibrated: bool = True) -> None:
         rules, corrector = load_rule_engine(settings), load_corrector(settings)
         self.rules = rules.version
         self.model = corrector.model if corrector is not None else None
-        self._pipeline = make_pipeline(
-            settings, MemoryGraphStore(), MemorySignalStore(), rules=rules, corrector=corrector
+        self.pipeline = make_pipeline(
+            settings,
+            MemoryGraphStore(),
+            MemorySignalStore(),
+            rules=rules,
+            corrector=corrector,
+            calibrated=calibrated,
         )
+        calibration = self.pipeline.weights.verdict.calibration
+        self.calibration = calibration.describe() if calibration is not None else None
 
     def analyze(self, case: Case) -> Analysis:
         """The case's whole topology is the candidate subgraph; nothing but the case is read."""
-        graph = MemoryGraphStore()
-        graph.apply(case.delta, at=case.incident.started_at)
-        subgraph = graph.export(as_of=case.incident.started_at)
-        return self._pipeline.analyze_observed(case.incident, subgraph, case.observations)
+        return self.pipeline.analyze_observed(case.incident, subgraph_of(case), case.observations)
 
     def document(self, folder: Path) -> dict[str, Any]:
         """The analysis resource of a case folder. Raises :class:`aiops.errors.CaseError`."""

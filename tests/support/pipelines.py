@@ -6,7 +6,10 @@ import functools
 
 from aiops.contracts import Corrector, GraphStore, Prior, RuleEngine, SignalStore
 from aiops.pipeline import Pipeline
+from aiops.reasoning.calibration import Calibration
+from aiops.reasoning.diagnosis import ReasoningWeights
 from aiops.reasoning.prior import UnlearnedPrior
+from aiops.reasoning.verdict import VerdictWeights
 from ingest.evidence.extractor import RobustExtractor
 from rules.engine import ClipsRuleEngine
 from rules.loader import load_packs
@@ -25,6 +28,7 @@ def make_pipeline(
     prior: Prior | None = None,
     rules: RuleEngine | None = None,
     corrector: Corrector | None = None,
+    calibration: Calibration | None = None,
 ) -> Pipeline:
     return Pipeline(
         graph=graph,
@@ -33,4 +37,5 @@ def make_pipeline(
         prior=prior or UnlearnedPrior(),
         rules=rules or shipped_rules(),
         corrector=corrector,
+        weights=ReasoningWeights(verdict=VerdictWeights(calibration=calibration)),
     )
