@@ -186,3 +186,26 @@ def _carried(site: Site, target: str) -> list[str]:
     for host in [*hosts, target]:
         struck += [name for name, where in site.host_of.items() if where == host]
     return sorted({*struck, *hosts})
+
+
+#: Less extra latency (multiples) or fewer errors (share) than this is no failure.
+_FELT = 0.1
+
+
+def carried(site: Site, outcome: Outcome) -> frozenset[tuple[str, str]]:
+    """(cause, effect) pairs along which the failure travelled: from callee to caller, from a place to what stands in it,
+    from an instance to its service."""
+    bad = {name for name, (latency, errors) in outcome.seen.items() if latency > _FELT or errors > _FELT}
+    pairs = {
+        (callee, caller)
+        for (caller, callee), (latency, errors) in outcome.edges.items()
+        if (latency > _FELT or errors > _FELT) and caller in bad
+    }
+    struck = set(outcome.own)
+    pairs |= {(host, name) for name, host in site.host_of.items() if host in struck and name in struck}
+    pairs |= {
+        (switch, host) for host, switch in site.uplink_of.items() if switch in struck and host in struck
+    }
+    for service, group in zip(site.services, site.instances, strict=True):
+        pairs |= {(member, service) for member in group if member in struck and service in bad}
+    return frozenset(pairs)

@@ -12,7 +12,7 @@ from aiops.contracts import Observations
 from aiops.domain.batches import LOG_SCHEMA, EntitySeries, SignalWindow
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Alarm, Change, Incident, Symptom
-from graph_models.simulation.faults import FaultKind, Outcome, choose_fault, strike
+from graph_models.simulation.faults import FaultKind, Outcome, carried, choose_fault, strike
 from graph_models.simulation.sites import Site, make_site
 
 STEP_S = 15.0
@@ -34,13 +34,15 @@ VOCABULARIES: tuple[dict[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCase:
-    """One labelled incident: what the pipeline gets, and apart from it the truth."""
+    """One labelled incident: what the pipeline gets, and apart from it the truth. ``carried``: (cause, effect) pairs of
+    entities between which the failure travelled."""
 
     incident: Incident
     subgraph: Subgraph
     observations: Observations
     truth: tuple[str, ...]
     fault: str
+    carried: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(slots=True)
@@ -251,6 +253,7 @@ def _case(scene: _Scene, seed: int, detected: float) -> SimulatedCase:
         ),
         truth=(scene.target,),
         fault=scene.fault.name,
+        carried=carried(site, scene.outcome),
     )
 
 

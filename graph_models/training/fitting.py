@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,10 @@ class Checkpoints:
 
     folder: Path
     resume: bool = False
+
+    def remove(self) -> None:
+        """Once the model is written nobody needs it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def fit_network(
