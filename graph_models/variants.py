@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from aiops.errors import ModelError
 from graph_models.architecture import Architecture
 from graph_models.encoding import EncodedGraph
 
@@ -17,6 +18,14 @@ from graph_models.encoding import EncodedGraph
 #: uniform_attention: all messages into a node count the same. no_edge_features: edges that say nothing but that they are.
 Variant = Literal["gat", "mlp", "shuffled_edges", "uniform_attention", "no_edge_features"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
+
+
+def read_variant(name: str) -> Variant:
+    """Raises :class:`ModelError` on a name that is none."""
+    for variant in VARIANTS:
+        if variant == name:
+            return variant
+    raise ModelError(f"unknown variant {name!r}", hint=f"there are: {', '.join(VARIANTS)}")
 
 
 def vary_architecture(architecture: Architecture, variant: Variant) -> Architecture:

@@ -15,8 +15,13 @@ from typing import Any
 
 import httpx
 
+from aiops.contracts import Observations
+from aiops.domain.graph import Subgraph
+from aiops.domain.occurrences import Incident
 from aiops.errors import InputError, RecordingError, StoreUnavailable
+from aiops.reasoning.retrieval import retrieve
 from aiops.settings import Settings
+from aiops.wiring.analysis import make_pipeline
 from aiops.wiring.api import Site, open_site
 from ingest.counters import Taken
 from ingest.replay import replay
@@ -86,6 +91,21 @@ def play(
         replay_s=replayed - began,
         analysis_s=ended - replayed,
     )
+
+
+def watch(settings: Settings, folder: Path) -> tuple[Incident, Subgraph, Observations]:
+    """What an analysis of the recording in ``folder`` starts from, after a replay as in :func:`play`."""
+    incident = _read(folder / "incident.json")
+    with tempfile.TemporaryDirectory(prefix="aiops-") as data:
+        token = f"aiops_demo_{secrets.token_hex(16)}"
+        own = settings.model_copy(update={"data": Path(data), "store": "sqlite", "model_enabled": False})
+        with open_site(own.with_token(token)) as site:
+            replay(folder, site.worker)
+            asyncio.run(_post(site, token, incident))
+            (posted,) = site.stores.incidents.incidents(limit=1)
+            pipeline = make_pipeline(own, site.stores.graph, site.stores.signals)
+            found = retrieve(pipeline.graph, posted, pipeline.bounds)
+            return posted, found.subgraph, pipeline.observe(posted, found)
 
 
 def expected_entities(folder: Path) -> tuple[str, ...]:

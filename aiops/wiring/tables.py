@@ -4,7 +4,7 @@ analysis uses."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiops.contracts import Observations
@@ -18,6 +18,7 @@ from aiops.reasoning.prior import UnlearnedPrior
 from aiops.settings import Settings
 from aiops.store.memory import MemoryGraphStore
 from aiops.wiring.analysis import load_rule_engine, make_extractor
+from aiops.wiring.recordings import expected_entities, watch
 from graph_models.simulation.telemetry import SimulatedCase
 from graph_models.training.settings import LabelledTable
 from ingest.sources.case_folder import read_case
@@ -25,26 +26,26 @@ from ingest.sources.case_folder import read_case
 
 @dataclass(frozen=True, slots=True)
 class Tabulated:
-    """A failure as the network sees it, and what it was made from. ``truth``: rows that are right; may be empty."""
+    """A failure as the network sees it, and what it was made from. ``truth``: rows that are right; may be empty.
+    ``carried``: numbers of the edges along which it went; None where nobody knows."""
 
     evidence: EvidenceSet
     rules: RuleOutcome
     table: CandidateTable
     truth: tuple[int, ...]
+    carried: tuple[int, ...] | None = None
 
-    def labelled(self, system: str, weight: float = 1.0) -> LabelledTable:
-        return LabelledTable(self.table, self.rules, self.truth, weight, system)
+    def labelled(self, system: str) -> LabelledTable:
+        """As a training case of ``system``."""
+        return LabelledTable(self.table, self.rules, self.truth, system=system, carried=self.carried)
 
 
 class Tabulator:
     """Rules and prior are loaded once."""
 
     def __init__(self, settings: Settings) -> None:
-        self._extractor, self._prior, self._rules = (
-            make_extractor(),
-            UnlearnedPrior(),
-            load_rule_engine(settings),
-        )
+        self._settings, self._rules = settings, load_rule_engine(settings)
+        self._extractor, self._prior = make_extractor(), UnlearnedPrior()
 
     def tabulate(
         self, incident: Incident, subgraph: Subgraph, seen: Observations, is_right: Callable[[str], bool]
@@ -58,10 +59,17 @@ class Tabulator:
         return Tabulated(evidence, rules, table, rows)
 
     def simulated(self, case: SimulatedCase) -> Tabulated:
-        """A simulated fault."""
-        return self.tabulate(
+        """A simulated fault, and along which edges it went."""
+        found = self.tabulate(
             case.incident, case.subgraph, case.observations, frozenset(case.truth).__contains__
         )
+        names = found.table.entities
+        carried = tuple(
+            number
+            for number, (cause, effect) in enumerate(found.table.edges.T.tolist())
+            if (names[cause], names[effect]) in case.carried
+        )
+        return replace(found, carried=carried)
 
     def folder(self, path: Path) -> Tabulated:
         """A labelled case folder; its whole topology is the candidate subgraph. Raises :class:`aiops.errors.CaseError`."""
@@ -71,3 +79,8 @@ class Tabulator:
         subgraph = graph.export(as_of=case.incident.started_at)
         wanted = frozenset(entity for entity, _ in label.causes)
         return self.tabulate(case.incident, subgraph, case.observations, wanted.__contains__)
+
+    def recording(self, folder: Path) -> Tabulated:
+        """A recorded outage, replayed. Raises :class:`aiops.errors.RecordingError`."""
+        incident, subgraph, seen = watch(self._settings, folder)
+        return self.tabulate(incident, subgraph, seen, frozenset(expected_entities(folder)).__contains__)

@@ -1,76 +1,134 @@
-"""Training: simulated faults through the real evidence, rules and prior, then the network."""
+"""Training: simulated faults, recorded outages and labelled case folders as tables, then the network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiops.errors import ModelError
 from aiops.evaluation.cases import find_cases
-from aiops.evaluation.labels import read_label
-from aiops.reasoning.prior import UnlearnedPrior
 from aiops.settings import Settings
-from aiops.store.memory import MemoryGraphStore
-from aiops.wiring.analysis import load_rule_engine, make_extractor
+from aiops.wiring.recordings import scenarios
+from aiops.wiring.tables import Tabulator
 from graph_models.registry import Manifest
-from graph_models.simulation.telemetry import SimulatedCase, simulate_case
-from graph_models.training import Epoch, LabelledTable, TrainingSettings, train
-from ingest.sources.case_folder import read_case
+from graph_models.simulation.telemetry import simulate_case
+from graph_models.training import Epoch, LabelledTable, Running, Source, TrainingSettings, train
+from graph_models.training.events import tensorboard
+from graph_models.training.fitting import Checkpoints
+from graph_models.training.mixture import SIMULATED
+
+#: Recordings whose name ends so are never trained on.
+HELD_OUT = "-b"
+OWN = "own recordings"
+_OURS = "Apache-2.0"
 
 
-def label_cases(settings: Settings, cases: Iterable[SimulatedCase]) -> Iterator[LabelledTable]:
-    """Each simulated case as the network would see it; a case whose truth is no candidate is left out."""
-    extractor, prior, rules = make_extractor(), UnlearnedPrior(), load_rule_engine(settings)
-    for case in cases:
-        evidence = extractor.extract(case.incident, case.subgraph, case.observations)
-        outcome = rules.evaluate(case.incident, case.subgraph, evidence)
-        table = prior.score(case.incident, case.subgraph, evidence, case.observations)
-        rows = tuple(row for row, entity in enumerate(table.entities) if entity in case.truth)
-        if rows:
-            yield LabelledTable(table, outcome, rows)
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What is trained on. ``folders``: a folder of labelled cases each, with the licence that lets it in and whom to
+    credit. ``recordings``: folders of recorded outages beside those that ship. ``gate``: labelled cases that only the gate
+    sees; those that are trained on are left out of it."""
+
+    simulated: int
+    folders: Mapping[Path, Source] = field(default_factory=dict)
+    recordings: Sequence[Path] = ()
+    gate: Path | None = None
 
 
-def label_folders(settings: Settings, root: Path) -> dict[str, list[LabelledTable]]:
-    """Real labelled cases below ``root`` by data set, for the gate; cases whose truth is no candidate are left out."""
-    extractor, prior, rules = make_extractor(), UnlearnedPrior(), load_rule_engine(settings)
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Who is told how far it is: each table made, each epoch, each system left out in turn."""
+
+    on_case: Callable[[], None] = lambda: None
+    on_epoch: Callable[[Epoch], None] = lambda _: None
+    on_fold: Callable[[], None] = lambda: None
+
+
+def training_recordings(roots: Sequence[Path]) -> list[Path]:
+    """Recorded outages that may be trained on: those that ship and those below ``roots``, without the held-out ones."""
+    found = {folder.name: folder for folder in scenarios().values()}
+    for root in roots:
+        found |= {path.parent.name: path.parent for path in sorted(root.glob("*/recording.json"))}
+    return [folder for name, folder in sorted(found.items()) if not name.endswith(HELD_OUT)]
+
+
+def make_tables(
+    tabulator: Tabulator, mixture: Mixture, seed: int, on_case: Callable[[], None]
+) -> tuple[list[LabelledTable], dict[str, Source]]:
+    """The training cases and what each system of them is; cases whose truth is no candidate are left out."""
+    sources = {SIMULATED: Source("simulated faults", _OURS), OWN: Source("own recordings", _OURS)}
+    tables = []
+
+    def everything() -> Iterator[LabelledTable]:
+        for number in range(mixture.simulated):
+            yield tabulator.simulated(simulate_case(seed * 1_000_000 + number)).labelled(SIMULATED)
+        for folder in training_recordings(mixture.recordings):
+            yield tabulator.recording(folder).labelled(OWN)
+        for root, source in mixture.folders.items():
+            sources[root.resolve().name] = source
+            yield from _folders(tabulator, root)
+
+    for table in everything():
+        on_case()
+        if table.truth:
+            tables.append(table)
+    return tables, sources
+
+
+def _folders(
+    tabulator: Tabulator, root: Path, skip: frozenset[Path] = frozenset()
+) -> Iterator[LabelledTable]:
+    for case in find_cases(root):
+        if case.labelled and case.path.resolve().parent not in skip:
+            yield tabulator.folder(case.path).labelled(case.data_set)
+
+
+def gate_tables(tabulator: Tabulator, mixture: Mixture) -> dict[str, list[LabelledTable]]:
+    """Cases that only the gate sees, by data set."""
     sets: dict[str, list[LabelledTable]] = {}
-    for folder in find_cases(root):
-        if not folder.labelled:
-            continue
-        case, label = read_case(folder.path), read_label(folder.path)
-        graph = MemoryGraphStore()
-        graph.apply(case.delta, at=case.incident.started_at)
-        subgraph = graph.export(as_of=case.incident.started_at)
-        evidence = extractor.extract(case.incident, subgraph, case.observations)
-        outcome = rules.evaluate(case.incident, subgraph, evidence)
-        table = prior.score(case.incident, subgraph, evidence, case.observations)
-        rows = tuple(row for row, entity in enumerate(table.entities) if label.rank_in((entity,)) == 1)
-        if rows:
-            sets.setdefault(folder.data_set, []).append(LabelledTable(table, outcome, rows))
+    trained = frozenset(root.resolve() for root in mixture.folders)
+    if mixture.gate is not None:
+        for table in _folders(tabulator, mixture.gate, trained):
+            if table.truth:
+                sets.setdefault(table.system, []).append(table)
     return sets
 
 
 def train_model(
     settings: Settings,
     out: Path,
+    mixture: Mixture,
+    chosen: TrainingSettings,
     *,
-    gate_cases: Path | None = None,
-    cases: int,
-    seed: int,
-    epochs: int,
     version: str,
-    on_case: Callable[[], None] = lambda: None,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    processes: int = 1,
+    resume: bool = False,
+    events: Path | None = None,
+    watching: Watching | None = None,
 ) -> Manifest:
-    """Simulate, train, gate (also on the real cases below ``gate_cases``), write. The same seed, cases and version of the
-    code give the same weights."""
+    """Make the tables, train, gate, write to ``out``. The same options and the same version of the code give the same
+    weights. A checkpoint stands in ``out``/checkpoint until the model is written. Raises :class:`ModelError`.
+    """
+    told, tabulator = watching or Watching(), Tabulator(settings)
+    for root in mixture.folders:
+        if not root.is_dir():
+            raise ModelError(f"{root}: not a folder", hint="name a folder with case folders below it")
+    tables, sources = make_tables(tabulator, mixture, chosen.seed, told.on_case)
+    gate = gate_tables(tabulator, mixture)
+    checkpoints = Checkpoints(out / "checkpoint", resume)
+    with ExitStack() as stack:
+        write = stack.enter_context(tensorboard(events)) if events is not None else None
 
-    def simulated() -> Iterator[SimulatedCase]:
-        for number in range(cases):
-            yield simulate_case(seed * 1_000_000 + number)
-            on_case()
+        def on_epoch(epoch: Epoch) -> None:
+            told.on_epoch(epoch)
+            if write is not None:
+                write(epoch)
 
-    chosen = replace(TrainingSettings(), seed=seed, epochs=epochs)
-    real = label_folders(settings, gate_cases) if gate_cases is not None else {}
-    tables = list(label_cases(settings, simulated()))
-    return train(tables, out, chosen, version=version, gate_sets=real, on_epoch=on_epoch)
+        manifest = train(
+            tables, out, chosen, version=version, gate_sets=gate, sources=sources,
+            running=Running(on_epoch, told.on_fold, checkpoints, processes),
+        )  # fmt: skip
+    checkpoints.remove()
+    return manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch.distributed as dist
 from graph_models.network import RootCauseGAT, bounded
 from graph_models.training.batches import Batch, Example, in_batches, join
 from graph_models.training.judging import ranks, raw_scores
-from graph_models.training.loss import edge_loss, listwise_loss
+from graph_models.training.loss import correction_size, edge_loss, listwise_loss
 from graph_models.training.settings import Epoch, TrainingSettings
 from graph_models.training.state import (
     TrainingState,
@@ -43,6 +44,10 @@ class Checkpoints:
 
     folder: Path
     resume: bool = False
+
+    def remove(self) -> None:
+        """Once the model is written nobody needs it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def fit_network(
@@ -133,8 +138,14 @@ def _sum_gradients(network: RootCauseGAT, place: Place) -> None:
 def case_loss(network: RootCauseGAT, batch: Batch, settings: TrainingSettings) -> torch.Tensor:
     """The loss of a batch, summed over its cases, at the largest bound."""
     raw, _, edges = network(*batch.seen)
-    scores = bounded(batch.prior, raw, max(settings.bounds))
-    return listwise_loss(scores, batch, settings.sharpness) + settings.edge_share * edge_loss(edges, batch)
+    bound = max(settings.bounds)
+    scores = bounded(batch.prior, raw, bound)
+    loss = listwise_loss(scores, batch, settings.sharpness)
+    return (
+        loss
+        + settings.restraint * correction_size(raw, batch, bound)
+        + settings.edge_share * edge_loss(edges, batch)
+    )
 
 
 @torch.no_grad()

@@ -19,6 +19,14 @@ def listwise_loss(scores: Tensor, batch: Batch, sharpness: float) -> Tensor:
     return ((torch.log(everyone) - torch.log(right + 1e-9)) * batch.weight).sum()
 
 
+def correction_size(raw: Tensor, batch: Batch, bound: float) -> Tensor:
+    """sum over cases of weight x mean over rows of tanh(raw / bound)^2. ``raw``: [n]; 0 at bound 0."""
+    if bound == 0.0:
+        return raw.sum() * 0.0
+    size = torch.zeros(batch.cases).index_add(0, batch.owner, torch.tanh(raw / bound).square())
+    return (size / torch.bincount(batch.owner, minlength=batch.cases) * batch.weight).sum()
+
+
 def edge_loss(logits: Tensor, batch: Batch) -> Tensor:
     """sum over cases of weight x mean cross-entropy of the case's edges whose ``carried`` is known. ``logits``: [e]."""
     known = batch.carried >= 0

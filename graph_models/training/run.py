@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,14 +17,26 @@ from graph_models.training.batches import Example, make_examples
 from graph_models.training.fitting import Checkpoints, fit_network
 from graph_models.training.gate import Judged, decide
 from graph_models.training.judging import raw_scores
+from graph_models.training.mixture import Source, balance, describe_data, real_systems, without
 from graph_models.training.pretext import pretrain
 from graph_models.training.processes import fit_in_processes
-from graph_models.training.settings import Epoch, LabelledTable, TrainingSettings, check_cases
+from graph_models.training.settings import FEWEST_CASES, Epoch, LabelledTable, TrainingSettings, check_cases
 from graph_models.training.writing import write_model
 from graph_models.variants import vary_architecture
 
 #: Shares of the cases that train and that stop; the rest is for the gate.
 TRAIN_SHARE, STOP_SHARE = 0.7, 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How training runs, which does not change what comes out: ``on_epoch`` is told each epoch of the network that ships,
+    ``on_fold`` each system that was left out; ``processes`` share every batch."""
+
+    on_epoch: Callable[[Epoch], None] = lambda _: None
+    on_fold: Callable[[], None] = lambda: None
+    checkpoints: Checkpoints | None = None
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +50,15 @@ class Fitted:
     pretext: tuple[float, ...] = ()
 
 
-def fit(
-    cases: Sequence[LabelledTable],
-    settings: TrainingSettings,
-    *,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
-    checkpoints: Checkpoints | None = None,
-    processes: int = 1,
-) -> Fitted:
-    """Train on 70% of each system's ``cases``, stop on 15%, keep 15%. Writes nothing but ``checkpoints``.
+def fit(cases: Sequence[LabelledTable], settings: TrainingSettings, running: Running | None = None) -> Fitted:
+    """Train on 70% of each system's ``cases``, stop on 15%, keep 15%. Writes nothing but checkpoints.
 
     Raises :class:`aiops.errors.ModelError` where there are too few cases, a case has no truth, or features differ.
     """
     check_cases(cases)
+    how = running or Running()
     torch.manual_seed(settings.seed)
-    examples = make_examples(cases, settings.variant)
+    examples = make_examples(balance(cases), settings.variant)
     parts = [[examples[i] for i in part] for part in split(cases, settings.seed)]
     node_features, edge_features = feature_schema(cases[0].table)
     network = RootCauseGAT(
@@ -60,12 +66,12 @@ def fit(
     )
     kinds = [place for place, name in enumerate(edge_features) if name.startswith(("kind:", "along"))]
     pretext = pretrain(network, parts[0], settings, kinds)
-    if processes > 1:
+    if how.processes > 1:
         curve = fit_in_processes(
-            network, parts[0], parts[1], settings, on_epoch, checkpoints=checkpoints, processes=processes
-        )
+            network, parts[0], parts[1], settings, how.on_epoch, checkpoints=how.checkpoints, processes=how.processes
+        )  # fmt: skip
     else:
-        curve = fit_network(network, parts[0], parts[1], settings, on_epoch, checkpoints=checkpoints)
+        curve = fit_network(network, parts[0], parts[1], settings, how.on_epoch, checkpoints=how.checkpoints)
     sizes = (len(parts[0]), len(parts[1]), len(parts[2]))
     return Fitted(network, tuple(curve), tuple(parts[2]), sizes, tuple(pretext))
 
@@ -90,20 +96,40 @@ def train(
     *,
     version: str,
     gate_sets: Mapping[str, Sequence[LabelledTable]] = MappingProxyType({}),
+    sources: Mapping[str, Source] = MappingProxyType({}),
     on_epoch: Callable[[Epoch], None] = lambda _: None,
+    running: Running | None = None,
 ) -> Manifest:
-    """Fit, gate on the cases kept and on ``gate_sets``, and write the model to ``out``; raises as :func:`fit` does."""
+    """Fit, gate, and write the model to ``out``; raises as :func:`fit` does.
+
+    The gate looks at the cases kept, at every real system that was trained on (by a network trained anew without it), and
+    at ``gate_sets``, which must not be among ``cases``. ``sources``: what the cases of a system are, for the manifest.
+    """
+    how = running or Running(on_epoch=on_epoch)
     for found in gate_sets.values():
-        check_cases([*cases[:20], *found])
-    fitted = fit(cases, settings, on_epoch=on_epoch)
+        check_cases([*cases[:FEWEST_CASES], *found])
+    fitted = fit(cases, settings, how)
     judged = Judged(fitted.held_out, raw_scores(fitted.network, fitted.held_out))
-    real = {}
-    for name, found in gate_sets.items():
-        examples = make_examples(found, settings.variant)
-        real[name] = Judged(examples, raw_scores(fitted.network, examples))
+    real = {name: _judged(fitted.network, found, settings) for name, found in gate_sets.items()}
+    for system in real_systems(cases):
+        rest = without(cases, system)
+        if len(rest) >= FEWEST_CASES:
+            network = fit(rest, settings, Running(processes=how.processes)).network
+            own = [case for case in cases if case.system == system]
+            real[system] = replace(_judged(network, own, settings), fold=True)
+            how.on_fold()
     gate = decide(judged, real, settings.bounds, settings.seed)
     train_size, stop_size, gate_size = fitted.sizes
+    known: dict[str, object] = {
+        "train": train_size, "stop": stop_size, "gate": gate_size, "data": describe_data(cases, sources),
+        "pretext": list(fitted.pretext),
+    }  # fmt: skip
     return write_model(
         out, fitted.network, settings, version=version, schema=feature_schema(cases[0].table), curve=fitted.curve,
-        gate=gate, training={"train": train_size, "stop": stop_size, "gate": gate_size},
+        gate=gate, training=known,
     )  # fmt: skip
+
+
+def _judged(network: RootCauseGAT, cases: Sequence[LabelledTable], settings: TrainingSettings) -> Judged:
+    examples = make_examples(cases, settings.variant)
+    return Judged(examples, raw_scores(network, examples))

@@ -35,6 +35,7 @@ class TrainingSettings:
 
     ``sharpness``: softmax temperature, as scores lie in [0, 1 + bound]. ``bounds``: how far the network may be let to correct;
     it is trained at the largest. ``edge_share``: weight of the edges' loss beside the candidates'.
+    ``restraint``: weight of the mean square of corrections in units of the bound: what need not be corrected is left alone.
     ``pretext``: tasks without labels that are trained on first, ``pretext_epochs`` times over.
     """
 
@@ -47,7 +48,8 @@ class TrainingSettings:
     patience: int = 8
     batch: int = 32
     gradient_norm: float = 1.0
-    sharpness: float = 8.0
+    sharpness: float = 25.0
+    restraint: float = 0.5
     edge_share: float = 0.2
     bounds: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4)
     pretext: tuple[str, ...] = ()

@@ -100,7 +100,7 @@ def test_a_small_training_writes_a_model_that_analyses(
     shutil.copytree(CASES / "silent-hop", tmp_path / "gate" / "mini" / "silent-hop")
     model = tmp_path / "model"
     code, out, err = run(
-        *("train", "--cases", "24", "--epochs", "2", "--out", str(model)),
+        *("train", "--simulated", "24", "--epochs", "2", "--out", str(model)),
         *("--gate-cases", str(tmp_path / "gate"), "-o", "json"),
     )
     assert code == 0

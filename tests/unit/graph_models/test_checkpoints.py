@@ -8,7 +8,7 @@ import torch
 
 from aiops.errors import ModelError
 from graph_models.architecture import Architecture
-from graph_models.training import Epoch, TrainingSettings, fit
+from graph_models.training import Epoch, Running, TrainingSettings, fit
 from graph_models.training.fitting import Checkpoints
 from tests.support.tables import make_labelled
 
@@ -33,14 +33,10 @@ def test_a_resumed_training_ends_with_the_weights_of_one_that_never_stopped(tmp_
 
     folder = tmp_path / "checkpoint"
     with pytest.raises(Interrupted):
-        fit(cases, SETTINGS, on_epoch=stop, checkpoints=Checkpoints(folder))
+        fit(cases, SETTINGS, Running(on_epoch=stop, checkpoints=Checkpoints(folder)))
     seen: list[int] = []
-    resumed = fit(
-        cases,
-        SETTINGS,
-        on_epoch=lambda e: seen.append(e.number),
-        checkpoints=Checkpoints(folder, resume=True),
-    )
+    again = Running(on_epoch=lambda e: seen.append(e.number), checkpoints=Checkpoints(folder, resume=True))
+    resumed = fit(cases, SETTINGS, again)
     assert seen == [4, 5, 6, 7, 8]  # the fourth was not yet written down when it was interrupted
     assert resumed.curve == whole.curve
     assert torch.equal(_weights(resumed.network), _weights(whole.network))
@@ -51,8 +47,8 @@ def test_a_resumed_training_ends_with_the_weights_of_one_that_never_stopped(tmp_
 def test_more_epochs_may_be_asked_for_on_resuming(tmp_path: Path) -> None:
     cases = make_labelled(40)
     folder = Checkpoints(tmp_path / "c")
-    fit(cases, replace(SETTINGS, epochs=3), checkpoints=folder)
-    longer = fit(cases, replace(SETTINGS, epochs=6), checkpoints=replace(folder, resume=True))
+    fit(cases, replace(SETTINGS, epochs=3), Running(checkpoints=folder))
+    longer = fit(cases, replace(SETTINGS, epochs=6), Running(checkpoints=replace(folder, resume=True)))
     whole = fit(cases, replace(SETTINGS, epochs=6))
     assert torch.equal(_weights(longer.network), _weights(whole.network))
 
@@ -61,15 +57,15 @@ def test_a_checkpoint_of_another_training_or_a_damaged_one_is_refused(tmp_path: 
     cases = make_labelled(40)
     resume = Checkpoints(tmp_path / "c", resume=True)
     with pytest.raises(ModelError, match="no checkpoint to resume"):
-        fit(cases, SETTINGS, checkpoints=resume)
-    fit(cases, replace(SETTINGS, epochs=1), checkpoints=replace(resume, resume=False))
+        fit(cases, SETTINGS, Running(checkpoints=resume))
+    fit(cases, replace(SETTINGS, epochs=1), Running(checkpoints=replace(resume, resume=False)))
     with pytest.raises(ModelError, match="other cases or settings"):
-        fit(make_labelled(41), SETTINGS, checkpoints=resume)
+        fit(make_labelled(41), SETTINGS, Running(checkpoints=resume))
     with pytest.raises(ModelError, match="other cases or settings"):
-        fit(cases, replace(SETTINGS, learning_rate=1e-2), checkpoints=resume)
+        fit(cases, replace(SETTINGS, learning_rate=1e-2), Running(checkpoints=resume))
     (resume.folder / "optimizer.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="no checkpoint to resume"):
-        fit(cases, SETTINGS, checkpoints=resume)
+        fit(cases, SETTINGS, Running(checkpoints=resume))
 
 
 def test_two_processes_learn_what_one_learns() -> None:
@@ -77,7 +73,7 @@ def test_two_processes_learn_what_one_learns() -> None:
     cases = make_labelled(46)  # 32 to train on: the last batch has two cases, one for each
     alone = fit(cases, settings)
     seen: list[Epoch] = []
-    together = fit(cases, settings, processes=2, on_epoch=seen.append)
+    together = fit(cases, settings, Running(processes=2, on_epoch=seen.append))
     # A shift that softmax does not see moves by rounding alone, and Adam makes steps of it; all else agrees to 1e-5.
     assert torch.allclose(_weights(together.network), _weights(alone.network), atol=1e-3)
     assert [epoch.number for epoch in seen] == [1, 2, 3]
