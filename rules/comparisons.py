@@ -82,7 +82,9 @@ class Comparer:
             left = _together(self._side(question.left, entity))
             if not left.values:
                 continue
-            empty = question.test == "within_none"  # an entity that was observed without any label fits nobody
+            empty = (
+                question.test == "within_none"
+            )  # an entity that was observed without any label fits nobody
             right = [read for read in self._side(question.right, entity) if read.values or empty]
             cited = _hold(question.test, left, right)
             if cited is None:
@@ -216,4 +218,3 @@ def _place(entity_id: str) -> str:
     """The namespace in an id such as ``service:shop/web``; '' where there is none."""
     place, slash, _ = entity_id.partition(":")[2].partition("/")
     return place if slash else ""
-

@@ -104,7 +104,9 @@ def _replay(pipeline: Pipeline, engine: ClipsRuleEngine, case: Case, label: Labe
     subgraph = graph.export(as_of=case.incident.started_at)
     evidence = make_extractor().extract(case.incident, subgraph, case.observations)
     recording = _Recording(engine)
-    once = replace(pipeline, extractor=_Extracted(evidence), prior=_ScoredOnce(pipeline.prior), rules=recording)
+    once = replace(
+        pipeline, extractor=_Extracted(evidence), prior=_ScoredOnce(pipeline.prior), rules=recording
+    )
 
     def rank(changed: Pipeline) -> int | None:
         analysis = changed.analyze_observed(case.incident, subgraph, case.observations)
