@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aiops.domain.batches import FloatArray
+from aiops.errors import CaseError
 from aiops.evaluation.folds import Split, leave_one_out, outages, within
 from aiops.evaluation.metrics import calibration_error
 from aiops.reasoning.calibration import (
@@ -173,9 +174,17 @@ class Measured:
 
 
 def calibrate(judged: Sequence[Judged], *, seed: int) -> Measured:
-    """Fit on everything, measure by grouped ``FOLDS``-fold cross-validation and with each system left out."""
+    """Fit on everything, measure by grouped ``FOLDS``-fold cross-validation and with each system left out.
+
+    Raises :class:`CaseError` where there are too few outages or systems to measure anything.
+    """
     sets = [one.data_set for one in judged]
     groups = outages(sets, [one.at_s for one in judged])
+    if len(set(groups)) < FOLDS or len({one.system for one in judged}) < 2:
+        raise CaseError(
+            f"{len(set(groups))} outages of {len({one.system for one in judged})} systems are too few to calibrate on",
+            hint=f"at least {FOLDS} outages, of at least 2 systems",
+        )
     folds = cross_validate(judged, within(groups, FOLDS, seed))
     systems = [one.system for one in judged]
     left_out = cross_validate(judged, leave_one_out(systems))
