@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from graph_models.training.judging import ranks, raw_scores
-from graph_models.variants import Variant
 
 from aiops.domain.batches import FloatArray
 from aiops.evaluation.examined import Examined
 from aiops.evaluation.learning import Learner, Lesson, Scorer, Untaught
 from aiops.evaluation.scorers import prior_and_rules
 from benchmarks.forest import Forest
+from benchmarks.site_learner import Site
 from graph_models.training import LabelledTable, TrainingSettings, fit, score_tables
+from graph_models.training.judging import ranks, raw_scores
+from graph_models.variants import Variant
 
 #: Epochs at most: enough on a few hundred cases, and five seeds of everything stay affordable.
 EPOCHS = 20
@@ -73,6 +74,7 @@ LEARNERS: Mapping[str, Learner] = {
     "prior_rules_gat": Network("gat", of_prior_and_rules),
     "gat_shuffled_edges": Network("shuffled_edges", of_prior_and_rules),
     "gat_uniform_attention": Network("uniform_attention", of_prior_and_rules),
+    "site": Site(),
 }
 #: Learners that see no graph: the best of them is what a graph has to beat.
 GRAPHLESS = ("forest", "prior_mlp", "prior_rules_mlp")

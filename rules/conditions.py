@@ -8,8 +8,8 @@ from aiops.domain.candidates import RuleAction
 from aiops.domain.evidence import Channel
 from aiops.domain.graph import ENTITY_KINDS, RELATION_KINDS
 from aiops.domain.occurrences import SEVERITIES
-from rules.documents import Value
 from rules.comparisons import MAX_STEPS, NUMERIC, TESTS
+from rules.documents import Value
 from rules.model import (
     EFFECTS,
     CompareCondition,

@@ -31,9 +31,8 @@ def folder(tmp_path: Path) -> CaseFolder:
 
 
 def same(one: Examined, other: Examined) -> bool:
-    tables = all(
-        np.array_equal(getattr(one.table, f.name), getattr(other.table, f.name)) for f in fields(one.table)
-    )
+    pairs = [(getattr(one.table, f.name), getattr(other.table, f.name)) for f in fields(one.table)]
+    tables = all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
     rest = [
         getattr(one, f.name) == getattr(other, f.name)
         for f in fields(one)

@@ -19,6 +19,7 @@ from aiops.evaluation.scorers import (
     rank_rows,
     ranked_correlation,
 )
+from aiops.reasoning.ranking import RankingWeights
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AT_S = START.timestamp() + 60.0 * np.arange(-20, 10)
@@ -138,4 +139,4 @@ def test_rules_are_added_as_the_ranking_adds_them() -> None:
     made = table([0.5, 0.4], [0, 1])
     firing = RuleFiring("R-1", "b", "support", 0.5, None, None, "", (), ("R-1",))
     scores = prior_and_rules(made, RuleOutcome((firing,), "1"))
-    assert scores.tolist() == pytest.approx([0.5, 0.4 + 0.3 * 0.5])
+    assert scores.tolist() == pytest.approx([0.5, 0.4 + RankingWeights().rule * 0.5])
