@@ -141,6 +141,7 @@ class UnlearnedPrior:
         into, out, overhead = place_blame(items, things)
         down = downness(items, things)
         columns = build_columns(items, things)
+        passed = passed_on(items, things)
         spoken = np.zeros(len(things))
         changes = np.zeros(len(things))
         for item in items:
@@ -154,8 +155,8 @@ class UnlearnedPrior:
             blame_in=into,
             blame_out=out,
             overhead=overhead,
-            passed_on=passed_on(items, things),
-            flow=excess_flow(incident, items, things),
+            passed_on=passed,
+            flow=excess_flow(incident, items, things, passed),
             flow_confidence=flow_confidence(incident, items, things),
             down=down,
             explained=explained_by_others(np.maximum(down, failing(items, things)), things),
