@@ -57,8 +57,8 @@ _CARRIED = frozenset(channel.value for channel in TWO_SIDED) | {VOLUME}
 #: What a host's own log and sockets say is often about what runs on it.
 _SPOKEN_FOR = frozenset({Channel.LOG.value, Channel.NETWORK.value, VOLUME})
 _SYMPTOMS = tuple(sorted(channel.value for channel in SYMPTOM_CHANNELS))
-#: Quicker answers and more work are nobody's failure.
-_NO_FAILURE = frozenset({"latency-", "traffic+"})
+#: Quicker answers, fewer errors and more work are nobody's failure.
+_NO_FAILURE = frozenset({"latency-", "errors-", "traffic+"})
 #: Resources that rise with the work that a thing gets.
 _WITH_LOAD = frozenset({"cpu+", "memory+", "disk+", "network+", "network-", "volume+", "volume-"})
 
