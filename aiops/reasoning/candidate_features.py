@@ -3,8 +3,8 @@ its hash.
 
 Node features, all in [-1, 1]: ``share:C`` and ``contrast:C`` of every channel column, ``residual:C`` of the symptom
 columns, blame in, out and net, overhead, flow, latency both ways, refused calls, work taken over, work risen,
-explained, shared, change, order of the first change, alarms, hops to the nearest symptom, coverage, entity type,
-degree, siblings.
+breadth of signs, signs led, explained, shared, change, order of the first change, alarms, hops to the nearest symptom,
+coverage, entity type, degree, siblings.
 Edge features: one flag a relation family, confidence, redundancy, difference of evidence, who changed first.
 """
 
@@ -62,6 +62,7 @@ TYPES: tuple[tuple[str, frozenset[str]], ...] = (
 SINGLE_FEATURES: tuple[str, ...] = (
     *("blame_in", "blame_out", "blame", "overhead", "flow", "explained", "shared", "change", "down"),
     *("both_ways", "contrast:both_ways", "refused", "taken_over", "rising"),
+    *("breadth", "contrast:breadth", "leads"),
     *(
         "first_change",
         "alarms",
@@ -119,6 +120,8 @@ class Clues:
     refused: Column
     taken_over: FloatArray
     rising: FloatArray
+    breadth: FloatArray
+    leads: FloatArray
 
 
 def node_features(incident: Incident, items: Sequence[Evidence], clues: Clues, things: Things) -> FloatArray:
@@ -178,6 +181,9 @@ def _singles(
         "refused": clues.refused.confidence * concentrated(clues.refused.value),
         "taken_over": clues.taken_over,
         "rising": clues.rising,
+        "breadth": concentrated(clues.breadth),
+        "contrast:breadth": concentrated(contrast(clues.breadth, things)),
+        "leads": clues.leads,
         "flow": clues.flow_confidence * concentrated(clues.flow, 1.0),
         "explained": clues.explained,
         "shared": clues.shared,

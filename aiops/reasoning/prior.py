@@ -50,6 +50,7 @@ from aiops.reasoning.hosting import not_carried, of_hosts, of_tenants
 from aiops.reasoning.load import beyond_load, rising, taken_over
 from aiops.reasoning.obstacles import obstacles
 from aiops.reasoning.shared_cause import downness, explained_by_others, failing, shared_causes
+from aiops.reasoning.signs import count_signs
 from aiops.reasoning.things import Things, find_things
 
 #: What a host shows because its tenants do it.
@@ -142,6 +143,7 @@ class UnlearnedPrior:
         down = downness(items, things)
         columns = build_columns(items, things)
         passed = passed_on(items, things)
+        breadth, leads = count_signs(items, things)
         spoken = np.zeros(len(things))
         changes = np.zeros(len(things))
         for item in items:
@@ -166,6 +168,8 @@ class UnlearnedPrior:
             refused=refused(items, things),
             taken_over=taken_over(items, things),
             rising=rising(columns, things),
+            breadth=breadth,
+            leads=leads,
         )
 
     def _total(self, items: Sequence[Evidence], clues: Clues, things: Things) -> FloatArray:
