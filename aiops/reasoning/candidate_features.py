@@ -239,6 +239,10 @@ def edge_table(subgraph: Subgraph, items: Sequence[Evidence], things: Things) ->
         strongest[item.entity] = max(strongest[item.entity], item.strength / 10.0)
         if item.strength >= 1.0 and not item.chronic:
             onset[item.entity] = min(onset.get(item.entity, math.inf), item.at_s)
+    kinds = {
+        kind: [float(kind in family) for _, family in EDGE_KINDS]
+        for kind in {relation.kind for relation in subgraph.relations}
+    }
     rows: dict[tuple[int, int], list[float]] = {}
     for relation in subgraph.relations:
         if relation.source_id not in things.index or relation.target_id not in things.index:
@@ -248,11 +252,11 @@ def edge_table(subgraph: Subgraph, items: Sequence[Evidence], things: Things) ->
             if key[0] == key[1]:
                 continue
             row = [
-                *(float(relation.kind in kinds) for _, kinds in EDGE_KINDS),
+                *kinds[relation.kind],
                 relation.confidence,
                 float(relation.redundancy_group is not None),
-                bad[(effect, cause)],
-                strongest[cause] - strongest[effect],
+                bad.get((effect, cause), 0.0),
+                strongest.get(cause, 0.0) - strongest.get(effect, 0.0),
                 _order(onset.get(cause), onset.get(effect)),
             ]
             before = rows.get(key)
