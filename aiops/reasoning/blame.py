@@ -50,10 +50,12 @@ def net_blame(into: FloatArray, out: FloatArray) -> FloatArray:
     return np.maximum(into - OUT_WEIGHT * out, 0.0)
 
 
-def excess_flow(incident: Incident, items: Sequence[Evidence], things: Things) -> FloatArray:
-    """The symptom's extra seconds or errors that a thing carries and its dependencies do not; 0 where nothing is known."""
+def excess_flow(
+    incident: Incident, items: Sequence[Evidence], things: Things, passed: FloatArray
+) -> FloatArray:
+    """The symptom's extra seconds or errors that a thing carries and its dependencies do not; 0 where nothing is known.
+    ``passed``: see :func:`passed_on`."""
     symptoms = {thing for s in incident.symptoms if (thing := things.thing(s.entity)) is not None}
-    passed = passed_on(items, things)
     metrics = {s.metric for s in incident.symptoms if s.metric}
     known = [item for item in items if item.peer is None and "excess" in item.attributes]
     flows: list[tuple[bool, FloatArray]] = []
@@ -109,8 +111,10 @@ def passed_on(items: Iterable[Evidence], things: Things) -> FloatArray:
     """How much of what a thing suffers its own calls show: strongest bad call out over strongest own symptom, in [0, 1]."""
     own, out = np.zeros(len(things)), np.zeros(len(things))
     for item in items:
+        if item.chronic or item.channel not in (Channel.LATENCY, Channel.ERRORS):
+            continue
         thing = things.thing(item.entity)
-        if thing is None or item.channel not in (Channel.LATENCY, Channel.ERRORS) or item.chronic:
+        if thing is None:
             continue
         if int(item.attributes.get("adverse", "1")) <= 0:
             continue

@@ -3,8 +3,8 @@ its hash.
 
 Node features, all in [-1, 1]: ``share:C`` and ``contrast:C`` of every channel column, ``residual:C`` of the symptom
 columns, blame in, out and net, overhead, flow, latency both ways, refused calls, work taken over, work risen,
-explained, shared, change, order of the first change, alarms, hops to the nearest symptom, coverage, entity type,
-degree, siblings.
+breadth of signs, signs led, explained, shared, change, order of the first change, alarms, hops to the nearest symptom,
+coverage, entity type, degree, siblings.
 Edge features: one flag a relation family, confidence, redundancy, difference of evidence, who changed first.
 """
 
@@ -62,6 +62,7 @@ TYPES: tuple[tuple[str, frozenset[str]], ...] = (
 SINGLE_FEATURES: tuple[str, ...] = (
     *("blame_in", "blame_out", "blame", "overhead", "flow", "explained", "shared", "change", "down"),
     *("both_ways", "contrast:both_ways", "refused", "taken_over", "rising"),
+    *("breadth", "contrast:breadth", "leads"),
     *(
         "first_change",
         "alarms",
@@ -119,6 +120,8 @@ class Clues:
     refused: Column
     taken_over: FloatArray
     rising: FloatArray
+    breadth: FloatArray
+    leads: FloatArray
 
 
 def node_features(incident: Incident, items: Sequence[Evidence], clues: Clues, things: Things) -> FloatArray:
@@ -178,6 +181,9 @@ def _singles(
         "refused": clues.refused.confidence * concentrated(clues.refused.value),
         "taken_over": clues.taken_over,
         "rising": clues.rising,
+        "breadth": concentrated(clues.breadth),
+        "contrast:breadth": concentrated(contrast(clues.breadth, things)),
+        "leads": clues.leads,
         "flow": clues.flow_confidence * concentrated(clues.flow, 1.0),
         "explained": clues.explained,
         "shared": clues.shared,
@@ -233,6 +239,10 @@ def edge_table(subgraph: Subgraph, items: Sequence[Evidence], things: Things) ->
         strongest[item.entity] = max(strongest[item.entity], item.strength / 10.0)
         if item.strength >= 1.0 and not item.chronic:
             onset[item.entity] = min(onset.get(item.entity, math.inf), item.at_s)
+    kinds = {
+        kind: [float(kind in family) for _, family in EDGE_KINDS]
+        for kind in {relation.kind for relation in subgraph.relations}
+    }
     rows: dict[tuple[int, int], list[float]] = {}
     for relation in subgraph.relations:
         if relation.source_id not in things.index or relation.target_id not in things.index:
@@ -242,11 +252,11 @@ def edge_table(subgraph: Subgraph, items: Sequence[Evidence], things: Things) ->
             if key[0] == key[1]:
                 continue
             row = [
-                *(float(relation.kind in kinds) for _, kinds in EDGE_KINDS),
+                *kinds[relation.kind],
                 relation.confidence,
                 float(relation.redundancy_group is not None),
-                bad[(effect, cause)],
-                strongest[cause] - strongest[effect],
+                bad.get((effect, cause), 0.0),
+                strongest.get(cause, 0.0) - strongest.get(effect, 0.0),
                 _order(onset.get(cause), onset.get(effect)),
             ]
             before = rows.get(key)

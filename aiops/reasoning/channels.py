@@ -17,6 +17,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -64,12 +65,16 @@ def column_name(evidence: Evidence) -> str:
     """``cpu+``, ``memory-``, ``log`` ...; direction is what is bad about it where the family knows, else which way it went."""
     if BREAK in evidence.attributes:
         return BREAK
-    if evidence.channel in TWO_SIDED or evidence.channel in SYMPTOM_CHANNELS:
-        adverse = int(evidence.attributes.get("adverse", "0"))
-        rises = adverse > 0 if adverse else evidence.direction >= 0
-        carried = evidence.channel is Channel.NETWORK and not adverse
-        return f"{VOLUME if carried else evidence.channel.value}{'+' if rises else '-'}"
-    return evidence.channel.value
+    return _column_name(evidence.channel, evidence.direction, int(evidence.attributes.get("adverse", "0")))
+
+
+@lru_cache(maxsize=256)
+def _column_name(channel: Channel, direction: int, adverse: int) -> str:
+    if channel in TWO_SIDED or channel in SYMPTOM_CHANNELS:
+        rises = adverse > 0 if adverse else direction >= 0
+        carried = channel is Channel.NETWORK and not adverse
+        return f"{VOLUME if carried else channel.value}{'+' if rises else '-'}"
+    return channel.value
 
 
 def weight_of(evidence: Evidence) -> float:

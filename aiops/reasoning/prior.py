@@ -52,6 +52,7 @@ from aiops.reasoning.hosting import not_carried, of_hosts, of_tenants
 from aiops.reasoning.load import beyond_load, rising, taken_over
 from aiops.reasoning.obstacles import obstacles
 from aiops.reasoning.shared_cause import downness, explained_by_others, failing, shared_causes
+from aiops.reasoning.signs import count_signs
 from aiops.reasoning.things import Things, find_things
 
 #: What a host shows because its tenants do it.
@@ -59,8 +60,8 @@ _CARRIED = frozenset(channel.value for channel in TWO_SIDED) | {VOLUME}
 #: What a host's own log and sockets say is often about what runs on it.
 _SPOKEN_FOR = frozenset({Channel.LOG.value, Channel.NETWORK.value, VOLUME})
 _SYMPTOMS = tuple(sorted(channel.value for channel in SYMPTOM_CHANNELS))
-#: Quicker answers and more work are nobody's failure.
-_NO_FAILURE = frozenset({"latency-", "traffic+"})
+#: Quicker answers, fewer errors and more work are nobody's failure.
+_NO_FAILURE = frozenset({"latency-", "errors-", "traffic+"})
 #: Resources that rise with the work that a thing gets.
 _WITH_LOAD = frozenset({"cpu+", "memory+", "disk+", "network+", "network-", "volume+", "volume-"})
 
@@ -146,6 +147,8 @@ class UnlearnedPrior:
         into, out, overhead = place_blame(items, things)
         down = downness(items, things)
         columns = build_columns(items, things)
+        passed = passed_on(items, things)
+        breadth, leads = count_signs(items, things)
         spoken = np.zeros(len(things))
         changes = np.zeros(len(things))
         for item in items:
@@ -159,8 +162,8 @@ class UnlearnedPrior:
             blame_in=into,
             blame_out=out,
             overhead=overhead,
-            passed_on=passed_on(items, things),
-            flow=excess_flow(incident, items, things),
+            passed_on=passed,
+            flow=excess_flow(incident, items, things, passed),
             flow_confidence=flow_confidence(incident, items, things),
             down=down,
             explained=explained_by_others(np.maximum(down, failing(items, things)), things),
@@ -170,6 +173,8 @@ class UnlearnedPrior:
             refused=refused(items, things),
             taken_over=taken_over(items, things),
             rising=rising(columns, things),
+            breadth=breadth,
+            leads=leads,
         )
 
     def _total(self, items: Sequence[Evidence], clues: Clues, things: Things) -> FloatArray:

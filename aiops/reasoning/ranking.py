@@ -240,18 +240,21 @@ def _merge(
     vetoed: frozenset[str],
     pins: Mapping[str, RuleFiring],
 ) -> tuple[Ranked, ...]:
+    names = tuple(terms)
+    rounded = np.round(np.array([terms[name] for name in names]), 6).T.tolist()
+    total = terms["total"].tolist()
     groups: dict[int, list[int]] = {}
     for row, entity in enumerate(table.entities):
         if entity not in vetoed:
             groups.setdefault(int(table.group[row]), []).append(row)
     causes = []
     for stands_for, rows in sorted(groups.items()):
-        rows.sort(key=lambda row: (-float(terms["total"][row]), table.entities[row]))
+        rows.sort(key=lambda row: (-total[row], table.entities[row]))
         best = rows[0]
         entity = table.entities[stands_for] if stands_for in rows else table.entities[best]
         members = tuple(table.entities[row] for row in rows)
         pin = next((pins[member] for member in members if member in pins), None)
-        score = {name: round(float(values[best]), 6) for name, values in terms.items()}
+        score = dict(zip(names, rounded[best], strict=True))
         causes.append(Ranked(entity, members, score, pin, bool(inferred.intersection(members))))
     causes.sort(key=lambda cause: (-cause.total, cause.entity))
     return tuple(causes)

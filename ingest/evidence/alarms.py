@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from aiops.domain.evidence import Channel, Evidence, Reference, evidence_id
 from aiops.domain.occurrences import Alarm
 from ingest.evidence.detectors import Windows
-from ingest.evidence.families import Family, direction_of, family_of, without_direction
+from ingest.evidence.families import Family, direction_of, family_of, without_direction, words_of
 
 #: Strength by severity; an alarm without one is a plain alarm.
 STRENGTH: Mapping[str | None, float] = {
@@ -51,7 +51,8 @@ def find_alarm_evidence(alarms: Iterable[Alarm], windows: Windows) -> list[Evide
 def _evidence(alarm: Alarm, windows: Windows) -> Evidence:
     name = alarm_name(alarm)
     channel, bad = channel_of(alarm)
-    direction = direction_of(alarm.name) or direction_of(alarm.message) or 1
+    said = direction_of(" ".join(words_of(alarm.name))) or direction_of(alarm.message)
+    direction = said or bad or 1  # what says nothing of direction complains
     began = alarm.started_at.timestamp()
     return Evidence(
         id=evidence_id("alert", alarm.entity, alarm.peer or "", alarm.name, alarm.fingerprint, began),

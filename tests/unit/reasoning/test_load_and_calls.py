@@ -13,6 +13,7 @@ from aiops.domain.graph import Entity, Relation, Subgraph
 from aiops.reasoning.call_sides import refused, side_of, slow_both_ways
 from aiops.reasoning.channels import build_columns
 from aiops.reasoning.load import beyond_load, rising, taken_over
+from aiops.reasoning.signs import count_signs
 from aiops.reasoning.things import Things, find_things
 
 AT = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -143,3 +144,18 @@ def test_who_shows_a_sign_first_shows_it_more_and_a_moment_is_no_lead() -> None:
     together = [sign(name, Channel.CPU, "cpu up", at_s=at) for name, at in (("a-1", 0.0), ("store", 4.0))]
     column = build_columns(together, things)["cpu+"].value
     assert value_at(things, column, "a-1") == value_at(things, column, "store")
+
+
+def test_signs_are_counted_by_rarity_and_led_by_the_first() -> None:
+    things = site()
+    items = [
+        sign("a-1", Channel.CPU, "cpu up", at_s=0.0),
+        sign("store", Channel.CPU, "cpu up", at_s=9.0),
+        sign("store", Channel.DISK, "disk up", at_s=3.0),
+        sign("web", Channel.DISK, "disk up", at_s=3.0),
+    ]
+    breadth, leads = count_signs(items, things)
+    assert value_at(things, leads, "a-1") == 0.5
+    assert value_at(things, leads, "store") == value_at(things, leads, "web") == 0.25
+    assert value_at(things, breadth, "store") == pytest.approx(2 * np.log(4 / 2))
+    assert value_at(things, breadth, "a-2") == 0.0

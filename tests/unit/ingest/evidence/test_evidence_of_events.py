@@ -258,3 +258,23 @@ def test_too_short_a_baseline_is_a_gap() -> None:
     found = RobustExtractor().extract(Incident("i", "t", START), subgraph, Observations(window, (), ()))
     assert found.items == ()
     assert len(found.gaps) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "direction", "adverse"),
+    [
+        ("THROUGHPUT_DROP", -1, "0"),
+        ("ERROR_SPIKE", 1, "1"),
+        ("HighLatency", 1, "1"),
+        ("success_rate", -1, "1"),
+        ("requests up", 1, "0"),
+    ],
+)
+def test_the_direction_of_an_alarm_is_read_from_any_spelling(name: str, direction: int, adverse: str) -> None:
+    found = find_alarm_evidence([alarm(name)], WINDOWS)[0]
+    assert (found.direction, found.attributes["adverse"]) == (direction, adverse)
+
+
+def test_an_alarm_names_its_quantity_without_the_direction() -> None:
+    up, down = find_alarm_evidence([alarm("requests up"), alarm("requests down", entity="host:b")], WINDOWS)
+    assert up.attributes["quantity"] == down.attributes["quantity"] == "requests"
