@@ -44,6 +44,9 @@ TRIMMED = 0.3
 #: A ratio with more noise than independent lines have says nothing; one with twice the noise of the best still does.
 MAX_NOISE = 1.0
 AS_GOOD = 2.0
+#: What two lines have in common must be more than the time that passes: so much at most is left of the squares of the one
+#: that go beyond a steady rate, or beyond a steady share of all lines.
+MOVES_TOGETHER = 0.2
 #: Breaks of an entity that are told, and from which z on.
 MAX_BREAKS = 3
 MIN_BREAK = 3.0
@@ -84,6 +87,7 @@ class _Table:
     from_onset: FloatArray
     when: FloatArray
     minutes: IntArray  # of the evaluation, counted from the end of the baseline
+    volume: FloatArray  # lines of all in each minute of the baseline
 
     def of(self, speaker: int) -> IntArray:
         low, high = np.searchsorted(self.speaker, [speaker, speaker + 1])
@@ -148,6 +152,7 @@ def _table(
         from_onset=late[:, enough].astype(np.float64),
         when=when[enough, :n_base],
         minutes=minutes[n_base:],
+        volume=count[:, :n_base].sum(axis=0),
     )
 
 
@@ -169,7 +174,7 @@ def _of_entity(
             (own.when, by_unit.when),
         )
     )
-    fit = _fit(base[: len(rows)], base, when)
+    fit = _fit(base[: len(rows)], base, when, own.volume)
     z = _deviations(after[: len(rows)], after, fit)
     noise = np.where(fit.precedes, fit.noise, np.inf)
     best = noise.min(axis=1)
@@ -200,7 +205,7 @@ def _frequent(table: _Table, rows: IntArray, most: int) -> IntArray:
     return np.asarray(np.sort(rows[np.argsort(-total, kind="stable")[:most]]))
 
 
-def _fit(base: FloatArray, others: FloatArray, when: FloatArray) -> _Fit:
+def _fit(base: FloatArray, others: FloatArray, when: FloatArray, volume: FloatArray) -> _Fit:
     """Ratio, noise and order of each row of ``base`` [rows, minutes] against each of ``others``, which starts with them."""
     count, other = base[:, None, :], np.broadcast_to(others, (len(base), *others.shape))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -211,17 +216,34 @@ def _fit(base: FloatArray, others: FloatArray, when: FloatArray) -> _Fit:
     either = (count > 0) | (other > 0)
     minutes = either.sum(axis=-1)
     square = np.where(either, poisson_deviation(count, ratio[..., None] * other) ** 2, 0.0)
-    trimmed = np.floor(TRIMMED * minutes).astype(np.int64)
-    total = np.cumsum(np.sort(square, axis=-1), axis=-1)
-    kept = np.maximum(total.shape[-1] - 1 - trimmed, 0)
-    left = np.take_along_axis(total, kept[..., None], axis=-1)[..., 0]
-    noise = np.where(usable & (minutes >= MIN_MINUTES), (1.0 + left) / (1.0 + minutes - trimmed), np.inf)
+    left, kept = _least(square, minutes)
+    usable &= (minutes >= MIN_MINUTES) & (left <= MOVES_TOGETHER * _left_alone(base, volume)[:, None])
+    noise = np.where(usable, (1.0 + left) / (1.0 + kept), np.inf)
     np.fill_diagonal(noise, np.inf)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # pairs that never share a minute: no order, no use
         lag = np.nanmedian(when[: len(base), None, :] - when[None], axis=-1)
     tie = (lag == 0) & (np.arange(len(others))[None] < np.arange(len(base))[:, None])
     return _Fit(ratio, noise, (lag > 0) | tie)
+
+
+def _least(square: FloatArray, minutes: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Sum over minutes (last axis; 0 where there is nothing) without the worst, and how many minutes were added up."""
+    trimmed = np.floor(TRIMMED * minutes).astype(np.int64)
+    total = np.cumsum(np.sort(square, axis=-1), axis=-1)
+    last = np.maximum(total.shape[-1] - 1 - trimmed, 0)
+    return np.take_along_axis(total, last[..., None], axis=-1)[..., 0], (minutes - trimmed).astype(np.float64)
+
+
+def _left_alone(base: FloatArray, volume: FloatArray) -> FloatArray:
+    """The sum of squares of rows [rows, minutes] that nothing predicts but the time or the volume of all lines."""
+    alone = []
+    for other in (np.ones_like(volume), volume):
+        weight = np.broadcast_to(other, base.shape)
+        ratio = _weighted_median(base / np.maximum(other, 1.0), weight)
+        square = poisson_deviation(base, ratio[:, None] * other) ** 2
+        alone.append(_least(square, np.full(len(base), base.shape[1]))[0])
+    return np.asarray(np.minimum(*alone))
 
 
 def _weighted_median(value: FloatArray, weight: FloatArray) -> FloatArray:
