@@ -44,9 +44,11 @@ TRIMMED = 0.3
 #: A ratio with more noise than independent lines have says nothing; one with twice the noise of the best still does.
 MAX_NOISE = 1.0
 AS_GOOD = 2.0
-#: What two lines have in common must be more than the time that passes: so much at most is left of the squares of the one
-#: that go beyond a steady rate, or beyond a steady share of all lines.
-MOVES_TOGETHER = 0.2
+#: What two lines have in common must be more than that time passes: of the squares of the one against a steady rate, so
+#: much at most may be left against the other.
+MOVES_TOGETHER = 0.3
+#: Added to what is left: rates as steady as that say nothing.
+STEADY = 0.2
 #: Breaks of an entity that are told, and from which z on.
 MAX_BREAKS = 3
 MIN_BREAK = 3.0
@@ -87,7 +89,6 @@ class _Table:
     from_onset: FloatArray
     when: FloatArray
     minutes: IntArray  # of the evaluation, counted from the end of the baseline
-    volume: FloatArray  # lines of all in each minute of the baseline
 
     def of(self, speaker: int) -> IntArray:
         low, high = np.searchsorted(self.speaker, [speaker, speaker + 1])
@@ -152,7 +153,6 @@ def _table(
         from_onset=late[:, enough].astype(np.float64),
         when=when[enough, :n_base],
         minutes=minutes[n_base:],
-        volume=count[:, :n_base].sum(axis=0),
     )
 
 
@@ -174,7 +174,7 @@ def _of_entity(
             (own.when, by_unit.when),
         )
     )
-    fit = _fit(base[: len(rows)], base, when, own.volume)
+    fit = _fit(base[: len(rows)], base, when)
     z = _deviations(after[: len(rows)], after, fit)
     noise = np.where(fit.precedes, fit.noise, np.inf)
     best = noise.min(axis=1)
@@ -205,7 +205,7 @@ def _frequent(table: _Table, rows: IntArray, most: int) -> IntArray:
     return np.asarray(np.sort(rows[np.argsort(-total, kind="stable")[:most]]))
 
 
-def _fit(base: FloatArray, others: FloatArray, when: FloatArray, volume: FloatArray) -> _Fit:
+def _fit(base: FloatArray, others: FloatArray, when: FloatArray) -> _Fit:
     """Ratio, noise and order of each row of ``base`` [rows, minutes] against each of ``others``, which starts with them."""
     count, other = base[:, None, :], np.broadcast_to(others, (len(base), *others.shape))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -217,7 +217,7 @@ def _fit(base: FloatArray, others: FloatArray, when: FloatArray, volume: FloatAr
     minutes = either.sum(axis=-1)
     square = np.where(either, poisson_deviation(count, ratio[..., None] * other) ** 2, 0.0)
     left, kept = _least(square, minutes)
-    usable &= (minutes >= MIN_MINUTES) & (left <= MOVES_TOGETHER * _left_alone(base, volume)[:, None])
+    usable &= (minutes >= MIN_MINUTES) & (left + STEADY < MOVES_TOGETHER * _left_alone(base)[:, None])
     noise = np.where(usable, (1.0 + left) / (1.0 + kept), np.inf)
     np.fill_diagonal(noise, np.inf)
     with warnings.catch_warnings():
@@ -235,15 +235,10 @@ def _least(square: FloatArray, minutes: IntArray) -> tuple[FloatArray, FloatArra
     return np.take_along_axis(total, last[..., None], axis=-1)[..., 0], (minutes - trimmed).astype(np.float64)
 
 
-def _left_alone(base: FloatArray, volume: FloatArray) -> FloatArray:
-    """The sum of squares of rows [rows, minutes] that nothing predicts but the time or the volume of all lines."""
-    alone = []
-    for other in (np.ones_like(volume), volume):
-        weight = np.broadcast_to(other, base.shape)
-        ratio = _weighted_median(base / np.maximum(other, 1.0), weight)
-        square = poisson_deviation(base, ratio[:, None] * other) ** 2
-        alone.append(_least(square, np.full(len(base), base.shape[1]))[0])
-    return np.asarray(np.minimum(*alone))
+def _left_alone(base: FloatArray) -> FloatArray:
+    """The same sum for rows [rows, minutes] that nothing predicts but that time passes: against their median."""
+    usual = np.median(base, axis=-1, keepdims=True)
+    return _least(poisson_deviation(base, usual) ** 2, np.full(len(base), base.shape[1]))[0]
 
 
 def _weighted_median(value: FloatArray, weight: FloatArray) -> FloatArray:
