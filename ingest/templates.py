@@ -36,7 +36,7 @@ _VARIES: tuple[tuple[str, str, str, int], ...] = (
 _MNEMONIC = re.compile(r"%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+")
 #: Where in its program a line was written, as loggers print it: ``a.b.Class#12``, ``Class:12``, ``file.go:12``.
 _LOCATION = re.compile(
-    r"^[\w.$\[\]/-]*[A-Z][\w$\]]*[#:@]\d+\b|"
+    r"^[^\s#:@]*[A-Za-z_$\]][\w$\]]*#\d+\b|^(?:[\w$]+\.)*[A-Z][\w$]*[:@]\d+\b|"
     r"[\w/.-]*\w\.(?:go|py|java|kt|scala|c|cc|cpp|h|rs|js|mjs|ts|rb|php|cs|swift|lua|pl|ex|erl):\d+\b"
 )
 _LOCATION_WITHIN = 200

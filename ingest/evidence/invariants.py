@@ -44,6 +44,11 @@ TRIMMED = 0.3
 #: A ratio with more noise than independent lines have says nothing; one with twice the noise of the best still does.
 MAX_NOISE = 1.0
 AS_GOOD = 2.0
+#: What two lines have in common must be more than that time passes: of the squares of the one against a steady rate, so
+#: much at most may be left against the other.
+MOVES_TOGETHER = 0.3
+#: Added to what is left: rates as steady as that say nothing.
+STEADY = 0.2
 #: Breaks of an entity that are told, and from which z on.
 MAX_BREAKS = 3
 MIN_BREAK = 3.0
@@ -211,17 +216,29 @@ def _fit(base: FloatArray, others: FloatArray, when: FloatArray) -> _Fit:
     either = (count > 0) | (other > 0)
     minutes = either.sum(axis=-1)
     square = np.where(either, poisson_deviation(count, ratio[..., None] * other) ** 2, 0.0)
-    trimmed = np.floor(TRIMMED * minutes).astype(np.int64)
-    total = np.cumsum(np.sort(square, axis=-1), axis=-1)
-    kept = np.maximum(total.shape[-1] - 1 - trimmed, 0)
-    left = np.take_along_axis(total, kept[..., None], axis=-1)[..., 0]
-    noise = np.where(usable & (minutes >= MIN_MINUTES), (1.0 + left) / (1.0 + minutes - trimmed), np.inf)
+    left, kept = _least(square, minutes)
+    usable &= (minutes >= MIN_MINUTES) & (left + STEADY < MOVES_TOGETHER * _left_alone(base)[:, None])
+    noise = np.where(usable, (1.0 + left) / (1.0 + kept), np.inf)
     np.fill_diagonal(noise, np.inf)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # pairs that never share a minute: no order, no use
         lag = np.nanmedian(when[: len(base), None, :] - when[None], axis=-1)
     tie = (lag == 0) & (np.arange(len(others))[None] < np.arange(len(base))[:, None])
     return _Fit(ratio, noise, (lag > 0) | tie)
+
+
+def _least(square: FloatArray, minutes: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Sum over minutes (last axis; 0 where there is nothing) without the worst, and how many minutes were added up."""
+    trimmed = np.floor(TRIMMED * minutes).astype(np.int64)
+    total = np.cumsum(np.sort(square, axis=-1), axis=-1)
+    last = np.maximum(total.shape[-1] - 1 - trimmed, 0)
+    return np.take_along_axis(total, last[..., None], axis=-1)[..., 0], (minutes - trimmed).astype(np.float64)
+
+
+def _left_alone(base: FloatArray) -> FloatArray:
+    """The same sum for rows [rows, minutes] that nothing predicts but that time passes: against their median."""
+    usual = np.median(base, axis=-1, keepdims=True)
+    return _least(poisson_deviation(base, usual) ** 2, np.full(len(base), base.shape[1]))[0]
 
 
 def _weighted_median(value: FloatArray, weight: FloatArray) -> FloatArray:

@@ -78,3 +78,22 @@ def test_expressions_that_cannot_occur_may_be_left_out(text: str) -> None:
         "|".join(f"(?:{expression})" for _name, expression, _sign, _times in templates._VARIES)
     )
     assert templates._masked(text) == every.sub(WILDCARD, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "statement"),
+    [
+        ("c.a.BasketService#132 [open] basket 7", "c.a.BasketService#132"),
+        ("o.a.c.c.C.[.[.[/].[dispatcher]#175 threw exception", "o.a.c.c.C.[.[.[/].[dispatcher]#175"),
+        ("I0129 12:34:56.789 1 pkg/server.go:77] started", "pkg/server.go:77"),
+        ('{"level":"info","caller":"cart/store.go:12","msg":"saved"}', "cart/store.go:12"),
+        ("WARNING views.py:40 slow", "views.py:40"),
+        ("ifmgr[241]: %PKT_INFRA-LINK-3-UPDOWN : Interface A", "%PKT_INFRA-LINK-3-UPDOWN"),
+        ("shop.example.org:8080 refused", None),
+        ("Issue#12 closed by ann", "Issue#12"),
+        ("took 12:40 minutes", None),
+        ("", None),
+    ],
+)
+def test_a_line_may_say_which_statement_wrote_it(text: str, statement: str | None) -> None:
+    assert templates.statement_of(text) == statement

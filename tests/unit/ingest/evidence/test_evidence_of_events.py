@@ -23,6 +23,7 @@ from ingest.evidence.states import find_state_evidence, quantity, unhealthy
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 AT = START.timestamp()
 WINDOWS = Windows(AT - 180, AT - 180, AT + 300)
+NO_GRAPH = Subgraph(START, (), ())
 
 
 def logs(rows: list[tuple[float, str, int | None, str]]) -> pa.Table:
@@ -41,7 +42,9 @@ def logs(rows: list[tuple[float, str, int | None, str]]) -> pa.Table:
     )
 
 
-def steady(entity: str, text: str, *, start: int = -900, end: int = 300, step: int = 10):
+def steady(
+    entity: str, text: str, *, start: int = -900, end: int = 300, step: int = 10
+) -> list[tuple[float, str, int | None, str]]:
     return [(float(t), entity, 6, text.format(n=t)) for t in range(start, end, step)]
 
 
@@ -79,7 +82,7 @@ def test_a_new_error_line_is_found_and_quoted() -> None:
         *steady("pod:a", "served request {n}"),
         *[(float(t), "pod:a", 3, "connection refused by db") for t in range(0, 200, 10)],
     ]
-    found = find_log_evidence(logs(rows), WINDOWS)
+    found = find_log_evidence(logs(rows), WINDOWS, NO_GRAPH)
     best = max(found, key=lambda item: item.strength)
     assert best.text == "connection refused by db"
     assert (best.direction, best.severity, best.attributes["new"]) == (1, "error", "1")
@@ -88,7 +91,7 @@ def test_a_new_error_line_is_found_and_quoted() -> None:
 
 def test_a_line_that_stops_while_others_go_on_is_found() -> None:
     rows = [*steady("pod:a", "received {n}"), *steady("pod:a", "stored {n}", end=-180)]
-    best = max(find_log_evidence(logs(rows), WINDOWS), key=lambda item: item.strength)
+    best = max(find_log_evidence(logs(rows), WINDOWS, NO_GRAPH), key=lambda item: item.strength)
     assert best.direction == -1
     assert "stored" in best.text
 
@@ -99,7 +102,7 @@ def test_less_work_alone_is_no_evidence() -> None:
         *steady("pod:a", "received {n}", start=-180, step=60),
         *steady("pod:a", "stored {n}", start=-180, step=60),
     ]
-    assert find_log_evidence(logs(rows), WINDOWS) == []
+    assert find_log_evidence(logs(rows), WINDOWS, NO_GRAPH) == []
 
 
 def test_a_device_that_says_it_was_reconfigured_is_a_change() -> None:
@@ -107,12 +110,14 @@ def test_a_device_that_says_it_was_reconfigured_is_a_change() -> None:
         *steady("device:r1", "hello {n}"),
         (-30.0, "device:r1", 5, "%SYS-5-CONFIG_I: Configured from console by admin"),
     ]
-    (found,) = [item for item in find_log_evidence(logs(rows), WINDOWS) if item.channel is Channel.CHANGE]
+    (found,) = [
+        item for item in find_log_evidence(logs(rows), WINDOWS, NO_GRAPH) if item.channel is Channel.CHANGE
+    ]
     assert found.entity == "device:r1"
 
 
 def test_no_logs_no_evidence() -> None:
-    assert find_log_evidence(empty_logs(), WINDOWS) == []
+    assert find_log_evidence(empty_logs(), WINDOWS, NO_GRAPH) == []
 
 
 @pytest.mark.parametrize(
