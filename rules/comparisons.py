@@ -70,11 +70,8 @@ class Comparer:
 
     def answer(self, question: CompareQuestion, check: Callable[[str], None]) -> dict[int, tuple[int, ...]]:
         """The entities on which the comparison holds, with the facts to cite."""
-        begin: set[int] | frozenset[int]
-        if question.left.way or question.left.kinds:
-            begin = self._around.of_kinds(())
-        else:
-            begin = frozenset(self._facts)
+        far = question.left.way or question.left.kinds
+        begin = self._around.of_kinds(()) if far else frozenset(self._facts)
         naming = self._having(question.quoted_by) if question.quoted_by is not None else None
         found: dict[int, tuple[int, ...]] = {}
         for entity in sorted(begin if naming is None else begin & naming.keys()):
@@ -82,7 +79,9 @@ class Comparer:
             left = _together(self._side(question.left, entity))
             if not left.values:
                 continue
-            empty = question.test == "within_none"  # an entity that was observed without any label fits nobody
+            empty = (
+                question.test == "within_none"
+            )  # an entity that was observed without any label fits nobody
             right = [read for read in self._side(question.right, entity) if read.values or empty]
             cited = _hold(question.test, left, right)
             if cited is None:
@@ -216,4 +215,3 @@ def _place(entity_id: str) -> str:
     """The namespace in an id such as ``service:shop/web``; '' where there is none."""
     place, slash, _ = entity_id.partition(":")[2].partition("/")
     return place if slash else ""
-

@@ -8,8 +8,8 @@ from aiops.domain.candidates import RuleAction
 from aiops.domain.evidence import Channel
 from aiops.domain.graph import ENTITY_KINDS, RELATION_KINDS
 from aiops.domain.occurrences import SEVERITIES
-from rules.documents import Value
 from rules.comparisons import MAX_STEPS, NUMERIC, TESTS
+from rules.documents import Value
 from rules.model import (
     EFFECTS,
     CompareCondition,
@@ -257,7 +257,9 @@ def _compare(value: Value, alias: str, negated: bool) -> CompareCondition:
 
 
 def _side(value: Value) -> CompareSide:
-    fields = value.fields("property", "take", "kind", "way", "same_place", "where", "values", required=("take",))
+    fields = value.fields(
+        "property", "take", "kind", "way", "same_place", "where", "values", required=("take",)
+    )
     take = fields["take"].one_of(*TAKES)
     if ("property" in fields) + ("values" in fields) != (take != "own_name"):
         value.place.refuse("a side reads either a 'property' or 'values'", "own_name reads neither")
@@ -378,9 +380,7 @@ def _action(value: Value) -> RuleAction:
 def _check_conditions(conditions: tuple[Condition, ...], value: Value) -> None:
     own = {c.alias: c for c in conditions if isinstance(c, OwnCondition)}
     near = [c for c in conditions if isinstance(c, NearCondition)]
-    aliases = [
-        c.alias for c in conditions if isinstance(c, (OwnCondition, NearCondition, CompareCondition))
-    ]
+    aliases = [c.alias for c in conditions if isinstance(c, (OwnCondition, NearCondition, CompareCondition))]
     for alias in aliases:
         if aliases.count(alias) > 1:
             value.place.refuse(f"the alias {alias!r} is given twice")

@@ -14,10 +14,10 @@ from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.errors import RuleLimitExceeded
-from rules.comparisons import Comparer, CompareQuestion, CompareSide
+from rules.comparisons import Comparer, CompareQuestion
 from rules.compiler import CompiledRule, NearQuestion, OwnQuestion, Program, Step
 from rules.matching import EvidenceIndex, EvidenceTexts, entity_holds
-from rules.model import EntityMatch, EvidenceMatch
+from rules.model import CompareSide, EntityMatch, EvidenceMatch
 from rules.neighbours import Neighbourhood
 from rules.patterns import glob_matches
 

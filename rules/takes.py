@@ -18,7 +18,9 @@ UNNAMED = "(unnamed)"
 _WORDS = re.compile(r"[\s,;|]+")
 _LABEL = re.compile(r"[^\s,;]+=[^\s,;]*")
 _PORT = re.compile(r":(\d{1,5})\b|(?<![\w.=:#-])(\d{1,5})(?=/(?:tcp|udp|sctp)\b|$|[\s,;])")
-_PORT_NAME = re.compile(r"\b([a-z][a-z0-9-]{0,14})/(?:tcp|udp|sctp)\b|^([a-z][a-z0-9-]{0,14})$|:([a-z][a-z0-9-]{0,14})(?=[/\s]|$)")
+_PORT_NAME = re.compile(
+    r"\b([a-z][a-z0-9-]{0,14})/(?:tcp|udp|sctp)\b|^([a-z][a-z0-9-]{0,14})$|:([a-z][a-z0-9-]{0,14})(?=[/\s]|$)"
+)
 _DECLARED = re.compile(r"\bports\.([^.]+)\.containerport$")
 _TRANSPORT = re.compile(r"(?:^|/)(tcp|udp|sctp)\b")
 _SCHEME = re.compile(r"^(grpc|exec|tcp-socket|http-get|https-get)\b(?: (https?):)?")
@@ -110,7 +112,9 @@ def _host(_prop: str, value: str, _name: str) -> frozenset[str]:
 def _address(prop: str, value: str, name: str) -> frozenset[str]:
     """``host:port`` of an address inside the cluster."""
     match = _ADDRESS.match(value.strip().lower())
-    return frozenset(f"{host}:{match.group(2)}" for host in _host(prop, value, name)) if match else frozenset()
+    return (
+        frozenset(f"{host}:{match.group(2)}" for host in _host(prop, value, name)) if match else frozenset()
+    )
 
 
 def _own_address(prop: str, value: str, name: str) -> frozenset[str]:

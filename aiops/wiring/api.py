@@ -258,5 +258,7 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             # The server raises the signal that ended it once more; then it has been obeyed already.
             signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=site.rules.reload, daemon=True).start())
+        signal.signal(
+            signal.SIGHUP, lambda *_: threading.Thread(target=site.rules.reload, daemon=True).start()
+        )
         server.run(sockets=[listener])

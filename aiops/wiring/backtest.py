@@ -32,7 +32,7 @@ class _Extracted:
 
     evidence: EvidenceSet
 
-    def extract(self, incident: Incident, subgraph: Subgraph, seen: Observations) -> EvidenceSet:
+    def extract(self, incident: Incident, subgraph: Subgraph, seen: Observations) -> EvidenceSet:  # noqa: ARG002  (the contract's)
         return self.evidence
 
 
@@ -42,7 +42,7 @@ class _Said:
 
     outcome: RuleOutcome
 
-    def evaluate(self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet) -> RuleOutcome:
+    def evaluate(self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet) -> RuleOutcome:  # noqa: ARG002  (the contract's)
         return self.outcome
 
 
@@ -104,7 +104,9 @@ def _replay(pipeline: Pipeline, engine: ClipsRuleEngine, case: Case, label: Labe
     subgraph = graph.export(as_of=case.incident.started_at)
     evidence = make_extractor().extract(case.incident, subgraph, case.observations)
     recording = _Recording(engine)
-    once = replace(pipeline, extractor=_Extracted(evidence), prior=_ScoredOnce(pipeline.prior), rules=recording)
+    once = replace(
+        pipeline, extractor=_Extracted(evidence), prior=_ScoredOnce(pipeline.prior), rules=recording
+    )
 
     def rank(changed: Pipeline) -> int | None:
         analysis = changed.analyze_observed(case.incident, subgraph, case.observations)
