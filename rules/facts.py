@@ -14,7 +14,7 @@ from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.errors import RuleLimitExceeded
-from rules.comparisons import Comparer, CompareQuestion
+from rules.comparisons import CompareQuestion, Comparer
 from rules.compiler import CompiledRule, NearQuestion, OwnQuestion, Program, Step
 from rules.matching import EvidenceIndex, EvidenceTexts, entity_holds
 from rules.model import CompareSide, EntityMatch, EvidenceMatch
