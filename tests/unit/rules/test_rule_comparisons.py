@@ -231,6 +231,7 @@ B = "right: {property: b, take: text}"
         (f"left: {{property: a, take: text}}, test: likes, {B}", "'likes' is not known"),
         (f"left: {{property: a, take: text}}, test: below, {B}", "does not compare what 'text'"),
         (f"left: {{take: text}}, test: equal, {B}", "either a 'property' or 'values'"),
+        (f"left: {{kind: Service, take: own_name}}, test: equal, {B}", "names alone"),
         (f"left: {{values: [a], take: text}}, test: equal, {B}", "no constants"),
         (f"left: {{property: a, take: text}}, test: equal, {B[:-1]}, values: [b]}}", "either"),
         (
