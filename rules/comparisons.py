@@ -70,11 +70,8 @@ class Comparer:
 
     def answer(self, question: CompareQuestion, check: Callable[[str], None]) -> dict[int, tuple[int, ...]]:
         """The entities on which the comparison holds, with the facts to cite."""
-        begin: set[int] | frozenset[int]
-        if question.left.way or question.left.kinds:
-            begin = self._around.of_kinds(())
-        else:
-            begin = frozenset(self._facts)
+        far = question.left.way or question.left.kinds
+        begin = self._around.of_kinds(()) if far else frozenset(self._facts)
         naming = self._having(question.quoted_by) if question.quoted_by is not None else None
         found: dict[int, tuple[int, ...]] = {}
         for entity in sorted(begin if naming is None else begin & naming.keys()):

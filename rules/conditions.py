@@ -243,6 +243,10 @@ def _compare(value: Value, alias: str, negated: bool) -> CompareCondition:
                 f"{test!r} does not compare what {side.take!r} takes",
                 f"numbers ({', '.join(NUMBERS)}) go with {', '.join(sorted(NUMERIC))}",
             )
+    if left.take == "own_name" and "quoted_by" not in fields:
+        fields["left"].place.refuse(
+            "names alone can not be cited", "say with 'quoted_by' which evidence quotes them"
+        )
     if left.values:
         fields["left"].place.refuse("the left side has no constants", "swap the sides")
     return CompareCondition(

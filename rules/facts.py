@@ -17,7 +17,7 @@ from aiops.errors import RuleLimitExceeded
 from rules.comparisons import CompareQuestion, Comparer
 from rules.compiler import CompiledRule, NearQuestion, OwnQuestion, Program, Step
 from rules.matching import EvidenceIndex, EvidenceTexts, entity_holds
-from rules.model import EntityMatch, EvidenceMatch
+from rules.model import CompareSide, EntityMatch, EvidenceMatch
 from rules.neighbours import Neighbourhood
 from rules.patterns import glob_matches
 
@@ -235,7 +235,13 @@ class FactBuilder:
     def _compared(self, number: int, question: CompareQuestion) -> Answers:
         if number not in self._answers:
             self._answers[number] = {
-                entity: [Answer(-1, self._group(list(cited)), min(self._items[one].at_s for one in cited))]
+                entity: [
+                    Answer(
+                        -1,
+                        self._group(list(cited)),
+                        min((self._items[one].at_s for one in cited), default=0.0),
+                    )
+                ]
                 for entity, cited in self._comparer.answer(question, self._check).items()
             }
         return self._answers[number]

@@ -126,7 +126,8 @@ def band(value: float, weights: VerdictWeights) -> str:
 def direct_evidence(
     evidence: Iterable[Evidence], firings: Iterable[RuleFiring], entities: Iterable[str]
 ) -> tuple[str, ...]:
-    """Ids of what says directly what happened: a state change on the cause, or what a rule with a kind matched."""
+    """Ids of what says directly what happened: a state change on the cause, or what a rule of
+    weight above 0 with a kind matched."""
     members = frozenset(entities)
     found = {
         item.id
@@ -138,7 +139,12 @@ def direct_evidence(
         )
     }
     for firing in firings:
-        if firing.entity in members and firing.effect in ("support", "pin") and firing.kind is not None:
+        if (
+            firing.entity in members
+            and firing.effect in ("support", "pin")
+            and firing.kind is not None
+            and firing.weight > 0
+        ):
             found.update(firing.evidence)
     return tuple(sorted(found))
 

@@ -32,7 +32,7 @@ class _Extracted:
 
     evidence: EvidenceSet
 
-    def extract(self, incident: Incident, subgraph: Subgraph, seen: Observations) -> EvidenceSet:
+    def extract(self, incident: Incident, subgraph: Subgraph, seen: Observations) -> EvidenceSet:  # noqa: ARG002  (the contract's)
         return self.evidence
 
 
@@ -42,7 +42,7 @@ class _Said:
 
     outcome: RuleOutcome
 
-    def evaluate(self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet) -> RuleOutcome:
+    def evaluate(self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet) -> RuleOutcome:  # noqa: ARG002  (the contract's)
         return self.outcome
 
 

@@ -112,3 +112,20 @@ def test_a_small_training_writes_a_model_that_analyses(
     code, out, _ = run("analyze", "--case", str(CASES / "late-parent"), "-o", "json")
     assert code == 0
     assert json.loads(out)["engine"]["model"]
+
+
+def test_rules_are_tried_on_past_failures(tmp_path: Path) -> None:
+    for name in ("busy-host", "late-parent"):
+        shutil.copytree(CASES / name, tmp_path / "set" / name)
+    code, out, _ = run("rules", "backtest", "--cases", str(tmp_path), "-o", "json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["cases"] == 2
+    busy = next(row for row in found["rules"] if row["rule"] == "LNX-CPU-001")
+    assert (busy["up"], busy["down"]) == (0, 0)  # of weight 0: it names the fault and moves nobody
+    assert 0 < busy["on_cause"] <= busy["firings"]
+    assert busy["rule"] not in found["silent"]
+    code, out, err = run("rules", "backtest", "--cases", str(tmp_path))
+    assert code == 0
+    assert "LNX" in out
+    assert "2 cases: the true cause is first in" in err

@@ -18,7 +18,7 @@ from ingest.evidence.changes import find_change_evidence
 from ingest.evidence.detectors import Windows
 from ingest.evidence.extractor import RobustExtractor
 from ingest.evidence.logs import find_log_evidence, mask_digits
-from ingest.evidence.states import find_state_evidence, quantity, unhealthy
+from ingest.evidence.states import find_facts, find_state_evidence, quantity, unhealthy
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 AT = START.timestamp()
@@ -283,3 +283,35 @@ def test_the_direction_of_an_alarm_is_read_from_any_spelling(name: str, directio
 def test_an_alarm_names_its_quantity_without_the_direction() -> None:
     up, down = find_alarm_evidence([alarm("requests up"), alarm("requests down", entity="host:b")], WINDOWS)
     assert up.attributes["quantity"] == down.attributes["quantity"] == "requests"
+
+
+def test_facts_are_the_last_value_of_every_property_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def state(at: float, prop: str, value: str) -> StateObservation:
+        return StateObservation(at_s=AT + at, entity="pod:a", property=prop, value=value)
+
+    states = [
+        state(-900, "phase", "Pending"),
+        state(-10, "phase", "Running"),
+        state(0, "image", "web:1"),
+        state(999, "image", "web:2"),
+    ]
+    facts, cut = find_facts(states, WINDOWS)
+    assert cut is None
+    assert [(fact.kind, fact.name, fact.attributes["value"], fact.strength) for fact in facts] == [
+        ("fact", "image", "web:1", 0.0),
+        ("fact", "phase", "Running", 0.0),
+    ]
+    monkeypatch.setattr("ingest.evidence.states.MAX_FACTS", 1)
+    few, cut = find_facts(states, WINDOWS)
+    assert [fact.name for fact in few] == ["image"]
+    assert cut == "1 observed states were not compared by rules: too many"
+
+
+def test_a_bad_state_last_heard_before_the_window_is_chronic() -> None:
+    old = StateObservation(at_s=AT - 900, entity="interface:r/1", property="line-state", value="down")
+    (item,) = find_state_evidence([old], WINDOWS)
+    assert item.chronic
+    (now,) = find_state_evidence(
+        [StateObservation(at_s=AT, entity="interface:r/1", property="line-state", value="down")], WINDOWS
+    )
+    assert not now.chronic
