@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CASES ?= ../shared/data/cases
 
-.PHONY: help setup setup-dev system demo test check bench lab clean
+.PHONY: help setup setup-dev system demo test check bench weights lab clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -46,9 +46,13 @@ check: setup-dev ## ruff, mypy, import-linter, deptry
 bench: setup-dev ## accuracy, throughput, latency, memory; writes benchmarks/results/*.json and the README's tables
 	$(BIN)/python -m benchmarks.accuracy --cases $(CASES) -o benchmarks/results/accuracy.json
 	$(BIN)/python -m benchmarks.recordings -o benchmarks/results/recordings.json
+	$(BIN)/python -m benchmarks.simulator --cases $(CASES) -o benchmarks/results/simulator.json
 	$(BIN)/python -m benchmarks.throughput -o benchmarks/results/throughput.json
 	$(BIN)/python -m benchmarks.latency -o benchmarks/results/latency.json
 	$(BIN)/python -m benchmarks.tables
+
+weights: setup-dev ## train the network that ships; TRAIN names sets whose licence permits it: TRAIN='--cases MIT=DIR ...' (docs/network.md)
+	$(BIN)/aiops train --out graph_models/weights --recordings aiops/scenarios --recordings scenarios/recordings $(TRAIN) --gate-cases $(CASES)
 
 lab: setup-dev ## record the outages anew (root, about 40 minutes; docs/lab.md)
 	$(BIN)/python -m scenarios.lab record --out scenarios/recordings

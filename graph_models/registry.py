@@ -33,6 +33,7 @@ class Manifest:
     training: Mapping[str, object]
     gate: Mapping[str, object]
     files: Mapping[str, str] = field(default_factory=dict)  # file name -> SHA-256
+    edge_bound: float = 0.0
 
     def describe(self) -> str:
         """Name, version and the head of the served file's SHA-256."""

@@ -12,6 +12,7 @@ from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.errors import ModelError
 from graph_models.encoding import EncodedGraph, encode, feature_schema, schema_hash
 from graph_models.registry import Manifest, read_manifest
+from graph_models.variants import read_variant, vary_graph
 
 #: What ONNX Runtime raises on a file it cannot serve.
 _REFUSALS = (
@@ -43,6 +44,7 @@ class OnnxCorrector:
             raise ModelError(
                 f"ONNX Runtime refuses {folder / 'model.onnx'}: {error}", hint="train the model anew"
             ) from error
+        self._variant = read_variant(self._manifest.name)
         self._inputs = tuple(entry.name for entry in self._session.get_inputs())
 
     @property
@@ -60,18 +62,25 @@ class OnnxCorrector:
                 f"model {self.model} was trained on other features",
                 hint="train it anew with `aiops train`, or switch it off",
             )
-        bound = self._manifest.bound
+        bound, edge_bound = self._manifest.bound, self._manifest.edge_bound
         m = table.edges.shape[1]
         if not table.entities:
-            return Correction(delta=np.zeros(0), attention=np.zeros(m), bound=bound, model=self.model)
-        raw, attention = self.run(encode(table, rules))
+            nothing = np.zeros(m)
+            return Correction(np.zeros(0), nothing, bound, self.model, nothing, edge_bound)
+        graph = vary_graph(encode(table, rules), self._variant)
+        raw, attention, edges = self.run(graph)
         delta = bound * np.tanh(raw / bound) if bound > 0 else np.zeros(len(table.entities))
         return Correction(
-            delta=delta, attention=np.maximum(attention[:m], attention[m:]), bound=bound, model=self.model
+            delta=delta,
+            attention=np.maximum(attention[:m], attention[m:]),
+            bound=bound,
+            model=self.model,
+            edge_delta=edge_bound * np.tanh(edges[:m] / 2.0),  # tanh(q / 2) = 2 sigmoid(q) - 1
+            edge_bound=edge_bound,
         )
 
-    def run(self, graph: EncodedGraph) -> tuple[np.ndarray, np.ndarray]:
-        """Raw scores float64 [n] and attention float64 [2 m] as the network gives them."""
+    def run(self, graph: EncodedGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Raw scores float64 [n], attention and logits of edges float64 [2 m], as the network gives them."""
         feeds = {name: getattr(graph, name) for name in self._inputs}
-        raw, attention = self._session.run(["score", "attention"], feeds)
-        return raw.astype(np.float64), attention.astype(np.float64)
+        raw, attention, edges = self._session.run(["score", "attention", "edge"], feeds)
+        return raw.astype(np.float64), attention.astype(np.float64), edges.astype(np.float64)
