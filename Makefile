@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CASES ?= ../shared/data/cases
 CACHE ?= artefacts/bench
 
-.PHONY: help setup setup-dev system demo test check bench calibration lab clean
+.PHONY: help setup setup-dev system demo test check bench calibration weights lab clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -49,12 +49,16 @@ bench: setup-dev ## accuracy, throughput, latency, memory; writes benchmarks/res
 	$(BIN)/python -m benchmarks.protocols --cases $(CASES) --cache $(CACHE) -o benchmarks/results/protocols.json
 	$(BIN)/python -m benchmarks.robustness --cases $(CASES) --cache $(CACHE) -o benchmarks/results/robustness.json
 	$(BIN)/python -m benchmarks.recordings -o benchmarks/results/recordings.json
+	$(BIN)/python -m benchmarks.simulator --cases $(CASES) -o benchmarks/results/simulator.json
 	$(BIN)/python -m benchmarks.throughput -o benchmarks/results/throughput.json
 	$(BIN)/python -m benchmarks.latency -o benchmarks/results/latency.json
 	$(BIN)/python -m benchmarks.tables
 
 calibration: setup-dev ## make the map of confidence anew from labelled cases, and measure it
 	$(BIN)/python -m benchmarks.calibration --cases $(CASES) --cache $(CACHE) -o benchmarks/results/calibration.json
+
+weights: setup-dev ## train the network that ships; TRAIN names sets whose licence permits it: TRAIN='--cases MIT=DIR ...' (docs/network.md)
+	$(BIN)/aiops train --out graph_models/weights --recordings aiops/scenarios --recordings scenarios/recordings $(TRAIN) --gate-cases $(CASES)
 
 lab: setup-dev ## record the outages anew (root, about 40 minutes; docs/lab.md)
 	$(BIN)/python -m scenarios.lab record --out scenarios/recordings

@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/accuracy.md")
+PAGES = ("README.md", "docs/accuracy.md", "docs/network.md")
 #: Scorers shown beside the product, by their name in the results.
 PEERS = {
     "random": "random",
@@ -79,6 +79,17 @@ def speed() -> str:
     for site, parts in stages.items():
         stages[site][:] = [f"stages of {site}, CPU ms", ", ".join(parts), "", ""]
     return _table(["what", "median", "beside", "ratio"], rows)
+
+
+def simulator() -> str:
+    """What unlearned scorers reach on real and on simulated failures, and how alike the two orders are."""
+    document = _read("simulator.json")
+    found = sorted(document["scorers"], key=lambda row: (-row["real_avg5"], row["scorer"]))
+    measures = ("real_ac1", "simulated_ac1", "real_avg5", "simulated_avg5")
+    rows = [[row["scorer"], *(f"{row[measure]:.2f}" for measure in measures)] for row in found]
+    alike = document["spearman"]
+    rows.append(["**Spearman**", "", f"**{alike['ac1']:.2f}**", "", f"**{alike['avg5']:.2f}**"])
+    return _table(["scorer", "AC@1 real", "AC@1 simulated", "Avg@5 real", "Avg@5 simulated"], rows)
 
 
 def scorers() -> str:
@@ -191,6 +202,7 @@ TABLES = {
     "recordings": recordings,
     "robustness": robustness,
     "scorers": scorers,
+    "simulator": simulator,
     "speed": speed,
 }
 

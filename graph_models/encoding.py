@@ -56,8 +56,9 @@ def feature_schema(table: CandidateTable) -> tuple[tuple[str, ...], tuple[str, .
 
 
 def schema_hash(node_features: tuple[str, ...], edge_features: tuple[str, ...]) -> str:
-    """SHA-256 over the names; weights made for other names are refused."""
-    return hashlib.sha256("\n".join((*node_features, "--", *edge_features)).encode()).hexdigest()
+    """SHA-256 over the names and the size of hashed texts; weights made for others are refused."""
+    parts = (*node_features, "--", *edge_features, "--", f"{TEXTS_KEPT} texts in {TEXT_WIDTH} buckets")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def encode(table: CandidateTable, rules: RuleOutcome) -> EncodedGraph:

@@ -35,6 +35,7 @@ class Manifest:
     training: Mapping[str, object]
     gate: Mapping[str, object]
     files: Mapping[str, str] = field(default_factory=dict)  # file name -> SHA-256
+    edge_bound: float = 0.0
     site: Mapping[str, object] = field(default_factory=dict)  # of a model adapted to one site; else empty
 
     def describe(self) -> str:

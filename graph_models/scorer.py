@@ -15,6 +15,7 @@ from graph_models.registry import HEAD, MEMORY, Manifest, read_manifest
 from graph_models.site.columns import head_columns
 from graph_models.site.head import read_head
 from graph_models.site.memory import read_memory
+from graph_models.variants import read_variant, vary_graph
 
 #: What ONNX Runtime raises on a file it cannot serve.
 _REFUSALS = (
@@ -47,6 +48,7 @@ class OnnxCorrector:
                 f"ONNX Runtime refuses {folder / 'model.onnx'}: {error}", hint="train the model anew"
             ) from error
         self._site = (read_memory(folder / MEMORY), read_head(folder / HEAD)) if self._manifest.site else None
+        self._variant = read_variant(self._manifest.name)
         self._inputs = tuple(entry.name for entry in self._session.get_inputs())
 
     @property
@@ -64,22 +66,28 @@ class OnnxCorrector:
                 f"model {self.model} was trained on other features",
                 hint="train it anew with `aiops train`, or switch it off",
             )
-        bound = self._manifest.bound
+        bound, edge_bound = self._manifest.bound, self._manifest.edge_bound
         m = table.edges.shape[1]
         if not table.entities:
-            return Correction(delta=np.zeros(0), attention=np.zeros(m), bound=bound, model=self.model)
-        graph = encode(table, rules)
-        raw, attention = self.run(graph)
+            nothing = np.zeros(m)
+            return Correction(np.zeros(0), nothing, bound, self.model, nothing, edge_bound)
+        graph = vary_graph(encode(table, rules), self._variant)
+        raw, attention, edges = self.run(graph)
         if self._site is not None:
             memory, head = self._site
             raw = raw + head.score(head_columns(memory, table, graph))
         delta = bound * np.tanh(raw / bound) if bound > 0 else np.zeros(len(table.entities))
         return Correction(
-            delta=delta, attention=np.maximum(attention[:m], attention[m:]), bound=bound, model=self.model
+            delta=delta,
+            attention=np.maximum(attention[:m], attention[m:]),
+            bound=bound,
+            model=self.model,
+            edge_delta=edge_bound * np.tanh(edges[:m] / 2.0),  # tanh(q / 2) = 2 sigmoid(q) - 1
+            edge_bound=edge_bound,
         )
 
-    def run(self, graph: EncodedGraph) -> tuple[np.ndarray, np.ndarray]:
-        """Raw scores float64 [n] and attention float64 [2 m] as the network gives them."""
+    def run(self, graph: EncodedGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Raw scores float64 [n], attention and logits of edges float64 [2 m], as the network gives them."""
         feeds = {name: getattr(graph, name) for name in self._inputs}
-        raw, attention = self._session.run(["score", "attention"], feeds)
-        return raw.astype(np.float64), attention.astype(np.float64)
+        raw, attention, edges = self._session.run(["score", "attention", "edge"], feeds)
+        return raw.astype(np.float64), attention.astype(np.float64), edges.astype(np.float64)

@@ -47,7 +47,9 @@ def train(
     ] = None,
     recordings: Annotated[
         list[Path] | None,
-        typer.Option(help="A folder of recorded outages beside those that ship; repeatable."),
+        typer.Option(
+            help="A folder with recorded outages below it; repeatable. Those named *-b are left out."
+        ),
     ] = None,
     gate_cases: Annotated[
         Path | None,
@@ -64,6 +66,16 @@ def train(
         str,
         typer.Option(help="Tasks without labels to train on first: masked, transe, or both with a comma."),
     ] = "",
+    pair_norm: Annotated[bool, typer.Option(help="PairNorm in place of LayerNorm.")] = False,
+    learned_neighbours: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Most alike candidates that are neighbours too (learned adjacency); 0: none."
+        ),
+    ] = 0,
+    text: Annotated[
+        bool, typer.Option(help="Whether the network reads what the evidence says in words.")
+    ] = True,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share every batch.")] = 1,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in OUT.")] = False,
     tensorboard: Annotated[
@@ -89,6 +101,7 @@ def train(
         raise typer.BadParameter("goes with --adapt", param_hint="--base")
     from aiops.wiring import load
     from aiops.wiring.training import Mixture, Watching, train_model
+    from graph_models.architecture import Architecture
     from graph_models.training import TrainingSettings
     from graph_models.variants import read_variant
 
@@ -96,6 +109,7 @@ def train(
         seed=seed,
         epochs=epochs,
         variant=read_variant(variant),
+        architecture=Architecture(pair_norm=pair_norm, learned_neighbours=learned_neighbours, text=text),
         pretext=tuple(filter(None, pretext.split(","))),
     )
     mixture = Mixture(simulated, _folders(cases or [], credit or []), tuple(recordings or ()), gate_cases)

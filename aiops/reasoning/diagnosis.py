@@ -24,7 +24,7 @@ from aiops.reasoning.counterfactual import (
 )
 from aiops.reasoning.paths import PathBounds, find_paths, reach
 from aiops.reasoning.ranking import Ranked, RankingWeights, Veto, rank
-from aiops.reasoning.spread import FailureGraph, Sighting, SpreadWeights, build_failure_graph, sight
+from aiops.reasoning.spread import FailureGraph, Sighting, SpreadWeights, build_failure_graph, lean, sight
 from aiops.reasoning.verdict import (
     VerdictWeights,
     band,
@@ -121,6 +121,8 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     )
     sighting = sight(evidence, telemetry_of(matter.seen))
     graph = build_failure_graph(matter.subgraph, sighting, weights.spread)
+    if matter.correction is not None and matter.correction.edge_delta is not None:
+        graph = lean(graph, matter.table.entities, matter.table.edges, matter.correction.edge_delta)
     reached = reach(graph, complaints.entities()[: weights.paths.symptoms], weights.paths)
     explained = explain_by(graph, sighting, complaints, reached, weights.ranking.bounds)
     ranking = rank(

@@ -13,7 +13,7 @@ own that leads through the group.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -237,5 +237,31 @@ def _columns(
         log_weight=np.array([arrow.log_weight for arrow in arrows], dtype=np.float64),
         silent=np.array([not sighting.observed(entity) for entity in entities], dtype=np.bool_),
         redundancies=redundancies,
+        out={cause: tuple(found) for cause, found in out.items()},
+    )
+
+
+def lean(graph: FailureGraph, entities: Sequence[str], edges: IntArray, delta: FloatArray) -> FailureGraph:
+    """The arrows with ``delta`` (float64 [m], natural log) added to their log weights, which stay <= 0.
+
+    ``edges``: int64 [2, m], rows of ``entities``, cause above effect. Arrows that are none of them keep their weight.
+    """
+    if not len(delta) or not np.any(delta):
+        return graph
+    moved = {
+        (entities[cause], entities[effect]): value
+        for (cause, effect), value in zip(edges.T.tolist(), delta.tolist(), strict=True)
+    }
+    arrows = tuple(
+        replace(arrow, log_weight=min(0.0, arrow.log_weight + moved.get((arrow.cause, arrow.effect), 0.0)))
+        for arrow in graph.arrows
+    )
+    out: dict[str, list[Arrow]] = {}
+    for arrow in arrows:
+        out.setdefault(arrow.cause, []).append(arrow)
+    return replace(
+        graph,
+        arrows=arrows,
+        log_weight=np.array([arrow.log_weight for arrow in arrows], dtype=np.float64),
         out={cause: tuple(found) for cause, found in out.items()},
     )

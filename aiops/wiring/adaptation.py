@@ -17,6 +17,7 @@ from graph_models.simulation.telemetry import simulate_case
 from graph_models.training.adapting import FEWEST_LABELS, AdaptationSettings, Verdict, adapt, ask_forward
 from graph_models.training.settings import LabelledTable
 from graph_models.training.site_writing import write_site_model
+from graph_models.variants import read_variant
 from ingest.sources.case_folder import read_case
 
 #: Simulated faults that the network rehearses while it learns a site.
@@ -57,7 +58,7 @@ def adapt_model(
     _check_schema(base, cases[0])
     rehearsed = (tabulator.simulated(simulate_case(seed * 1_000_000 + i)) for i in range(REPLAY))
     replay = [one.labelled("simulated") for one in rehearsed if one.truth]
-    chosen = AdaptationSettings(seed=seed)
+    chosen = AdaptationSettings(seed=seed, variant=read_variant(base.name))
     verdict = ask_forward(
         cases, network, chosen, base_bound=base.bound, replay=replay, on_step=lambda: on_step("asked")
     )

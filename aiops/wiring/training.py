@@ -10,7 +10,6 @@ from pathlib import Path
 from aiops.errors import ModelError
 from aiops.evaluation.cases import find_cases
 from aiops.settings import Settings
-from aiops.wiring.recordings import scenarios
 from aiops.wiring.tables import Tabulator
 from graph_models.registry import Manifest
 from graph_models.simulation.telemetry import simulate_case
@@ -28,7 +27,7 @@ _OURS = "Apache-2.0"
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """What is trained on. ``folders``: a folder of labelled cases each, with the licence that lets it in and whom to
-    credit. ``recordings``: folders of recorded outages beside those that ship. ``gate``: labelled cases that only the gate
+    credit. ``recordings``: folders with recorded outages below them. ``gate``: labelled cases that only the gate
     sees; those that are trained on are left out of it."""
 
     simulated: int
@@ -47,10 +46,14 @@ class Watching:
 
 
 def training_recordings(roots: Sequence[Path]) -> list[Path]:
-    """Recorded outages that may be trained on: those that ship and those below ``roots``, without the held-out ones."""
-    found = {folder.name: folder for folder in scenarios().values()}
-    for root in roots:
-        found |= {path.parent.name: path.parent for path in sorted(root.glob("*/recording.json"))}
+    """Recorded outages below ``roots`` that may be trained on, without the held-out ones. Raises :class:`ModelError`."""
+    found = {
+        path.parent.name: path.parent for root in roots for path in sorted(root.glob("*/recording.json"))
+    }
+    if roots and not found:
+        raise ModelError(
+            f"{roots[0]}: no recording below it", hint="a recording is a folder with recording.json"
+        )
     return [folder for name, folder in sorted(found.items()) if not name.endswith(HELD_OUT)]
 
 

@@ -27,6 +27,7 @@ from graph_models.training.batches import Example, join, make_examples
 from graph_models.training.judging import Floats, bounded_delta, rank_of_truth, raw_scores
 from graph_models.training.loss import listwise_loss
 from graph_models.training.settings import LabelledTable
+from graph_models.variants import Variant
 
 FEWEST_LABELS = 10
 #: From so many labels on, these bounds are tried; the last that the gate finds no worse than a smaller one is not needed.
@@ -41,7 +42,8 @@ _SCALE_FLOOR = 0.05
 
 @dataclass(frozen=True, slots=True)
 class AdaptationSettings:
-    """``members``: perceptrons of the head. ``replay``: cases of the replay a batch. ``anchor``: lambda."""
+    """``members``: perceptrons of the head. ``replay``: cases of the replay a batch. ``anchor``: lambda.
+    ``variant``: what the network is, and so what it sees of a case."""
 
     seed: int = 7
     members: int = 3
@@ -57,6 +59,7 @@ class AdaptationSettings:
     sharpness: float = 8.0
     replay: int = 8
     replay_bound: float = 0.4
+    variant: Variant = "gat"
     anchor: float = 1.0
 
 
@@ -68,10 +71,11 @@ class SiteModel:
     head: SiteHead
     network: RootCauseGAT
     bound: float
+    variant: Variant = "gat"
 
     def deltas(self, cases: Sequence[LabelledTable]) -> list[Floats]:
         """The correction of every row, float64 [n] a case; incidents are taken as new."""
-        examples = make_examples(cases)
+        examples = make_examples(cases, self.variant)
         return [
             bounded_delta(
                 raw + self.head.score(head_columns(self.memory, case.table, example.graph)), self.bound
@@ -114,7 +118,7 @@ def adapt(
 ) -> SiteModel:
     """Learn from all of ``cases``; asks no gate."""
     memory = remember((case.table, case.truth) for case in cases)
-    examples, rehearsed = make_examples(cases), make_examples(replay)
+    examples, rehearsed = make_examples(cases, settings.variant), make_examples(replay, settings.variant)
     columns = [
         head_columns(memory, case.table, example.graph, remembered=case.truth)
         for case, example in zip(cases, examples, strict=True)
@@ -130,7 +134,7 @@ def adapt(
         learner = _Learner(head, tuned, network, bound, settings, tunes=member == 0)
         learner.fit(examples, z, rehearsed, member, on_epoch)
         heads.append(head.eval())
-    return SiteModel(memory, _in_numpy(heads, mean, scale), tuned.eval(), bound)
+    return SiteModel(memory, _in_numpy(heads, mean, scale), tuned.eval(), bound, settings.variant)
 
 
 @dataclass(slots=True)
@@ -256,7 +260,7 @@ def ask_forward(
     ends = [max(1, round(len(cases) * step)) for step in _STEPS]
     bounds = bounds_for(len(cases))
     asked = list(cases[ends[0] :]) if bounds else []
-    base = _tried(base_bound, asked, _of_network(network, asked, base_bound))
+    base = _tried(base_bound, asked, _of_network(network, asked, base_bound, settings.variant))
     found: dict[float, list[Floats]] = {bound: [] for bound in bounds}
     for start, end in zip(ends, [*ends[1:], len(cases)], strict=True):
         for bound in bounds:
@@ -269,8 +273,10 @@ def ask_forward(
     return Verdict(best.bound if best is not None and passed else None, base, tried, len(asked))
 
 
-def _of_network(network: RootCauseGAT, cases: Sequence[LabelledTable], bound: float) -> list[Floats]:
-    return [bounded_delta(raw, bound) for raw in raw_scores(network, make_examples(cases))]
+def _of_network(
+    network: RootCauseGAT, cases: Sequence[LabelledTable], bound: float, variant: Variant
+) -> list[Floats]:
+    return [bounded_delta(raw, bound) for raw in raw_scores(network, make_examples(cases, variant))]
 
 
 def _tried(bound: float, cases: Sequence[LabelledTable], deltas: Sequence[Floats]) -> Tried:

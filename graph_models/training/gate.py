@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from graph_models.training.batches import Example
+from graph_models.training.edges import decide_edges
 from graph_models.training.judging import Floats, ranks
 
 _DRAWS = 2000
@@ -17,11 +18,13 @@ _DRAWS = 2000
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Cases held out and what a network that has not seen them said: ``raw`` is g, float64 [n] a case. ``fold``: the network
-    was trained anew without this system, since the one that ships has seen it."""
+    was trained anew without this system, since the one that ships has seen it. ``edge_gains``: see
+    :func:`graph_models.training.edges.edge_gains`."""
 
     examples: Sequence[Example]
     raw: Sequence[Floats]
     fold: bool = False
+    edge_gains: Floats = field(default_factory=lambda: np.zeros(0))
 
     def hits(self, bound: float) -> Floats:
         """1 where a right answer is first, float64 [cases]."""
@@ -62,6 +65,7 @@ def decide(
         "real_cases": [len(found) for found in before],
         "real_folds": [judged.fold for judged in sets],
         "tried": tried,
+        **decide_edges(held_out.edge_gains, {name: found.edge_gains for name, found in real.items()}, seed),
     }
 
 

@@ -14,6 +14,7 @@ from graph_models.encoding import feature_schema
 from graph_models.network import RootCauseGAT
 from graph_models.registry import Manifest
 from graph_models.training.batches import Example, make_examples
+from graph_models.training.edges import edge_gains
 from graph_models.training.fitting import Checkpoints, fit_network
 from graph_models.training.gate import Judged, decide
 from graph_models.training.judging import raw_scores
@@ -109,14 +110,17 @@ def train(
     for found in gate_sets.values():
         check_cases([*cases[:FEWEST_CASES], *found])
     fitted = fit(cases, settings, how)
-    judged = Judged(fitted.held_out, raw_scores(fitted.network, fitted.held_out))
-    real = {name: _judged(fitted.network, found, settings) for name, found in gate_sets.items()}
+    judged = _judged(fitted.network, fitted.held_out)
+    real = {
+        name: _judged(fitted.network, make_examples(found, settings.variant))
+        for name, found in gate_sets.items()
+    }
     for system in real_systems(cases):
         rest = without(cases, system)
         if len(rest) >= FEWEST_CASES:
             network = fit(rest, settings, Running(processes=how.processes)).network
-            own = [case for case in cases if case.system == system]
-            real[system] = replace(_judged(network, own, settings), fold=True)
+            own = make_examples([case for case in cases if case.system == system], settings.variant)
+            real[system] = replace(_judged(network, own), fold=True)
             how.on_fold()
     gate = decide(judged, real, settings.bounds, settings.seed)
     train_size, stop_size, gate_size = fitted.sizes
@@ -130,6 +134,5 @@ def train(
     )  # fmt: skip
 
 
-def _judged(network: RootCauseGAT, cases: Sequence[LabelledTable], settings: TrainingSettings) -> Judged:
-    examples = make_examples(cases, settings.variant)
-    return Judged(examples, raw_scores(network, examples))
+def _judged(network: RootCauseGAT, examples: Sequence[Example]) -> Judged:
+    return Judged(examples, raw_scores(network, examples), edge_gains=edge_gains(network, examples))

@@ -52,6 +52,7 @@ def write_model(
         edge_features=edge_features,
         schema_sha256=schema_hash(node_features, edge_features),
         bound=float(str(gate["bound"])),
+        edge_bound=float(str(gate["edge_bound"])),
         architecture=network.architecture.document(),
         training={"settings": asdict(settings), "epochs": len(curve), **training},
         gate=gate,

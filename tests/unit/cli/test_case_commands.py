@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from aiops.cli.app import app
+from aiops.errors import AiopsError
 
 CASES = Path(__file__).parents[2] / "golden" / "cases"
 
@@ -129,3 +130,56 @@ def test_rules_are_tried_on_past_failures(tmp_path: Path) -> None:
     assert code == 0
     assert "LNX" in out
     assert "2 cases: the true cause is first in" in err
+
+
+def test_a_training_on_labelled_cases_says_what_it_was_made_from(tmp_path: Path) -> None:
+    model, cases = tmp_path / "model", tmp_path / "mini"
+    for name in ("late-parent", "silent-hop", "busy-host"):
+        shutil.copytree(CASES / name, cases / name)
+    code, out, _ = run(
+        *(
+            "train",
+            "--simulated",
+            "24",
+            "--epochs",
+            "1",
+            "--out",
+            str(model),
+            "-o",
+            "json",
+            "--variant",
+            "mlp",
+        ),
+        *("--cases", f"CC-BY-4.0={cases}", "--credit", "Somebody", "--pretext", "masked"),
+        *("--gate-cases", str(tmp_path), "--tensorboard", str(tmp_path / "events")),
+    )
+    assert code == 0
+    manifest = json.loads((model / "manifest.json").read_text())
+    assert manifest["name"] == "mlp"
+    assert [(part["licence"], part["credit"]) for part in manifest["training"]["data"]] == [
+        ("CC-BY-4.0", "Somebody"),
+        ("Apache-2.0", ""),
+    ]
+    assert manifest["gate"]["real_folds"] == [
+        True
+    ]  # trained on, so not looked at a second time as a set of the gate
+    assert len(json.loads(out)) == 5
+    assert not (model / "checkpoint").exists()
+    assert list((tmp_path / "events").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--cases", "somewhere"), "no licence"),
+        (("--cases", "MIT=nowhere"), "not a folder"),
+        (("--credit", "Somebody"), "more --credit"),
+        (("--variant", "cnn"), "gat"),
+        (("--pretext", "rotate"), "masked"),
+        (("--simulated", "20", "--epochs", "1", "--resume"), "no checkpoint to resume"),
+    ],
+)
+def test_options_of_a_training_that_cannot_be(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    with pytest.raises(AiopsError) as refused:
+        run("train", "--out", str(tmp_path / "model"), *options)
+    assert words in f"{refused.value} {refused.value.hint}"

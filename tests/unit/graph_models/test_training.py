@@ -33,8 +33,9 @@ def test_served_network_equals_the_trained_one_attention_included(model: Path) -
     for seed, n, m in [(0, 8, 14), (1, 1, 0), (2, 2, 1), (3, 60, 400), (4, 9, 0)]:
         graph = encode(make_table(seed, n, m), NO_RULES)
         with torch.no_grad():
-            score, attention, _ = network(*(torch.from_numpy(getattr(graph, name)) for name in INPUTS))
-        served_score, served_attention = corrector.run(graph)
+            score, attention, edge = network(*(torch.from_numpy(getattr(graph, name)) for name in INPUTS))
+        served_score, served_attention, served_edge = corrector.run(graph)
+        assert m == 0 or np.abs(served_edge - edge.numpy()).max() < 1e-5
         assert np.abs(served_score - score.numpy()).max() < 1e-5
         assert served_attention.shape == (2 * m,)
         assert m == 0 or np.abs(served_attention - attention.numpy()).max() < 1e-5
@@ -43,7 +44,7 @@ def test_served_network_equals_the_trained_one_attention_included(model: Path) -
 
 def test_attention_into_a_node_sums_to_one(model: Path) -> None:
     graph = encode(make_table(5, 10, 40), NO_RULES)
-    _, attention = OnnxCorrector(model).run(graph)
+    _, attention, _ = OnnxCorrector(model).run(graph)
     into = np.zeros(10)
     np.add.at(into, graph.edge_index[1], attention)
     assert into[np.unique(graph.edge_index[1])] == pytest.approx(1.0, abs=1e-5)
@@ -59,6 +60,9 @@ def test_the_gate_opens_for_a_model_that_helps_and_the_correction_stays_within_i
         correction = corrector.correct(table, NO_RULES)
         assert np.abs(correction.delta).max() <= correction.bound
         assert correction.attention.shape == (table.edges.shape[1],)
+        assert correction.edge_delta is not None
+        assert correction.edge_delta.shape == (table.edges.shape[1],)
+        assert np.abs(correction.edge_delta).max() <= correction.edge_bound
         hits += int((table.prior + correction.delta).argmax() == seed % 8)
     assert hits >= 38
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference
 from aiops.domain.graph import Entity, Relation, Subgraph
-from aiops.reasoning.spread import FailureGraph, SpreadWeights, build_failure_graph, sight, time_order
+from aiops.reasoning.spread import FailureGraph, SpreadWeights, build_failure_graph, lean, sight, time_order
 from tests.support.sites import START
 
 FLAT = SpreadWeights(length_penalty=0.0)
@@ -142,3 +143,19 @@ def test_relations_to_what_is_cut_off_are_left_out() -> None:
 
 def test_a_probe_spreads_nothing() -> None:
     assert build(subgraph(Relation("service:probe", "PROBES", "service:a"))).arrows == ()
+
+
+def test_a_correction_moves_log_weights_and_never_above_zero() -> None:
+    graph = build(
+        subgraph(Relation("service:a", "CALLS", "service:b"), Relation("service:b", "CALLS", "service:c"))
+    )
+    before = {(arrow.cause, arrow.effect): arrow.log_weight for arrow in graph.arrows}
+    edges = np.array([[1, 2], [0, 1]])
+    moved = lean(graph, ("service:a", "service:b", "service:c"), edges, np.array([-0.2, 9.0]))
+    first, second = ("service:b", "service:a"), ("service:c", "service:b")
+    after = {(arrow.cause, arrow.effect): arrow.log_weight for arrow in moved.arrows}
+    assert after[first] == pytest.approx(before[first] - 0.2)
+    assert after[second] == 0.0
+    assert moved.log_weight.tolist() == [arrow.log_weight for arrow in moved.arrows]
+    assert moved.out["service:b"][0].log_weight == after[first]
+    assert lean(graph, ("service:a", "service:b", "service:c"), edges, np.zeros(2)) is graph
