@@ -38,10 +38,10 @@ class ConsequenceBounds:
     ``explains_from``: plausibility (product over hops) from which a complaint counts as explained.
     ``early_tolerance_s``: what showed this much before a cause is not explained by it. ``same_moment_s``: times this near
     to each other are in no order; what showed before a sure cause by more is not explained by it.
-    ``consequence_ratio``: a cause that is not sure must have that part of the effect's prior; ``suspects``: so many failing candidates are compared. ``sure_rule``, ``sure_categories``: a rule of that weight and
-    category says that the entity has failed itself. ``sure_share``: part of the complaints that a sure cause explains.
-    ``inferred_*``: what nobody measures must explain so many entities, no measured suspect more than that ratio of it,
-    all within that span.
+    ``consequence_ratio``: a cause that is not sure must have that part of the effect's prior. ``suspects``: so many
+    failing candidates are compared. ``sure_rule``, ``sure_categories``: a rule of that weight and category says that the
+    entity has failed itself. ``sure_share``: part of the complaints that a sure cause explains. ``inferred_*``: what
+    nobody measures must explain so many entities, no measured suspect more than that ratio of it, all within that span.
     """
 
     explains_from: float = 0.2
