@@ -29,8 +29,8 @@ from aiops.reasoning.things import Things
 TWO_SIDED = frozenset({Channel.CPU, Channel.MEMORY, Channel.NETWORK, Channel.DISK, Channel.SATURATION})
 CHRONIC_WEIGHT = 0.3
 FULL_STRENGTH = 10.0
-#: Evidence whose time says who was first; states come as one snapshot, lines in their own order.
-_TIMED = frozenset({"alert", "metric"})
+#: Evidence whose time says who was first: a shift of a series is known to its sampling interval, a state to its snapshot.
+_TIMED = frozenset({"alert"})
 #: A deviation of log lines that needs no second look.
 FULL_DEVIATION = 4.0
 #: Weights below these are what nothing at all looks like; only what is beyond counts.

@@ -3,8 +3,8 @@
 One relation answers it. ``explains[i, j]`` in [0, 1] is how plausibly the failure of j reaches i: the best product over
 the hops of the failure graph, 0 below ``explains_from``, within one group, and where j showed too late:
 
-    j is sure         i may have shown at most ``sure_early_s`` before j (a line and fifty silent series differ by seconds)
-    i also reaches j  i must have shown after j: who was first is the cause
+    j is sure         i may have shown at most ``same_moment_s`` before j: clocks differ
+    i also reaches j  i must have shown more than ``same_moment_s`` after j: who was first is the cause
     otherwise         i may have shown at most ``early_tolerance_s`` before j: detectors differ in delay
 
 A suspect is *sure* when a rule says that it has failed itself, or when nobody measures it and it alone explains most of
@@ -36,17 +36,17 @@ class ConsequenceBounds:
     """When one thing explains another.
 
     ``explains_from``: plausibility (product over hops) from which a complaint counts as explained.
-    ``early_tolerance_s``: what showed this much before a cause is not explained by it; ``sure_early_s``: the same for
-    causes that are sure. ``consequence_ratio``: a cause that is not sure must have that part of the effect's prior;
-    ``suspects``: so many failing candidates are compared. ``sure_rule``, ``sure_categories``: a rule of that weight and
-    category says that the entity has failed itself. ``sure_share``: part of the complaints that a sure cause explains.
-    ``inferred_*``: what nobody measures must explain so many entities, no measured suspect more than that ratio of it,
-    all within that span.
+    ``early_tolerance_s``: what showed this much before a cause is not explained by it. ``same_moment_s``: times this near
+    to each other are in no order; what showed before a sure cause by more is not explained by it.
+    ``consequence_ratio``: a cause that is not sure must have that part of the effect's prior. ``suspects``: so many
+    failing candidates are compared. ``sure_rule``, ``sure_categories``: a rule of that weight and category says that the
+    entity has failed itself. ``sure_share``: part of the complaints that a sure cause explains. ``inferred_*``: what
+    nobody measures must explain so many entities, no measured suspect more than that ratio of it, all within that span.
     """
 
     explains_from: float = 0.2
     early_tolerance_s: float = 300.0
-    sure_early_s: float = 5.0
+    same_moment_s: float = 5.0
     consequence_ratio: float = 0.8
     suspects: int = 30
     sure_rule: float = 0.75
@@ -211,10 +211,10 @@ def _between(
 def _in_time(between: FloatArray, onset: FloatArray, sure: BoolArray, bounds: ConsequenceBounds) -> BoolArray:
     """Whether each column showed early enough to be the cause of each row; what never showed stands in no order."""
     lead = onset[:, np.newaxis] - onset[np.newaxis, :]
-    tolerance = np.where(sure, bounds.sure_early_s, bounds.early_tolerance_s)
+    tolerance = np.where(sure, bounds.same_moment_s, bounds.early_tolerance_s)
     allowed = lead >= -tolerance[np.newaxis, :]
     mutual = (between.T > 0) & ~sure[np.newaxis, :]
-    return np.asarray(np.isnan(lead) | np.where(mutual, lead > 0, allowed), dtype=np.bool_)
+    return np.asarray(np.isnan(lead) | np.where(mutual, lead > bounds.same_moment_s, allowed), dtype=np.bool_)
 
 
 def _definite(
