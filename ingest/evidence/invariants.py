@@ -18,6 +18,7 @@ A line that calls somebody precedes that one's lines, and these precede what the
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ MIN_LINES = 8
 #: Kinds of lines of an entity, and of its partners together, that are compared, the most frequent first.
 MAX_OWN = 60
 MAX_OTHERS = 120
+#: Pairs of kinds that are compared in all, about a second's work; where there are more, each entity's rarest are left out.
+MAX_PAIRS = 250_000
 #: Share of the baseline's minutes that may break it: what failed before must not hide what fails now.
 TRIMMED = 0.3
 #: A ratio with more noise than independent lines have says nothing; one with twice the noise of the best still does.
@@ -118,12 +121,33 @@ def find_breaks(lines: Lines, kin: Kinship, windows: Windows, onsets_s: Sequence
     by_unit = _table(rows.at, unit[rows.entity], rows.event, windows, onsets_s)
     if own is None or by_unit is None:
         return []
-    found: list[Break] = []
-    for entity in np.unique(own.speaker).tolist():
-        others = [by_unit.of(partner) for partner in kin.partners.get(int(unit[entity]), ())]
-        for place in _of_entity(own, by_unit, own.of(entity), others):
-            found.append(_told(lines, unit, own, by_unit, entity, place, windows))
-    return found
+    speakers = np.unique(own.speaker).tolist()
+    said = {
+        entity: (
+            own.of(entity),
+            _joined([by_unit.of(partner) for partner in kin.partners.get(int(unit[entity]), ())]),
+        )
+        for entity in speakers
+    }
+    share = _share_looked_at([(len(mine), len(theirs)) for mine, theirs in said.values()])
+    return [
+        _told(lines, unit, own, by_unit, entity, place, windows)
+        for entity, (mine, theirs) in said.items()
+        for place in _of_entity(own, by_unit, mine, theirs, share)
+    ]
+
+
+def _joined(rows: Sequence[IntArray]) -> IntArray:
+    return np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+
+
+def _share_looked_at(sizes: Sequence[tuple[int, int]]) -> float:
+    """Of the kinds of lines that may be compared, the share that keeps all comparisons within :data:`MAX_PAIRS`."""
+    pairs = 0
+    for mine, theirs in sizes:
+        looked_at = min(mine, MAX_OWN)
+        pairs += looked_at * (looked_at + min(theirs, MAX_OTHERS))
+    return min(1.0, math.sqrt(MAX_PAIRS / pairs)) if pairs else 1.0
 
 
 def _table(
@@ -157,13 +181,11 @@ def _table(
 
 
 def _of_entity(
-    own: _Table, by_unit: _Table, rows: IntArray, others: Sequence[IntArray]
+    own: _Table, by_unit: _Table, rows: IntArray, others: IntArray, share: float
 ) -> list[tuple[int, int, bool, float, float]]:
     """(row of the missing line, row of the line before, whether that is a partner's, ratio, z), worst first."""
-    rows = _frequent(own, rows, MAX_OWN)
-    foreign = _frequent(
-        by_unit, np.concatenate([*others, np.zeros(0, np.int64)]).astype(np.int64), MAX_OTHERS
-    )
+    rows = _frequent(own, rows, math.ceil(share * MAX_OWN))
+    foreign = _frequent(by_unit, others, math.ceil(share * MAX_OTHERS))
     if len(rows) + len(foreign) < 2 or not own.seen.shape[1]:
         return []
     base, after, when = (
