@@ -1,6 +1,6 @@
 """The vocabulary of fault kinds: what can be wrong, in the words that the field uses.
 
-Kubernetes kinds follow the published taxonomy of Cloud-OpsBench, injected ones the actions of Chaos Mesh (``pod-kill``,
+Kubernetes kinds follow the published taxonomy of cluster faults, injected ones the actions of chaos tools (``pod-kill``,
 ``network-loss``), network ones what router logs and fabrics call them; the rest are our own. Packs that ship use no kind
 that is not here; packs of a site may. A **general** kind says how it looks (a crash loop, a failed probe); any other kind
 that a rule found beside it says why and goes first.
