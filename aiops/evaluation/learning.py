@@ -7,6 +7,7 @@ whose fit does nothing. Rows are merged by group before they are ranked, as in t
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -151,7 +152,7 @@ def _remembered(
     found, ms = _run(learner, cases, unit, seed)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_suffix(".part")
+        unfinished = file.with_suffix(f".{os.getpid()}.part")  # runs may share a cache
         unfinished.write_bytes(orjson.dumps({"ranks": found, "milliseconds": ms}))
         unfinished.replace(file)
     return found, ms
