@@ -16,7 +16,7 @@ from aiops.evaluation.bench import Scored
 from aiops.wiring import load
 from aiops.wiring.bench import SCORERS, SHOWN, Examiner, bench_with
 from benchmarks.cases import SEED, cache_key, case_arguments, chosen_cases, progress, root_of
-from benchmarks.peers import PEERS
+from benchmarks.peers import DESCRIBED, PEERS
 from benchmarks.report import commit, machine
 
 
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     document["protocol"] = (
         "development cases; nothing is fitted; entities are ranked at the time of detection"
     )
-    document["scorers"] = dict(SCORERS)
+    document["scorers"] = {**SCORERS, **DESCRIBED}
     write_document({**document, "machine": machine()}, options.output)
     sys.stdout.write(table(document) + "\n")
     return 0

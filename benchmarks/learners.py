@@ -70,6 +70,7 @@ LEARNERS: Mapping[str, Learner] = {
     "prior_rules": Untaught(of_prior_and_rules),
     "forest": Forest(),
     "prior_mlp": Network("mlp", of_prior),
+    "prior_gat": Network("gat", of_prior),
     "prior_rules_mlp": Network("mlp", of_prior_and_rules),
     "prior_rules_gat": Network("gat", of_prior_and_rules),
     "gat_shuffled_edges": Network("shuffled_edges", of_prior_and_rules),

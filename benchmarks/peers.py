@@ -54,3 +54,9 @@ PEERS: dict[str, Peer] = {
     "baro": partial(rank_by_package, "robust_scorer"),
     "nsigma": partial(rank_by_package, "nsigma"),
 }
+
+#: What they are, for the tables.
+DESCRIBED = {
+    "baro": "BARO's robust scorer (fse-baro), on metrics",
+    "nsigma": "NSigma (fse-baro), on metrics",
+}

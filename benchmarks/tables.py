@@ -39,9 +39,11 @@ def accuracy() -> str:
         low, high = found["ac1_ci95"]
         cells = [name, str(found["n"]), f"**{found['ac1']:.2f}** ({low:.2f}-{high:.2f})"]
         cells += [f"{found[key]:.2f}" for key in ("ac3", "ac5", "avg5", "mrr")]
+        kinds = found["kind_acc"]
+        cells += ["" if kinds is None else f"{kinds:.2f}", f"{found['ms_p50']:.0f}"]
         cells += [_pair(found["baselines"].get(peer)) for peer in PEERS]
         rows.append(cells)
-    head = ["data set", "cases", "AC@1 (95% interval)", "AC@3", "AC@5", "Avg@5", "MRR"]
+    head = ["data set", "cases", "AC@1 (95% interval)", "AC@3", "AC@5", "Avg@5", "MRR", "kind", "ms"]
     return _table([*head, *PEERS.values()], rows)
 
 
@@ -113,7 +115,8 @@ def scorers() -> str:
 
 def protocols() -> str:
     """Every learner by protocol: AC@1 / AC@3 pooled, and the mean of the sets' AC@1."""
-    found = _read("protocols.json")["protocols"]
+    document = _read("protocols.json")
+    found = document["protocols"]
     learners = dict.fromkeys(name for one in found.values() for name in one["learners"])
     rows = [["cases", *(str(one["cases"]) for one in found.values())]]
     for learner in learners:
@@ -127,7 +130,7 @@ def protocols() -> str:
                 ),
             ]
         )
-    return _table(["learner", *(_words(name) for name in found)], rows)
+    return f"{_scope(document)}\n\n" + _table(["learner", *(_words(name) for name in found)], rows)
 
 
 def differences() -> str:
@@ -146,8 +149,9 @@ def differences() -> str:
 
 def robustness() -> str:
     """The product and others on damaged cases."""
+    document = _read("robustness.json")
     rows = []
-    for name, one in _read("robustness.json")["damage"].items():
+    for name, one in document["damage"].items():
         rows.append(
             [
                 name,
@@ -155,9 +159,10 @@ def robustness() -> str:
                 _interval(one["difference"]),
             ]
         )
-    document = _read("robustness.json")["damage"]
-    names = list(next(iter(document.values()))["scorers"])
-    return _table(["damage", *(_words(name) for name in names), "change of the product's AC@1"], rows)
+    names = list(next(iter(document["damage"].values()))["scorers"])
+    return f"{_scope(document)}\n\n" + _table(
+        ["damage", *(_words(name) for name in names), "change of the product's AC@1"], rows
+    )
 
 
 def calibration() -> str:
@@ -205,6 +210,14 @@ TABLES = {
     "simulator": simulator,
     "speed": speed,
 }
+
+
+def _scope(document: Mapping[str, Any]) -> str:
+    """How much was run, where it was not everything."""
+    most, seeds = document["most_cases_a_set"], document.get("seeds")
+    parts = [f"{document['cases']} cases" + (f", at most {most} a set, spread over it" if most else "")]
+    parts += [f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"] if seeds else []
+    return f"*{', '.join(parts)}.*"
 
 
 def _words(name: str) -> str:

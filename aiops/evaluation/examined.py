@@ -3,6 +3,7 @@ seeds and protocols run on the same features without reading a case again."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -61,7 +62,7 @@ def save(case: Examined, file: Path) -> None:
     document = {**_parts(case), "table": table}
     arrays = {name: getattr(case.table, name) for name in _ARRAYS}
     packed = orjson.dumps(document, default=_plain)
-    unfinished = file.with_suffix(".part")
+    unfinished = file.with_suffix(f".{os.getpid()}.part")  # runs may share a cache
     with unfinished.open("wb") as stream:
         np.savez_compressed(stream, **arrays, document=np.frombuffer(packed, dtype=np.uint8))
     unfinished.replace(file)

@@ -7,6 +7,7 @@ whose fit does nothing. Rows are merged by group before they are ranked, as in t
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from aiops.evaluation.scorers import rank_rows
 Scorer = Callable[[Sequence[Examined]], Sequence[FloatArray]]
 
 FOLDS = 3
+#: Own cases without which nothing is fitted on a set alone.
+FEWEST = 20
 #: Cases of other systems that stand beside a site's own labels, drawn by seed, and what each counts.
 OTHERS = 60
 OTHER_WEIGHT = 0.25
@@ -31,7 +34,7 @@ OTHER_WEIGHT = 0.25
 #: What each protocol may learn from.
 PROTOCOLS: Mapping[str, str] = {
     "zero_shot": "all cases of all other systems; the system that is scored is left out whole",
-    "within": f"the set's own cases, grouped {FOLDS}-fold cross-validation, no other systems",
+    "within": f"the set's own cases, grouped {FOLDS}-fold cross-validation, no other systems; at least {FEWEST} to learn from",
     "adapted_16": f"16 labels of the set's training folds, beside {OTHERS} cases of other systems at a quarter's weight",
     "adapted_64": f"64 labels of the set's training folds, beside {OTHERS} cases of other systems at a quarter's weight",
     "adapted_all": f"all labels of the set's training folds, beside {OTHERS} cases of other systems at a quarter's weight",
@@ -95,7 +98,8 @@ def units(protocol: str, cases: Sequence[Examined], seed: int) -> Iterator[Unit]
         strangers = [row for row, case in enumerate(cases) if case.system != system]
         found = [_placed(split, own) for split in within(groups, FOLDS, seed)]
         if protocol == "within":
-            yield from (Unit(split) for split in found)
+            if min(len(split.train) for split in found) >= FEWEST:
+                yield from (Unit(split) for split in found)
             continue
         count = protocol.removeprefix("adapted_")
         chosen = [split if count == "all" else few_labels(split, int(count), seed) for split in found]
@@ -151,7 +155,7 @@ def _remembered(
     found, ms = _run(learner, cases, unit, seed)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_suffix(".part")
+        unfinished = file.with_suffix(f".{os.getpid()}.part")  # runs may share a cache
         unfinished.write_bytes(orjson.dumps({"ranks": found, "milliseconds": ms}))
         unfinished.replace(file)
     return found, ms

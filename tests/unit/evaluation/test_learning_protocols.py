@@ -126,8 +126,10 @@ def test_too_few_lessons_are_no_fit_and_what_learns_nothing_is_always_scored() -
     todo = list(units("within", cases, seed=1))
     picky = Noting(fewest=15)
     assert {cases[row].data_set for row in run_units(picky, cases, todo, 1).ranks} == {"big", "odd"}
+    assert not run_units(Noting(fewest=200), cases, todo, 1).ranks
     plain = run_units(Untaught(lambda one: one.table.prior), cases, todo, 1)
-    assert set(plain.ranks) == set(range(len(cases)))
+    big = {row for row, one in enumerate(cases) if one.data_set in ("big", "odd")}
+    assert set(plain.ranks) == big, "the small sets cannot be learned from alone"
     assert set(plain.ranks.values()) == {2}
 
 
