@@ -110,9 +110,9 @@ def train(
     for found in gate_sets.values():
         check_cases([*cases[:FEWEST_CASES], *found])
     fitted = fit(cases, settings, how)
-    judged = _judged(fitted.network, fitted.held_out)
+    judged = _judged(fitted.network, fitted.held_out, settings)
     real = {
-        name: _judged(fitted.network, make_examples(found, settings.variant))
+        name: _judged(fitted.network, make_examples(found, settings.variant), settings)
         for name, found in gate_sets.items()
     }
     for system in real_systems(cases):
@@ -120,7 +120,7 @@ def train(
         if len(rest) >= FEWEST_CASES:
             network = fit(rest, settings, Running(processes=how.processes)).network
             own = make_examples([case for case in cases if case.system == system], settings.variant)
-            real[system] = replace(_judged(network, own), fold=True)
+            real[system] = replace(_judged(network, own, settings), fold=True)
             how.on_fold()
     gate = decide(judged, real, settings.bounds, settings.seed)
     train_size, stop_size, gate_size = fitted.sizes
@@ -134,5 +134,8 @@ def train(
     )  # fmt: skip
 
 
-def _judged(network: RootCauseGAT, examples: Sequence[Example]) -> Judged:
-    return Judged(examples, raw_scores(network, examples), edge_gains=edge_gains(network, examples))
+def _judged(network: RootCauseGAT, examples: Sequence[Example], settings: TrainingSettings) -> Judged:
+    raw = raw_scores(network, examples)
+    if settings.variant == "shuffled_edges":  # the guesses would be made on ends that are not the edges'
+        return Judged(examples, raw)
+    return Judged(examples, raw, edge_gains=edge_gains(network, examples))
