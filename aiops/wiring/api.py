@@ -247,11 +247,6 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
     with open_site(settings) as site:
         listener = bind(settings.host, settings.port)
         host, port = listener.getsockname()[:2]
-        announce(f"aiops serves http://{host}:{port} (store {settings.store}, data {settings.data})")
-        if settings.secret("bootstrap_token") is None and not site.app.state.services.tokens.records():
-            announce(
-                "no token exists: set AIOPS_BOOTSTRAP_TOKEN or _FILE to make the first one; every route but health wants one"
-            )
         config = uvicorn.Config(
             site.app, log_level="warning", server_header=False, timeout_graceful_shutdown=10
         )
@@ -263,4 +258,9 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
             signal.SIGHUP, lambda *_: threading.Thread(target=site.rules.reload, daemon=True).start()
         )
         keep_loaded()
+        announce(f"aiops serves http://{host}:{port} (store {settings.store}, data {settings.data})")
+        if settings.secret("bootstrap_token") is None and not site.app.state.services.tokens.records():
+            announce(
+                "no token exists: set AIOPS_BOOTSTRAP_TOKEN or _FILE to make the first one; every route but health wants one"
+            )
         server.run(sockets=[listener])
