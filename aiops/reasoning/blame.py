@@ -1,6 +1,6 @@
 """Who is to blame for what others suffer: bad calls, call overhead, excess flow, and symptoms that nobody below explains.
 
-blame(t)    = bad calls into t - 0.7 x bad calls out of t
+blame(t)    = bad calls into t - 0.7 x bad calls out of t; a call counts once as slow and once as failing
 overhead(t) = largest rise of (caller's span - callee's span) over calls into t
 flow(t)     = g - 0.9 x max over what t calls of g;  g = clip(E / E of the symptom, 0, 1) x -log tail rank,
               E = extra latency x requests, or extra failed requests, of the symptom's own metric where others have it
@@ -24,8 +24,9 @@ DEPENDENCY_SHARE = 0.9
 
 
 def place_blame(items: Iterable[Evidence], things: Things) -> tuple[FloatArray, FloatArray, Column]:
-    """Bad calls in, bad calls out (sums of strength), and the overhead column."""
+    """Bad calls in, bad calls out (sums of strength, a call slow or failing under many names once), and overhead."""
     into, out, overhead = (np.zeros(len(things)) for _ in range(3))
+    bad: dict[tuple[int, int, Channel], float] = {}
     strongest = 0.0
     for item in items:
         if item.peer is None:
@@ -40,8 +41,11 @@ def place_blame(items: Iterable[Evidence], things: Things) -> tuple[FloatArray, 
         elif (
             item.channel in (Channel.LATENCY, Channel.ERRORS) and int(item.attributes.get("adverse", "1")) > 0
         ):
-            into[callee] += weight
-            out[caller] += weight
+            key = (caller, callee, item.channel)
+            bad[key] = max(bad.get(key, 0.0), weight)
+    for (caller, callee, _), weight in bad.items():
+        into[callee] += weight
+        out[caller] += weight
     return into, out, Column(overhead, min(1.0, strongest / FULL_STRENGTH))
 
 

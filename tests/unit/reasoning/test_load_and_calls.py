@@ -10,6 +10,7 @@ import pytest
 
 from aiops.domain.evidence import Channel, Evidence, Reference
 from aiops.domain.graph import Entity, Relation, Subgraph
+from aiops.reasoning.blame import place_blame
 from aiops.reasoning.call_sides import refused, side_of, slow_both_ways
 from aiops.reasoning.channels import build_columns
 from aiops.reasoning.load import beyond_load, rising, taken_over
@@ -49,7 +50,10 @@ def sign(
         direction=direction,
         text=name,
         ref=Reference("alarm", name),
-        attributes={"adverse": "0", "quantity": name.rpartition(" ")[0] or name},
+        attributes={
+            "adverse": "1" if channel in (Channel.LATENCY, Channel.ERRORS) else "0",
+            "quantity": name.rpartition(" ")[0] or name,
+        },
     )
 
 
@@ -159,3 +163,13 @@ def test_signs_are_counted_by_rarity_and_led_by_the_first() -> None:
     assert value_at(things, leads, "store") == value_at(things, leads, "web") == 0.25
     assert value_at(things, breadth, "store") == pytest.approx(2 * np.log(4 / 2))
     assert value_at(things, breadth, "a-2") == 0.0
+
+
+def test_a_call_under_two_names_is_blamed_once() -> None:
+    things = site()
+    once = [sign("web", Channel.LATENCY, "p90 up", peer="a-1")]
+    twice = [*once, sign("web", Channel.LATENCY, "p95 up", peer="a-1")]
+    failing = [*twice, sign("web", Channel.ERRORS, "call error", peer="a-1")]
+    single, double, both = (place_blame(items, things)[0] for items in (once, twice, failing))
+    assert value_at(things, single, "a-1") == value_at(things, double, "a-1") == 3.0
+    assert value_at(things, both, "a-1") == 6.0
