@@ -19,9 +19,18 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
 #: Columns that stand behind the table's own: the prior, then what the rules said.
-EXTRA_NODE_FEATURES = ("prior", "prior_rank", "rule_support", "rule_oppose", "rule_veto", "rule_pin")
-#: Column that stands behind the table's edge features: 1 along the way failure spreads, -1 against it.
-EXTRA_EDGE_FEATURES = ("along",)
+EXTRA_NODE_FEATURES = (
+    "prior",
+    "prior_rank",
+    "prior_lead",
+    "rule_support",
+    "rule_oppose",
+    "rule_veto",
+    "rule_pin",
+)
+#: Columns that stand behind the table's edge features: how much more suspect the cause is than the effect by the prior, and
+#: 1 along the way failure spreads, -1 against it (last).
+EXTRA_EDGE_FEATURES = ("prior_gap", "along")
 #: Features are clipped to this; what lies beyond says no more.
 CLIP = 5.0
 #: Buckets that the character n-grams of a text are hashed to.
@@ -67,7 +76,8 @@ def encode(table: CandidateTable, rules: RuleOutcome) -> EncodedGraph:
     x = np.concatenate([table.features.reshape(n, len(table.feature_names)), _extras(table, rules)], axis=1)
     forward = table.edges.astype(np.int64).reshape(2, -1)
     m = forward.shape[1]
-    attributes = table.edge_features.reshape(m, len(table.edge_feature_names))
+    gap = (table.prior[forward[0]] - table.prior[forward[1]]).reshape(m, 1)
+    attributes = np.concatenate([table.edge_features.reshape(m, len(table.edge_feature_names)), gap], axis=1)
     along = np.ones((m, 1))
     text, text_of, text_weight = _encode_texts(table)
     edge_attr = np.concatenate(
@@ -119,9 +129,19 @@ def _extras(table: CandidateTable, rules: RuleOutcome) -> npt.NDArray[np.float64
     order = np.lexsort((np.arange(n), -table.prior))
     extras[order, 1] = 1.0 / (1.0 + np.arange(n))
     index = {entity: row for row, entity in enumerate(table.entities)}
-    column = {"support": 2, "oppose": 3, "veto": 4, "pin": 5}
+    extras[:, 2] = _lead(table.prior, table.group)
+    column = {"support": 3, "oppose": 4, "veto": 5, "pin": 6}
     for firing in rules.firings:
         row = index.get(firing.entity)
         if row is not None:
             extras[row, column[firing.effect]] = max(extras[row, column[firing.effect]], firing.weight)
     return extras
+
+
+def _lead(prior: npt.NDArray[np.float64], group: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """How far the prior puts a candidate before the best of the others (negative: behind), float64 [n]."""
+    merged = np.full(len(prior), -np.inf)
+    np.maximum.at(merged, group, prior)
+    own = merged[group]
+    best, second = np.sort(np.append(merged[np.unique(group)], [0.0, 0.0]))[-2:][::-1]
+    return np.asarray(np.where(own >= best, own - second, own - best), dtype=np.float64)

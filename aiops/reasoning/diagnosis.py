@@ -121,8 +121,6 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     )
     sighting = sight(evidence, telemetry_of(matter.seen))
     graph = build_failure_graph(matter.subgraph, sighting, weights.spread)
-    if matter.correction is not None and matter.correction.edge_delta is not None:
-        graph = lean(graph, matter.table.entities, matter.table.edges, matter.correction.edge_delta)
     reached = reach(graph, complaints.entities()[: weights.paths.symptoms], weights.paths)
     explained = explain_by(graph, sighting, complaints, reached, weights.ranking.bounds)
     ranking = rank(
@@ -147,7 +145,9 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     findings = (
         ()
         if why
-        else _findings(matter, listed, own, mass, accounts, explained, reached, graph, sighting, weights)
+        else _findings(
+            matter, listed, own, mass, accounts, explained, reached, _ways(matter, graph), sighting, weights
+        )
     )
     if findings and too_thin(
         findings[0].ranked, findings[0].confidence, findings[0].evidence, weights.verdict
@@ -287,6 +287,15 @@ def _nothing_speaks(
     if vetoed:
         return "every candidate with evidence was ruled out"
     return "no candidate has evidence in the window"
+
+
+def _ways(matter: Matter, graph: FailureGraph) -> FailureGraph:
+    """The arrows as the network would have them, for choosing among the ways from a cause to a complaint. What is ranked
+    does not lean on it: there plausibilities are measured against fixed limits, which were set without it."""
+    correction = matter.correction
+    if correction is None or correction.edge_delta is None:
+        return graph
+    return lean(graph, matter.table.entities, matter.table.edges, correction.edge_delta)
 
 
 def _accounts(

@@ -42,14 +42,14 @@ class TrainingSettings:
     seed: int = 7
     variant: Variant = "gat"
     architecture: Architecture = field(default_factory=Architecture)
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     epochs: int = 60
     patience: int = 8
     batch: int = 32
     gradient_norm: float = 1.0
     sharpness: float = 25.0
-    restraint: float = 0.5
+    restraint: float = 1.0
     edge_share: float = 0.2
     bounds: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4)
     pretext: tuple[str, ...] = ()

@@ -87,7 +87,7 @@ def _spoken(seed: int) -> LabelledTable:
 
 
 def test_words_are_learned_by_a_network_that_reads_and_not_by_one_that_does_not() -> None:
-    settings = TrainingSettings(epochs=25, batch=16)
+    settings = TrainingSettings(learning_rate=3e-3, epochs=25, batch=16)
     cases, unseen = [_spoken(seed) for seed in range(80)], [_spoken(seed) for seed in range(900, 940)]
     hits = {}
     for text in (True, False):
@@ -101,7 +101,7 @@ def test_words_are_learned_by_a_network_that_reads_and_not_by_one_that_does_not(
 
 def test_a_batch_scores_like_its_cases_one_by_one() -> None:
     torch.manual_seed(1)
-    network = RootCauseGAT(8, 2, EVERYTHING).eval()
+    network = RootCauseGAT(9, 3, EVERYTHING).eval()
     examples = make_examples([_spoken(3), *make_labelled(3)])
     for layer in (network.alike, network.read):
         for weight in layer.parameters():
@@ -116,9 +116,9 @@ def test_every_switch_can_be_exported_and_serves_the_same(tmp_path) -> None:
     import onnxruntime
 
     torch.manual_seed(2)
-    network = RootCauseGAT(8, 2, EVERYTHING).eval()
+    network = RootCauseGAT(9, 3, EVERYTHING).eval()
     torch.nn.init.normal_(network.alike.mix.weight)
-    export_onnx(network, tmp_path / "model.onnx", 8, 2)
+    export_onnx(network, tmp_path / "model.onnx", 9, 3)
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     for table in (make_table(0, 9, 20), make_table(1, 2, 1), _spoken(5).table):
         graph = encode(table, NO_RULES)

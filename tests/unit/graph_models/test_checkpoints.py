@@ -12,7 +12,7 @@ from graph_models.training import Epoch, Running, TrainingSettings, fit
 from graph_models.training.fitting import Checkpoints
 from tests.support.tables import make_labelled
 
-SETTINGS = TrainingSettings(epochs=8, batch=16, patience=20)
+SETTINGS = TrainingSettings(learning_rate=3e-3, epochs=8, batch=16, patience=20)
 
 
 class Interrupted(Exception):

@@ -28,7 +28,7 @@ def test_area_counts_pairs_in_the_right_order() -> None:
 
 
 def test_where_failure_goes_is_learned_and_the_gate_opens() -> None:
-    fitted = fit(_flowing(80), TrainingSettings(epochs=15, batch=16))
+    fitted = fit(_flowing(80), TrainingSettings(learning_rate=3e-3, epochs=15, batch=16))
     gains = edge_gains(fitted.network, make_examples(_flowing(100)[80:]))
     assert gains.mean() > 0.2
     assert decide_edges(gains, {}, 1)["edge_bound"] == EDGE_BOUND

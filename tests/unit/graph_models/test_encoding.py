@@ -51,3 +51,14 @@ def test_the_schema_hash_depends_on_names_and_their_side() -> None:
     assert first == schema_hash(NODE_FEATURES, EDGE_FEATURES)
     assert first != schema_hash((*NODE_FEATURES, *EDGE_FEATURES), ())
     assert len(first) == 64
+
+
+def test_the_lead_of_the_prior_stands_at_rows_and_its_gap_at_edges() -> None:
+    table = replace(
+        make_table(3, 4, 2), prior=np.array([0.2, 1.0, 0.7, 0.7]), edges=np.array([[1, 0], [0, 2]]), group=np.array([0, 1, 2, 2])
+    )  # fmt: skip
+    graph = encode(table, NO_RULES)
+    node, edge = feature_schema(table)
+    assert graph.x[:, node.index("prior_lead")].tolist() == pytest.approx([-0.8, 0.3, -0.3, -0.3])
+    assert graph.edge_attr[:2, edge.index("prior_gap")].tolist() == pytest.approx([0.8, -0.5])
+    assert edge[-1] == "along"

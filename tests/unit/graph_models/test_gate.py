@@ -79,7 +79,7 @@ def test_a_system_counts_by_the_root_of_its_size_and_is_divided_like_the_others(
 
 def test_systems_trained_on_are_judged_by_networks_that_have_not_seen_them(tmp_path: Path) -> None:
     folds: list[int] = []
-    settings = TrainingSettings(epochs=10, batch=16)
+    settings = TrainingSettings(learning_rate=3e-3, epochs=10, batch=16)
     manifest = train(
         _mixture(), tmp_path / "model", settings, version="1", gate_sets={"gamma": make_labelled(9)},
         sources={"alpha": Source("labelled set", "MIT", "somebody"), SIMULATED: Source("simulated faults", "Apache-2.0")},

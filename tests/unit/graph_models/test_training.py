@@ -18,7 +18,7 @@ from graph_models.scorer import OnnxCorrector
 from graph_models.training import Epoch, LabelledTable, TrainingSettings, train
 from tests.support.tables import NO_RULES, make_labelled, make_table
 
-QUICK = TrainingSettings(epochs=25, batch=16)
+QUICK = TrainingSettings(learning_rate=3e-3, epochs=25, batch=16)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from graph_models.training.judging import rank_of_truth
 from graph_models.variants import VARIANTS, vary_graph
 from tests.support.tables import NO_RULES, make_labelled, make_table
 
-QUICK = TrainingSettings(epochs=12, batch=16)
+QUICK = TrainingSettings(learning_rate=3e-3, epochs=12, batch=16)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
