@@ -151,7 +151,12 @@ def _folders(cases: list[str], credit: list[str]) -> dict[Path, Source]:
 def _report(manifest: Manifest, output: Output) -> None:
     tried = manifest.gate["tried"]
     assert isinstance(tried, (list, tuple))
-    write_rows(list(tried), [name for name in _COLUMNS if name in tried[0]], output)
+    columns = [name for name in _COLUMNS if name in tried[0]]
+    rows = [
+        {**row, "real": " ".join(f"{value:.2f}" for value in row["real"])} if output is Output.TABLE else row
+        for row in tried
+    ]
+    write_rows(rows, columns, output)
     note(
         f"prior alone {manifest.gate['prior_ac1']:.3f}; bound that ships {manifest.bound}; model {manifest.describe()}"
     )

@@ -51,7 +51,7 @@ class TrainingSettings:
     sharpness: float = 25.0
     restraint: float = 1.0
     edge_share: float = 0.2
-    bounds: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4)
+    bounds: tuple[float, ...] = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
     pretext: tuple[str, ...] = ()
     pretext_epochs: int = 5
 

@@ -163,7 +163,7 @@ def test_a_training_on_labelled_cases_says_what_it_was_made_from(tmp_path: Path)
     assert manifest["gate"]["real_folds"] == [
         True
     ]  # trained on, so not looked at a second time as a set of the gate
-    assert len(json.loads(out)) == 5
+    assert len(json.loads(out)) == 6
     assert not (model / "checkpoint").exists()
     assert list((tmp_path / "events").iterdir())
 
