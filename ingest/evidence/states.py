@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiops.domain.batches import StateObservation
 from aiops.domain.evidence import Channel, Evidence, Reference, evidence_id
@@ -228,6 +229,7 @@ def _judge(seen: Sequence[StateObservation], windows: Windows) -> Evidence | Non
     )
 
 
+@lru_cache(maxsize=65_536)
 def unhealthy(prop: str, value: str) -> tuple[float, str, Channel]:
     """Strength (0: healthy), name of the rule and channel for one observed value."""
     fraction = _FRACTION.match(value) if prop.endswith("ready") else None
