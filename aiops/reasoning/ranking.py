@@ -50,7 +50,7 @@ class RankingWeights:
     path: float = 0.02
     coverage: float = 0.1
     unnamed: float = 0.3
-    change: float = 0.5
+    change: float = 0.4
     change_decay_s: float = 1800.0
     consequence: float = 0.1
     backed_up: float = 0.5
