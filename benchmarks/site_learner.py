@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,15 +18,18 @@ from graph_models.training.settings import LabelledTable
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Memory, head and fine-tuned network from the lessons of the system that has most of the full-weight ones; lessons of
-    other systems are the replay. The largest bound that so many labels open."""
+    """Memory, head and fine-tuned network from the full-weight lessons, if all are of one system; the others are the replay.
+    The largest bound that so many labels open; the prior where there are too few, or lessons of several systems."""
 
     settings: AdaptationSettings = field(default_factory=AdaptationSettings)
     learns: bool = field(default=True, init=False)
     fewest: int = field(default=FEWEST_LABELS, init=False)
 
     def fit(self, lessons: Sequence[Lesson], seed: int) -> Scorer:
-        own = Counter(lesson.case.system for lesson in lessons if lesson.weight == 1.0).most_common(1)[0][0]
+        systems = {lesson.case.system for lesson in lessons if lesson.weight == 1.0}
+        if len(systems) != 1:  # nobody's site: without labels of its own nothing is adapted
+            return lambda cases: [case.table.prior for case in cases]
+        own = next(iter(systems))
         labels = [
             _table(lesson.case) for lesson in lessons if lesson.case.system == own and lesson.case.truth()
         ]
