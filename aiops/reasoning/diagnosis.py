@@ -32,6 +32,7 @@ from aiops.reasoning.verdict import (
     confidence,
     decide,
     direct_evidence,
+    is_sure,
     raw_confidence,
     too_thin,
 )
@@ -141,7 +142,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     order = first_by_difference(listed, [accounts.of(cause.members) for cause in listed])
     listed = tuple(listed[place] for place in order)
     why = _nothing_speaks(listed, own, ranking.vetoed)
-    mass = _mass(ranking.causes, weights.verdict.sharpness)
+    mass = _mass(ranking.causes, listed, accounts, weights.verdict.sharpness)
     findings = (
         ()
         if why
@@ -183,10 +184,23 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     )
 
 
-def _mass(causes: Sequence[Ranked], sharpness: float) -> dict[str, float]:
-    """Each cause's share among all candidates."""
+def _mass(
+    causes: Sequence[Ranked], listed: Sequence[Ranked], accounts: Accounts, sharpness: float
+) -> dict[str, float]:
+    """Each cause's share among all candidates; of a sure cause among those that it does not explain and that explain
+    something: the others stand beside it for their loudness alone."""
     found = shares([cause.total for cause in causes], sharpness)
-    return {cause.entity: float(value) for cause, value in zip(causes, found, strict=True)}
+    mass = {cause.entity: float(value) for cause, value in zip(causes, found, strict=True)}
+    for cause in filter(is_sure, listed):
+        idle = {
+            other.entity
+            for other in listed
+            if other is not cause
+            and (other.score.get("share", 0.0) <= 0 or accounts.reaches_all(cause, other))
+        }
+        rivals = [one.total for one in causes if one.entity not in idle and one is not cause]
+        mass[cause.entity] = float(shares([cause.total, *rivals], sharpness)[0])
+    return mass
 
 
 def _conformal(causes: Sequence[Ranked], weights: VerdictWeights) -> ConformalSet | None:

@@ -86,9 +86,14 @@ def raw_confidence(
     return min(1.0, mixed)
 
 
+def is_sure(cause: Ranked) -> bool:
+    """Whether something says for certain that it has failed itself, so that it stands above what it explains."""
+    return cause.score.get("over", 0.0) > 0
+
+
 def _rule_says(cause: Ranked, weights: VerdictWeights) -> float:
     """How plainly rules name the cause, in [0, 1]; 1 where one says for certain that it has failed itself."""
-    if cause.score.get("definite", 0.0) > 0:
+    if is_sure(cause):
         return 1.0
     beyond = cause.score["rule"] - weights.faint_rule
     return min(1.0, max(0.0, beyond / (weights.full_rule - weights.faint_rule)))

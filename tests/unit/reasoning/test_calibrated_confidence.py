@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import orjson
@@ -22,7 +23,10 @@ from aiops.reasoning.calibration import (
     shares,
     shipped_calibration,
 )
+from aiops.reasoning.counterfactual import Accounts
+from aiops.reasoning.diagnosis import _mass
 from aiops.reasoning.documents import analysis_document
+from aiops.reasoning.ranking import Ranked
 from aiops.reasoning.rendering import render_text
 from aiops.store.memory import MemoryGraphStore, MemorySignalStore
 from tests.support.pipelines import make_pipeline
@@ -157,3 +161,34 @@ def test_too_little_evidence_and_too_little_confidence_name_no_cause() -> None:
     assert "too little speaks for anyone" in found.summary
     assert analyzed(None, faint).causes, "without a map nothing is dropped"
     assert analyzed(doubtful).causes, "strong evidence is named, however unsure"
+
+
+class _Reaches:
+    """Stands for the accounts: who may be nothing but a consequence of whom, by name."""
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        self._pairs = frozenset(pairs)
+
+    def reaches_all(self, cause: Ranked, other: Ranked) -> bool:
+        return (cause.entity, other.entity) in self._pairs
+
+
+def _ranked(entity: str, total: float, share: float, over: float = 0.0) -> Ranked:
+    return Ranked(entity, (entity,), {"total": total, "share": share, "over": over}, None, False)
+
+
+def test_a_sure_cause_is_measured_against_what_it_does_not_explain() -> None:
+    port = _ranked("interface:p", 0.8, 0.9, over=0.5)
+    host, stranger, rival = (
+        _ranked("host:h", 0.78, 0.9),
+        _ranked("host:loud", 1.0, 0.0),
+        _ranked("host:rival", 0.5, 0.4),
+    )
+    causes = (stranger, port, host, rival)
+    mass = _mass(causes, causes, cast(Accounts, _Reaches(("interface:p", "host:h"))), 6.0)
+    assert mass["interface:p"] == pytest.approx(float(shares([0.8, 0.5], 6.0)[0]))
+    everyone = shares([one.total for one in causes], 6.0)
+    assert mass["host:loud"] == pytest.approx(float(everyone[0]))
+    loud_first = (stranger, replace(port, score={**port.score, "over": 0.0}))
+    unsure = _mass(loud_first, loud_first, cast(Accounts, _Reaches()), 6.0)
+    assert unsure["interface:p"] == pytest.approx(float(shares([1.0, 0.8], 6.0)[1]))
