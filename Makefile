@@ -47,6 +47,7 @@ check: setup-dev ## ruff, mypy, import-linter, deptry
 bench: setup-dev ## accuracy, throughput, latency, memory; writes benchmarks/results/*.json and the README's tables
 	$(BIN)/python -m benchmarks.accuracy --cases $(CASES) --cache $(CACHE) -o benchmarks/results/accuracy.json
 	$(BIN)/python -m benchmarks.protocols --cases $(CASES) --cache $(CACHE) -o benchmarks/results/protocols.json
+	$(BIN)/python -m benchmarks.adaptation --cases $(CASES) --cache $(CACHE) -o benchmarks/results/adaptation.json
 	$(BIN)/python -m benchmarks.robustness --cases $(CASES) --cache $(CACHE) -o benchmarks/results/robustness.json
 	$(BIN)/python -m benchmarks.recordings -o benchmarks/results/recordings.json
 	$(BIN)/python -m benchmarks.simulator --cases $(CASES) -o benchmarks/results/simulator.json

@@ -199,7 +199,27 @@ def calibration() -> str:
     )
 
 
+def adaptation() -> str:
+    """What a site's own labels are worth."""
+    document = _read("adaptation.json")
+    rows = [
+        [
+            name,
+            str(row["labels"]),
+            f"{row['bound']:g}",
+            f"{row['ac1']:.3f}",
+            f"{row['ac3']:.3f}",
+            f"{row['ac5']:.3f}",
+            _interval(row.get("gain")),
+        ]
+        for name, one in document["sets"].items()
+        for row in one["rows"]
+    ]
+    return _table(["set", "labels", "bound", "AC@1", "AC@3", "AC@5", "gain in AC@1"], rows)
+
+
 TABLES = {
+    "adaptation": adaptation,
     "accuracy": accuracy,
     "calibration": calibration,
     "differences": differences,
