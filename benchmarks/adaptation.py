@@ -25,7 +25,8 @@ from graph_models.training import LabelledTable
 from graph_models.training.adapting import AdaptationSettings, adapt, bounds_for, places
 
 LABELS = (10, 16, 32, 64)
-DRAWS = 2
+#: Draws of few labels, which differ much, and of many.
+DRAWS, FEW, FEWER_DRAWS = 6, 32, 2
 ASIDE = 3
 
 
@@ -44,7 +45,7 @@ def measure(cases: Sequence[Examined], draws: int) -> dict[str, object]:
     network = load_network(packaged_model())
     for labels in (*[number for number in LABELS if number < len(pool)], len(pool)):
         found = []
-        for draw in range(draws if labels < len(pool) else 1):
+        for draw in range(draws if labels <= FEW else FEWER_DRAWS if labels < len(pool) else 1):
             chosen = np.random.default_rng((SEED, labels, draw)).permutation(len(pool))[:labels]
             settings = AdaptationSettings(seed=SEED + draw)
             model = adapt([pool[int(i)] for i in chosen], network, settings, bound=bounds_for(labels)[-1])

@@ -1,12 +1,13 @@
 r"""Adapts a model to one site: a memory of the site's labelled incidents, a head on it, and the network fine-tuned with them.
 
-.. math:: s_i = \mathrm{prior}_i + b \tanh\big((g_i + h_i) / b\big)
+.. math:: s_i = \mathrm{prior}_i + b \tanh\big((\alpha g_i + h_i) / b\big)
 
-``h`` is the site's head (:mod:`graph_models.site`), ``g`` the network. The loss of the site's incidents is listwise; the
-network is held by replay (cases it was trained on, in every batch) and by an anchor, lambda times the squared distance to
-the weights it came with. ``b`` opens with the number of labels (:func:`bounds_for`), and a gate decides: the model is asked
-about incidents that are later than all it has learned from, in several steps forward in time, and is refused where it does
-not do better there than the model it came from.
+``h`` is the site's head (:mod:`graph_models.site`), ``g`` the network, heard as far as the site's labels say: ``alpha`` is
+learned from zero (as in ReZero, Bachlechner et al., UAI 2021), since what other systems taught may be wrong here. The loss of
+the site's incidents is listwise; the network is held by replay (cases of other systems, in every batch) and by an anchor, lambda
+times the squared distance to the weights it came with. ``b`` opens with the number of labels (:func:`bounds_for`), and a gate
+decides: the model is asked about incidents that are later than all it has learned from, in several steps forward in time, and is
+refused where it does not do better there than the model it came from.
 """
 
 from __future__ import annotations
@@ -127,25 +128,27 @@ def adapt(
     mean, scale = stacked.mean(axis=0), stacked.std(axis=0) + _SCALE_FLOOR
     z = [torch.from_numpy(np.clip((one - mean) / scale, -CLIP, CLIP).astype(np.float32)) for one in columns]
     tuned = copy.deepcopy(network)
-    heads = []
+    heads, heard = [], nn.Parameter(torch.zeros(()))
     for member in range(settings.members):
         torch.manual_seed(settings.seed * 1000 + member)
         head = _Head(stacked.shape[1], settings)
-        learner = _Learner(head, tuned, network, bound, settings, tunes=member == 0)
+        learner = _Learner(head, tuned, network, bound, settings, heard, tunes=member == 0)
         learner.fit(examples, z, rehearsed, member, on_epoch)
         heads.append(head.eval())
+    _speak(tuned, float(heard.detach()))
     return SiteModel(memory, _in_numpy(heads, mean, scale), tuned.eval(), bound, settings.variant)
 
 
 @dataclass(slots=True)
 class _Learner:
-    """Fits one head; the network learns with the first (``tunes``) and is listened to by the others."""
+    """Fits one head; the network learns with the first (``tunes``) and is listened to by the others, as far as ``heard``."""
 
     head: _Head
     network: RootCauseGAT
     anchor: RootCauseGAT
     bound: float
     settings: AdaptationSettings
+    heard: nn.Parameter
     tunes: bool
 
     def fit(
@@ -160,6 +163,7 @@ class _Learner:
         groups = [{"params": list(self.head.parameters()), "lr": settings.learning_rate}]
         if self.tunes:
             groups.append({"params": list(self.network.parameters()), "lr": settings.network_rate})
+            groups.append({"params": [self.heard], "lr": settings.learning_rate})
         optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
         rng = np.random.default_rng((settings.seed, member))
         for number in range(settings.epochs):
@@ -181,8 +185,8 @@ class _Learner:
         batch = join(part)
         self.network.train(self.tunes)
         with torch.set_grad_enabled(self.tunes):
-            heard = self.network(*batch.seen)[0]
-        raw = self.head(z) + heard
+            spoken = self.heard * self.network(*batch.seen)[0]
+        raw = self.head(z) + spoken
         scores = batch.prior + self.bound * torch.tanh(raw / self.bound)
         return listwise_loss(scores, batch, self.settings.sharpness) / batch.weight.sum()
 
@@ -198,6 +202,15 @@ class _Learner:
             scores = batch.prior + bound * torch.tanh(self.network(*batch.seen)[0] / bound)
             loss = loss + listwise_loss(scores, batch, self.settings.sharpness) / batch.weight.sum()
         return loss
+
+
+@torch.no_grad()
+def _speak(network: RootCauseGAT, share: float) -> None:
+    """Make ``network`` say ``share`` of what it said."""
+    last = network.leave[-1]
+    assert isinstance(last, nn.Linear)
+    last.weight.mul_(share)
+    last.bias.mul_(share)
 
 
 @torch.no_grad()
