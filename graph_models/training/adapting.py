@@ -43,7 +43,8 @@ _SCALE_FLOOR = 0.05
 
 @dataclass(frozen=True, slots=True)
 class AdaptationSettings:
-    """``members``: perceptrons of the head. ``replay``: cases of the replay a batch. ``anchor``: lambda.
+    """``members``: perceptrons of the head. ``restraint``: weight of the mean square of the corrections. ``replay``: cases of
+    the replay a batch. ``anchor``: lambda.
     ``variant``: what the network is, and so what it sees of a case."""
 
     seed: int = 7
@@ -58,6 +59,7 @@ class AdaptationSettings:
     weight_decay: float = 1e-2
     gradient_norm: float = 1.0
     sharpness: float = 8.0
+    restraint: float = 2.0
     replay: int = 8
     replay_bound: float = 0.4
     variant: Variant = "gat"
@@ -187,8 +189,9 @@ class _Learner:
         with torch.set_grad_enabled(self.tunes):
             spoken = self.heard * self.network(*batch.seen)[0]
         raw = self.head(z) + spoken
-        scores = batch.prior + self.bound * torch.tanh(raw / self.bound)
-        return listwise_loss(scores, batch, self.settings.sharpness) / batch.weight.sum()
+        delta = self.bound * torch.tanh(raw / self.bound)
+        loss = listwise_loss(batch.prior + delta, batch, self.settings.sharpness) / batch.weight.sum()
+        return loss + self.settings.restraint * (delta**2).mean()
 
     def _held(self, rehearsed: Sequence[Example], rng: np.random.Generator) -> Tensor:
         """Replay and anchor."""
