@@ -118,7 +118,7 @@ def rank(
     )
     owed = found.owed(len(table.entities))
     terms["rule"] = terms["rule"] - np.maximum(terms["rule"], 0.0) * owed  # it may have matched a consequence
-    terms["consequence"] = -settings.consequence * owed
+    terms["consequence"] = -settings.consequence * _left(correction) * owed
     terms["backed_up"] = -settings.backed_up * _backed_up(table, graph, explained)
     before = _sum(terms, len(table.entities))
     more = settings.coverage * _taken(explained.count(), _columns(table, graph))
@@ -169,16 +169,23 @@ def _terms(
     columns = _columns(table, graph)
     group = dict(zip(table.entities, table.group.tolist(), strict=True))
     support = rule_support(rules, group)
-    trust = 1.0 if explained.named else weights.unnamed
+    left = _left(correction)
+    trust = left * (1.0 if explained.named else weights.unnamed)
     return {
         "prior": weights.prior * table.prior,
-        "rule": weights.rule * np.array([support.get(entity, 0.0) for entity in table.entities]),
+        "rule": left * weights.rule * np.array([support.get(entity, 0.0) for entity in table.entities]),
         "model": weights.model
         * (correction.delta if correction is not None else np.zeros(len(table.entities))),
         "path": trust * weights.path * _taken(_way(graph, explained), columns),
         "coverage": trust * weights.coverage * _taken(explained.share(), columns),
         "change": weights.change * _taken(_fresh(graph, sighting, explained, weights), columns),
     }
+
+
+def _left(correction: Correction | None) -> float:
+    """Share left to what nobody fitted, in (0, 1]: 1 / (1 + bound). The further a model may correct, the more it has seen of
+    rules and structure itself."""
+    return 1.0 if correction is None else 1.0 / (1.0 + correction.bound)
 
 
 def _columns(table: CandidateTable, graph: FailureGraph) -> np.typing.NDArray[np.int64]:

@@ -115,8 +115,18 @@ def test_the_total_is_the_sum_of_its_terms() -> None:
     for cause in ranking.causes:
         assert cause.total == pytest.approx(sum(v for k, v in cause.score.items() if k != "total"), abs=1e-5)
     b = next(cause for cause in ranking.causes if cause.entity == "service:b")
-    assert b.score["rule"] == pytest.approx(RankingWeights().rule * 0.5)
+    assert b.score["rule"] == pytest.approx(RankingWeights().rule * 0.5 / 2)  # the bound of the opinion is 1
     assert b.score["model"] == 0.25
+
+
+def test_the_further_a_model_may_correct_the_less_is_left_to_what_nobody_fitted() -> None:
+    asked = Setting({"service:a": 0.5, "service:b": 0.4}, firings=[firing("service:b", "support", 1.0)])
+    alone = asked.rank().causes[0].score
+    corrected = replace(asked, opinion={}).rank().causes  # the bound of the opinion is 1, and it says nothing
+    heard = next(cause.score for cause in corrected if cause.entity == "service:b")
+    assert alone["rule"] == pytest.approx(RankingWeights().rule)
+    assert heard["rule"] == pytest.approx(RankingWeights().rule / 2)
+    assert heard["prior"] == pytest.approx(0.4)
 
 
 def test_rules_agree_with_growing_weight_and_stay_bounded() -> None:
