@@ -7,8 +7,10 @@ the differences. Protocols are in :mod:`aiops.evaluation.learning`, learners in 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from aiops.evaluation.comparison import compare
@@ -34,16 +36,28 @@ def table(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _kept(output: Path | None) -> dict[str, object]:
+    if output is None or not output.is_file():
+        return {}
+    found: dict[str, object] = json.loads(output.read_text())["protocols"]
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = case_arguments(__doc__ or "")
     arguments.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
     arguments.add_argument("--protocol", action="append", choices=list(PROTOCOLS), help="only these")
     arguments.add_argument("--learner", action="append", choices=list(LEARNERS), help="only these")
+    arguments.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the other protocols of the output file, each with its own scope",
+    )
     options = arguments.parse_args(argv)
     seeds = range(SEED, SEED + (1 if options.quick else options.seeds))
     cases = [found for _, found in examined_cases(options)]
     key = cache_key("protocols")
-    protocols: dict[str, object] = {}
+    protocols: dict[str, object] = _kept(options.output) if options.keep else {}
     for protocol in options.protocol or PROTOCOLS:
         outcomes: dict[str, list[Outcome]] = {}
         for name in options.learner or LEARNERS:
@@ -55,7 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = compare(
             outcomes, [case.data_set for case in cases], against=("prior",), graphless=GRAPHLESS, seed=SEED
         )
-        protocols[protocol] = {"learns_from": PROTOCOLS[protocol], **found}
+        protocols[protocol] = {
+            "learns_from": PROTOCOLS[protocol],
+            "commit": commit(),
+            "seeds": list(seeds),
+            "most_cases_a_set": options.most,
+            **found,
+        }
     document = {
         "commit": commit(),
         "machine": machine(),
@@ -64,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "seeds": list(seeds),
         "quick": options.quick,
         "cases": len(cases),
-        "protocols": protocols,
+        "protocols": {name: protocols[name] for name in PROTOCOLS if name in protocols},
     }
     write_document(document, options.output)
     sys.stdout.write(table(document) + "\n")
