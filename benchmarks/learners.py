@@ -14,6 +14,7 @@ from aiops.evaluation.scorers import prior_and_rules
 from benchmarks.forest import Forest
 from benchmarks.site_learner import Site
 from graph_models.training import LabelledTable, TrainingSettings, fit, score_tables
+from graph_models.training.adapting import AdaptationSettings
 from graph_models.training.judging import ranks, raw_scores
 from graph_models.variants import Variant
 
@@ -76,6 +77,7 @@ LEARNERS: Mapping[str, Learner] = {
     "gat_shuffled_edges": Network("shuffled_edges", of_prior_and_rules),
     "gat_uniform_attention": Network("uniform_attention", of_prior_and_rules),
     "site": Site(),
+    "site_shuffled_edges": Site(AdaptationSettings(variant="shuffled_edges")),
 }
 #: Learners that see no graph: the best of them is what a graph has to beat.
 GRAPHLESS = ("forest", "prior_mlp", "prior_rules_mlp")

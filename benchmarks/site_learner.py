@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Site:
         bounds = bounds_for(len(labels))
         if not bounds:
             return lambda cases: [case.table.prior for case in cases]
-        settings = AdaptationSettings(seed=seed, members=self.settings.members, epochs=self.settings.epochs)
+        settings = replace(self.settings, seed=seed)
         model = adapt(labels, load_network(packaged_model()), settings, bound=bounds[-1], replay=replay)
 
         def score(cases: Sequence[Examined]) -> list[FloatArray]:

@@ -115,10 +115,13 @@ def scorers() -> str:
 
 def protocols() -> str:
     """Every learner by protocol: AC@1 / AC@3 pooled, and the mean of the sets' AC@1."""
-    document = _read("protocols.json")
-    found = document["protocols"]
+    found = _read("protocols.json")["protocols"]
     learners = dict.fromkeys(name for one in found.values() for name in one["learners"])
-    rows = [["cases", *(str(one["cases"]) for one in found.values())]]
+    rows = [
+        ["cases", *(str(one["cases"]) for one in found.values())],
+        ["at most a set", *(str(one["most_cases_a_set"] or "all") for one in found.values())],
+        ["seeds", *(str(len(one["seeds"])) for one in found.values())],
+    ]
     for learner in learners:
         cells = [one["learners"].get(learner) for one in found.values()]
         rows.append(
@@ -130,7 +133,7 @@ def protocols() -> str:
                 ),
             ]
         )
-    return f"{_scope(document)}\n\n" + _table(["learner", *(_words(name) for name in found)], rows)
+    return _table(["learner", *(_words(name) for name in found)], rows)
 
 
 def differences() -> str:
