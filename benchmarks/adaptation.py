@@ -2,7 +2,7 @@
 
 For each set a third of the cases is kept aside; models are adapted to 10, 16, 32, 64 and all of the others, drawn by seed, as
 ``aiops train --adapt`` does it (the largest bound that so many labels open; the gate is not asked), and are asked about the
-cases kept aside, beside the prior. Tables alone: no rules, no paths.
+cases kept aside, beside the prior. Tables alone: no paths.
 """
 
 from __future__ import annotations

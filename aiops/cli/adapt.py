@@ -23,7 +23,7 @@ def adapt_to(incidents: Path, out: Path, *, base: Path | None, seed: int, output
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed} models asked"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("adapting", total=None)
-        adapted = adapt_model(settings, incidents, out, seed=seed, on_step=lambda _: progress.advance(task))
+        adapted = adapt_model(settings, incidents, out, seed=seed, on_step=lambda: progress.advance(task))
     verdict = adapted.verdict
     rows = [
         {"model": "as it came", "bound": verdict.base.bound, "ac1": verdict.base.ac1, "mrr": verdict.base.mrr}

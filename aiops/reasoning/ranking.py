@@ -10,7 +10,8 @@ plausibly failure travels to where it hurts, ``share`` in [0, 1] the weighted sh
 by the plausibility of its path, ``fresh`` in [0, 1] how recently a recorded change touched it, times the plausibility
 that it reaches a complaint. ``owed`` in [0, 1], how plausibly another suspect is the cause of this one, and ``over``,
 what lifts a sure cause above all that it explains, come from :mod:`aiops.reasoning.consequences`. What is owed takes
-its part of positive ``support`` too.
+its part of positive ``support`` too. Beside a model that may correct by ``bound``, support, way, share and owed count
+1 / (1 + bound).
 
 Then: a veto removes a row and states why; a pin lifts it among the first and states why; rows of one group become one
 cause; ties fall to the smaller id. All weights are in :class:`RankingWeights`.

@@ -18,7 +18,6 @@ from graph_models.training.adapting import FEWEST_LABELS, AdaptationSettings, Ve
 from graph_models.training.settings import LabelledTable
 from graph_models.training.site_writing import write_site_model
 from graph_models.variants import read_variant
-from ingest.sources.case_folder import read_case
 
 #: Simulated faults that the network rehearses while it learns a site.
 REPLAY = 64
@@ -39,7 +38,7 @@ def adapt_model(
     out: Path,
     *,
     seed: int,
-    on_step: Callable[[str], None] = lambda _: None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> Adapted:
     """Adapt the model of ``settings`` (or the one that ships) to the labelled case folders below ``incidents``.
 
@@ -59,9 +58,7 @@ def adapt_model(
     rehearsed = (tabulator.simulated(simulate_case(seed * 1_000_000 + i)) for i in range(REPLAY))
     replay = [one.labelled("simulated") for one in rehearsed if one.truth]
     chosen = AdaptationSettings(seed=seed, variant=read_variant(base.name))
-    verdict = ask_forward(
-        cases, network, chosen, base_bound=base.bound, replay=replay, on_step=lambda: on_step("asked")
-    )
+    verdict = ask_forward(cases, network, chosen, base_bound=base.bound, replay=replay, on_step=on_step)
     if verdict.bound is None:
         return Adapted(None, verdict, len(cases))
     model = adapt(cases, network, chosen, bound=verdict.bound, replay=replay)
@@ -71,13 +68,10 @@ def adapt_model(
 
 def _in_time(tabulator: Tabulator, root: Path) -> list[LabelledTable]:
     """Labelled cases below ``root`` in the order in which they happened; those whose cause is no candidate teach nothing."""
-    folders = [
-        (read_case(folder.path).incident.started_at, folder.name, folder.path)
-        for folder in find_cases(root)
-        if folder.labelled
-    ]
-    found = [tabulator.folder(path) for _, _, path in sorted(folders)]
-    return [one.labelled("site") for one in found if one.truth]
+    labelled = [folder for folder in find_cases(root) if folder.labelled]
+    found = [(tabulator.folder(folder.path), folder.name) for folder in labelled]
+    found.sort(key=lambda one: (one[0].at, one[1]))
+    return [one.labelled("site") for one, _ in found if one.truth]
 
 
 def _check_schema(base: Manifest, case: LabelledTable) -> None:

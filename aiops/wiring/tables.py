@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from aiops.contracts import Observations
@@ -26,13 +27,15 @@ from ingest.sources.case_folder import read_case
 
 @dataclass(frozen=True, slots=True)
 class Tabulated:
-    """A failure as the network sees it, and what it was made from. ``truth``: rows that are right; may be empty.
+    """A failure as the network sees it, and what it was made from. ``truth``: rows that are right; may be empty. ``at``: when
+    the incident began.
     ``carried``: numbers of the edges along which it went; None where nobody knows."""
 
     evidence: EvidenceSet
     rules: RuleOutcome
     table: CandidateTable
     truth: tuple[int, ...]
+    at: datetime
     carried: tuple[int, ...] | None = None
 
     def labelled(self, system: str) -> LabelledTable:
@@ -56,7 +59,7 @@ class Tabulator:
         rules = self._rules.evaluate(incident, subgraph, evidence)
         table = self._prior.score(incident, subgraph, evidence, seen)
         rows = tuple(row for row, entity in enumerate(table.entities) if is_right(entity))
-        return Tabulated(evidence, rules, table, rows)
+        return Tabulated(evidence, rules, table, rows, incident.started_at)
 
     def simulated(self, case: SimulatedCase) -> Tabulated:
         """A simulated fault, and along which edges it went."""

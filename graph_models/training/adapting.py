@@ -25,13 +25,13 @@ from graph_models.site.columns import head_columns
 from graph_models.site.head import CLIP, SiteHead
 from graph_models.site.memory import SiteMemory, remember
 from graph_models.training.batches import Example, join, make_examples
-from graph_models.training.judging import Floats, bounded_delta, rank_of_truth, raw_scores
+from graph_models.training.judging import Floats, bounded_delta, rank_of_truth, raw_scores, score_tables
 from graph_models.training.loss import listwise_loss
 from graph_models.training.settings import LabelledTable
 from graph_models.variants import Variant
 
 FEWEST_LABELS = 10
-#: From so many labels on, these bounds are tried; the last that the gate finds no worse than a smaller one is not needed.
+#: From so many labels on, these bounds are tried.
 _BOUNDS: tuple[tuple[int, tuple[float, ...]], ...] = (
     (10, (0.5, 1.0)),
     (50, (1.0, 3.0)),
@@ -44,8 +44,7 @@ _SCALE_FLOOR = 0.05
 @dataclass(frozen=True, slots=True)
 class AdaptationSettings:
     """``members``: perceptrons of the head. ``restraint``: weight of the mean square of the corrections. ``replay``: cases of
-    the replay a batch. ``anchor``: lambda.
-    ``variant``: what the network is, and so what it sees of a case."""
+    the replay a batch. ``anchor``: lambda. ``variant``: what the network is, and so what it sees of a case."""
 
     seed: int = 7
     members: int = 3
@@ -117,7 +116,6 @@ def adapt(
     *,
     bound: float,
     replay: Sequence[LabelledTable] = (),
-    on_epoch: Callable[[int], None] = lambda _: None,
 ) -> SiteModel:
     """Learn from all of ``cases``; asks no gate."""
     memory = remember((case.table, case.truth) for case in cases)
@@ -135,7 +133,7 @@ def adapt(
         torch.manual_seed(settings.seed * 1000 + member)
         head = _Head(stacked.shape[1], settings)
         learner = _Learner(head, tuned, network, bound, settings, heard, tunes=member == 0)
-        learner.fit(examples, z, rehearsed, member, on_epoch)
+        learner.fit(examples, z, rehearsed, member)
         heads.append(head.eval())
     _speak(tuned, float(heard.detach()))
     return SiteModel(memory, _in_numpy(heads, mean, scale), tuned.eval(), bound, settings.variant)
@@ -159,7 +157,6 @@ class _Learner:
         z: Sequence[Tensor],
         rehearsed: Sequence[Example],
         member: int,
-        on_epoch: Callable[[int], None],
     ) -> None:
         settings = self.settings
         groups = [{"params": list(self.head.parameters()), "lr": settings.learning_rate}]
@@ -168,7 +165,7 @@ class _Learner:
             groups.append({"params": [self.heard], "lr": settings.learning_rate})
         optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
         rng = np.random.default_rng((settings.seed, member))
-        for number in range(settings.epochs):
+        for _ in range(settings.epochs):
             self.head.train()
             order = rng.permutation(len(examples))
             for start in range(0, len(order), settings.batch):
@@ -181,7 +178,6 @@ class _Learner:
                 for group in groups:
                     torch.nn.utils.clip_grad_norm_(group["params"], settings.gradient_norm)  # type: ignore[arg-type]
                 optimizer.step()
-            on_epoch(member * settings.epochs + number + 1)
 
     def _loss(self, part: Sequence[Example], z: Tensor) -> Tensor:
         batch = join(part)
@@ -276,7 +272,7 @@ def ask_forward(
     ends = [max(1, round(len(cases) * step)) for step in _STEPS]
     bounds = bounds_for(len(cases))
     asked = list(cases[ends[0] :]) if bounds else []
-    base = _tried(base_bound, asked, _of_network(network, asked, base_bound, settings.variant))
+    base = _tried(base_bound, asked, score_tables(network, asked, bound=base_bound, variant=settings.variant))
     found: dict[float, list[Floats]] = {bound: [] for bound in bounds}
     for start, end in zip(ends, [*ends[1:], len(cases)], strict=True):
         for bound in bounds:
@@ -287,12 +283,6 @@ def ask_forward(
     best = max(tried, key=lambda one: (one.ac1, one.mrr, -one.bound), default=None)
     passed = best is not None and (best.ac1, best.mrr) > (base.ac1, base.mrr)
     return Verdict(best.bound if best is not None and passed else None, base, tried, len(asked))
-
-
-def _of_network(
-    network: RootCauseGAT, cases: Sequence[LabelledTable], bound: float, variant: Variant
-) -> list[Floats]:
-    return [bounded_delta(raw, bound) for raw in raw_scores(network, make_examples(cases, variant))]
 
 
 def _tried(bound: float, cases: Sequence[LabelledTable], deltas: Sequence[Floats]) -> Tried:

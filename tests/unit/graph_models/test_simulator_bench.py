@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def test_rank_correlation_agrees_with_hand_counted_orders() -> None:
 
 
 def test_a_scorer_without_an_opinion_does_as_well_as_chance() -> None:
-    case = Tabulated(EvidenceSet(()), NO_RULES, make_table(1), (3,))
+    case = Tabulated(EvidenceSet(()), NO_RULES, make_table(1), (3,), datetime(2026, 1, 1, tzinfo=UTC))
     rng = np.random.default_rng(0)
     places = [place(np.zeros(8), case, rng) for _ in range(800)]
     assert np.mean(places) == pytest.approx(4.5, abs=0.3)
