@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -44,19 +47,70 @@ LOG_SCHEMA: pa.Schema = pa.schema(
 )
 
 
+class Payloads(Sequence[bytes]):
+    """Many byte strings as one block: payload ``i`` is ``data[offsets[i]:offsets[i + 1]]``. No object a payload is kept.
+
+    ``offsets``: int64, one more than there are payloads, ascending from 0 to ``len(data)``.
+    """
+
+    __slots__ = ("data", "offsets")
+
+    def __init__(self, data: bytes, offsets: IntArray) -> None:
+        self.data = data
+        self.offsets = offsets
+
+    @classmethod
+    def of(cls, payloads: Iterable[bytes]) -> Self:
+        """The payloads packed, in their order."""
+        parts = payloads if isinstance(payloads, list | tuple) else list(payloads)
+        offsets = np.zeros(len(parts) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)), out=offsets[1:])
+        return cls(b"".join(parts), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[bytes, ...]: ...
+    def __getitem__(self, index: int | slice) -> bytes | tuple[bytes, ...]:
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(len(self))))
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(index)
+        return self.data[self.offsets[place] : self.offsets[place + 1]]
+
+    def __iter__(self) -> Iterator[bytes]:
+        ends = self.offsets.tolist()
+        return (self.data[start:end] for start, end in itertools.pairwise(ends))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str | bytes):
+            return NotImplemented
+        return len(self) == len(other) and all(
+            mine == theirs for mine, theirs in zip(self, other, strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 @dataclass(frozen=True, slots=True)
 class RawBatch:
-    """Bytes as they came: ``payloads`` in order of arrival, one arrival time each.
+    """Bytes as they came: ``payloads`` in order of arrival, one arrival time (epoch seconds) each.
 
-    ``transport`` is one of ``syslog-udp``, ``syslog-tcp``, ``remote-write``, ``exposition``, ``alertmanager``;
-    ``peer`` is who sent them.
+    ``transport`` is one of ``syslog-udp``, ``syslog-tcp``, ``syslog-tls``, ``syslog-unix``, ``file``, ``alertmanager-webhook``,
+    ``alertmanager-v2``, ``cloudevents``; ``peer`` is who sent them, ``udp 10.0.0.1``. ``position`` names the
+    record of the journal that holds the batch: ids of events are made of it; "" where there is no journal.
     """
 
     source: str
     transport: str
     peer: str
-    payloads: tuple[bytes, ...]
-    received_at_s: tuple[float, ...]
+    payloads: Sequence[bytes]
+    received_at_s: Sequence[float] | FloatArray
+    position: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +126,14 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """Log lines as columns of :data:`EVENT_SCHEMA`. ``replaced``: rows in which bytes that are no UTF-8 became U+FFFD."""
+    """Log lines as columns of :data:`EVENT_SCHEMA`. ``replaced``: rows in which bytes that are no UTF-8 became U+FFFD.
+    ``position`` as in :class:`RawBatch`."""
 
     source: str
     table: pa.Table
     rejects: tuple[Reject, ...] = ()
     replaced: int = 0
+    position: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +149,7 @@ class SampleBatch:
     """Samples as columns: ``series[series_index[i]]`` had ``value[i]`` at ``at_s[i]`` (epoch seconds).
 
     ``stale``: (index into ``series``, epoch seconds) of every staleness marker, which is no value and in no column.
-    ``ignored``: exemplars and native histograms that came along and are not kept.
+    ``ignored``: exemplars and native histograms that came along and are not kept. ``position`` as in :class:`RawBatch`.
     """
 
     source: str
@@ -104,6 +160,7 @@ class SampleBatch:
     rejects: tuple[Reject, ...] = ()
     stale: tuple[tuple[int, float], ...] = ()
     ignored: int = 0
+    position: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def parse_syslog(batch: RawBatch, *, zone: tzinfo = UTC, max_age_s: float = MAX_
     if len(batch.payloads) <= FEW_LINES:
         return _parse_few(batch, zone, max_age_s)
     arrival_s = np.asarray(batch.received_at_s, dtype=np.float64)
-    parsed = parse_lines(batch.payloads, arrival_s=arrival_s, zone=zone)
+    parsed = parse_lines(tuple(batch.payloads), arrival_s=arrival_s, zone=zone)
     rejects = tuple(
         Reject(batch.source, reason, batch.received_at_s[row], batch.payloads[row], offset)
         for row, reason, offset in parsed.problems
