@@ -47,6 +47,29 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Anomaly:
+    """What our own detectors saw in the stream: a series or a kind of line that left its usual range.
+
+    Natural key: ``id``, made of entity, peer, signal, detector and the start. ``signal``: metric name or template text;
+    ``labels``: those of the series. ``score``: how far from usual, in the detector's own unit. ``events``: ids of lines that show it.
+    """
+
+    id: str
+    entity: str
+    signal: str
+    detector: str  # ewma | cusum | new_template | log_rate
+    started_at: datetime
+    ended_at: datetime | None = None
+    peer: str | None = None
+    direction: str = "up"  # up | down
+    score: float = 0.0
+    value: float | None = None
+    expected: float | None = None
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A deployment, a configuration, a maintenance ... Natural key: (``source``, ``external_id``)."""
 
