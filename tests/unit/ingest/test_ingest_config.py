@@ -202,9 +202,9 @@ def test_what_the_disk_does_not_have_is_told_with_its_line(tmp_path: Path) -> No
         f"{file}:5: sources.scrape[0].file_sd[0]: {tmp_path}/t.json: there is no such file",
     ]
     (tmp_path / "t.json").write_text("[]")
-    mapping.write_text("metrics:\n  - name: a\n    nam: x\n")
+    mapping.write_text("# mine\nnope: 1\n")
     (fault,) = disk_faults(load_daemon_config(file))
-    assert (fault.file, fault.line) == (str(mapping), 3)
+    assert (fault.file, fault.line) == (str(mapping), 2)
 
 
 @given(st.integers(min_value=0, max_value=2**45))
