@@ -1,8 +1,8 @@
 """What a record of the journal holds: one batch as bytes, and back.
 
-Lines travel as the block they are, events as an Arrow stream, samples as columns beside the distinct names of their series: packing
-touches no single line and no single sample. Whatever cannot be read is a ParseError and nothing else, so that a poison record goes
-to the dead letters. What :func:`pack` accepts, :func:`unpack` gives back as it was.
+Lines travel as the block they are, events as an Arrow stream, samples as columns beside the distinct names of their
+series: packing touches no single line and no single sample. Whatever cannot be read is a ParseError and nothing else,
+so that a poison record goes to the dead letters. What :func:`pack` accepts, :func:`unpack` gives back as it was.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _check_samples(
     if index.ndim != 1 or not len(index) == len(times) == len(values):
         raise poison(f"columns of {len(index)}, {len(times)} and {len(values)} samples")
     for column in (index, stale_index):
-        if len(column) and (column.min() < 0 or column.max() >= many):  # type: ignore[operator]
+        if len(column) and (column.min() < 0 or column.max() >= many):
             raise poison(f"a sample of a series that is not among the {many} named")
     _check_times(times, "sample time")
     _check_times(stale_times, "time of a staleness marker")

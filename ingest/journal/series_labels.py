@@ -1,7 +1,7 @@
 """Identities of series as bytes: written once a series, read once a series, looked up after that.
 
-A series travels as its metric name and, for each label, its name and value; 0xFF stands before a label and 0xFE between its name and
-value, two bytes that UTF-8 never holds.
+A series travels as its metric name and, for each label, its name and value; 0xFF stands before a label and 0xFE between
+its name and value, two bytes that UTF-8 never holds.
 """
 
 from __future__ import annotations
