@@ -296,9 +296,8 @@ class Streams:
     def _end(self) -> None:
         """What had arrived by the time of the stop."""
         if self._greeter is not None:
+            self._selector.unregister(self._greeter.wake)
             self._greeter.close()
-            for sock, _peer in self._greeter.finished():
-                sock.close()
         for sock in list(self._connections):
             for _ in range(_LAST_PIECES):
                 if sock not in self._connections or not self._read(sock):

@@ -21,7 +21,7 @@ from ingest.sources.inbox import Inbox
 from ingest.sources.tallies import Tally
 
 RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
-SOCKETS = 2
+SOCKETS = 1
 BATCH_MESSAGES = 5_000
 BATCH_BYTES = 4 * 1024 * 1024
 BATCH_S = 0.2
