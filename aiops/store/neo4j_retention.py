@@ -36,7 +36,8 @@ def _pruned(connection: Neo4jConnection, what: str, gaps: tuple[Gap, ...], batch
     match, began, ended = _FOUND[what]
     cypher = (
         f"{match} WHERE {ended} < $before"
-        f" AND any(gap IN $gaps WHERE {ended} < gap.until AND (gap.after IS NULL OR {began} > gap.after))"
+        f" AND any(gap IN $gaps WHERE {ended} < gap.until"
+        f" AND (gap.after IS NULL OR ({began} > gap.after AND {ended} > gap.after)))"
         " WITH n LIMIT $batch DETACH DELETE n RETURN count(*) AS gone"
     )
     given = {

@@ -30,8 +30,10 @@ class Gap:
     until: datetime
 
     def holds(self, began: datetime | None, ended: datetime) -> bool:
-        """``began`` None: since always."""
-        return ended < self.until and (self.after is None or (began is not None and began > self.after))
+        """``began`` None: since always. What ended before it began is no shorter than that."""
+        if ended >= self.until:
+            return False
+        return self.after is None or (began is not None and min(began, ended) > self.after)
 
 
 def incident_window(incident: Incident) -> tuple[datetime, datetime]:

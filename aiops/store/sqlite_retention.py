@@ -34,7 +34,7 @@ def _prune_gap(db: SqliteDatabase, table: str, gap: Gap, batch: int) -> int:
     began, ended = _TIMES[table]
     where, given = f"{ended} < ?", [micros(gap.until)]
     if gap.after is not None:
-        where += f" AND {began} > ? AND {ended} > ?"  # the second says the same again, for the index
+        where += f" AND {began} > ? AND {ended} > ?"
         given += [micros(gap.after)] * 2
     sql = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {where} LIMIT {batch:d})"
     gone = 0
