@@ -117,12 +117,9 @@ class Model:
 
     def commit(self) -> None:
         partition = self.some()
-        upto = self.random.randint(self.committed.get(partition, 0), self.position[partition])
+        upto = self.random.randint(0, self.position[partition])
         self.consumer(partition).commit({partition: self.first[partition] + upto})
-        if upto or partition in self.committed:
-            self.committed[partition] = max(upto, self.committed.get(partition, 0))
-        else:
-            self.committed[partition] = 0
+        self.committed[partition] = max(upto, self.committed.get(partition, 0))  # it never goes back
 
     def seek(self) -> None:
         partition = self.some()
