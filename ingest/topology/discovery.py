@@ -7,7 +7,7 @@ that IDENTIFIES its holder: a relation with a beginning and an end, so that it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aiops.domain.addresses import ADDRESS, ADDRESS_PREFIX, IDENTIFIES
@@ -51,6 +51,19 @@ class Finding:
     reads_value: bool = False  # it holds for this value only
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A row that a typed event fills with its ``fields``. ``about``: ends of the row, best first, of which one is whose line
+    it is; ``state`` is (property, value) of that one. ``programs``: fields that name a program of the machine.
+    """
+
+    row: Row
+    about: tuple[str, ...]
+    fields: Mapping[str, str]
+    state: tuple[str, str] | None = None
+    programs: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class _Draft:
     entities: list[Entity] = field(default_factory=list)
@@ -92,9 +105,21 @@ class Discovery:
             subject = self._subject(self._resolver.resolve(labels, rules), draft)
         return replace(_finding(draft, subject), reads_value=reads_value)
 
-    def line(self, machine: str, speaker: str, fields: Mapping[str, str], message: str) -> Finding:
-        """What a line says that ``speaker`` wrote on ``machine``; ``fields`` are its host and app."""
+    def line(
+        self,
+        machine: str,
+        speaker: str,
+        fields: Mapping[str, str],
+        message: str,
+        typed: Sequence[Statement] = (),
+    ) -> Finding:
+        """What a line says that ``speaker`` wrote on ``machine``; ``fields`` are its host and app.
+
+        ``typed`` is what the message catalogue made of it; where a row of the mapping says the same, that goes first.
+        """
         draft = _Draft()
+        for statement in typed:
+            self._state(statement, fields, machine, speaker, draft)
         text = message[:MAX_LINE_CHARS]
         for row in self._mapping.lines:
             if not any(part in text for part in row.contains) or not row.row.applies(fields):
@@ -107,6 +132,21 @@ class Discovery:
             if row.about is not None and draft.entity is None:
                 draft.entity = ends.get(row.about)
         return _finding(draft, speaker)
+
+    def _state(
+        self, said: Statement, fields: Mapping[str, str], machine: str, speaker: str, draft: _Draft
+    ) -> None:
+        ends = self._apply(said.row, {**fields, **said.fields}, machine, draft, speaker)
+        for name in said.programs:
+            program = self._resolver.speaker(machine, said.fields[name]) if said.fields.get(name) else machine
+            if program != machine:
+                ends[name] = program
+        entity = next((ends[end] for end in said.about if end in ends), None)
+        if entity is None:
+            return
+        draft.entity = draft.entity or entity
+        if said.state is not None:
+            draft.states.append((entity, *said.state))
 
     def adopt(self, found: Resolution, into: list[Entity]) -> None:
         """Make known what ``found`` brought along, and note it in ``into``."""
@@ -240,8 +280,18 @@ def _finding(draft: _Draft, subject: str | None) -> Finding:
         entity=draft.entity or subject,
         peer=draft.peer if draft.peer != (draft.entity or subject) else None,
         entities=tuple(draft.entities),
-        relations=tuple(draft.relations),
-        closed=tuple(draft.closed),
-        states=tuple(draft.states),
+        relations=tuple({learned.relation.key: learned for learned in reversed(draft.relations)}.values())[
+            ::-1
+        ],
+        closed=tuple(dict.fromkeys(draft.closed)),
+        states=tuple((*key, value) for key, value in _first(draft.states).items()),
         settled=draft.settled,
     )
+
+
+def _first(states: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], str]:
+    """The first value that was said of every property of an entity."""
+    first: dict[tuple[str, str], str] = {}
+    for entity, name, value in states:
+        first.setdefault((entity, name), value)
+    return first
