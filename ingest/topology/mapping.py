@@ -39,10 +39,10 @@ class EntityRule:
     name: LabelTemplate | None
     names: tuple[LabelTemplate, ...]
     aliases: tuple[LabelTemplate, ...]
-    addresses: tuple[LabelTemplate, ...]  # names that pass from one holder to the next
     labels: tuple[tuple[str, LabelTemplate], ...]
     existing: bool
     part: str | None
+    addresses: tuple[LabelTemplate, ...] = ()  # names that pass from one holder to the next
 
 
 @dataclass(frozen=True, slots=True)
