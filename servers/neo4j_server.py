@@ -20,7 +20,7 @@ import neo4j
 from neo4j.exceptions import DriverError, Neo4jError
 
 from servers.jars import ServerUnavailable, jars, java
-from servers.processes import free_port, with_parent
+from servers.processes import with_parent
 
 _OPENS = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch")]
 _FAST = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.disable.jmx=true"]
