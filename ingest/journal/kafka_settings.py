@@ -38,7 +38,9 @@ class KafkaSettings:
     buffer_bytes: int = 64 << 20  #: of records on their way to the brokers; more is BackPressure
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 10.0
-    delivery_timeout_s: float = 30.0  #: after that a record that no broker took is given up, and its sender was told so
+    delivery_timeout_s: float = (
+        30.0  #: after that a record that no broker took is given up, and its sender was told so
+    )
 
     assignor: Assignor = "cooperative-sticky"
     session_timeout_s: float = 45.0  #: a worker that is silent for so long loses its partitions

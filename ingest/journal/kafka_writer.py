@@ -109,6 +109,11 @@ class KafkaWriter:
             self._pending_bytes -= size
             self._changed.notify_all()
 
+    def partitions(self, topic: str) -> int:
+        """How many partitions ``topic`` has. Raises StoreUnavailable."""
+        with translated(self._settings, f"cannot find topic {topic}"):
+            return len(self._ready().partitions_for(topic))
+
     def pending_bytes(self) -> int:
         """Bytes that no broker has acknowledged yet."""
         with self._changed:
@@ -125,7 +130,7 @@ class KafkaWriter:
         with self._changed:
             spoiled, self._producer = self._producer, None
         if spoiled is not None:
-            spoiled.close(timeout=0)
+            _end(spoiled, timeout_s=0.0)
 
     def _ready(self) -> Any:
         with self._changed:
@@ -139,10 +144,18 @@ class KafkaWriter:
         """What is on its way has ``delivery_timeout_s`` to get there."""
         with self._changed:
             self._closed = True
+            self._changed.wait_for(lambda: not self._pending_bytes, self._settings.delivery_timeout_s)
             producer, self._producer = self._producer, None
         if producer is not None:
-            with translated(self._settings, "cannot close the producer"):
-                producer.close(timeout=self._settings.delivery_timeout_s)
+            _end(producer, timeout_s=self._settings.request_timeout_s)
+
+
+def _end(producer: Any, *, timeout_s: float) -> None:
+    """Close a producer; what it has not delivered by then it gives up."""
+    try:
+        producer.close(timeout=timeout_s)
+    except errors.KafkaError:  # close() passes on that its flush failed, and leaves its thread running
+        producer._sender.force_close()
 
 
 __all__ = ["KafkaWriter", "Outgoing"]
