@@ -116,12 +116,12 @@ def exposition(count: int, runs: int) -> Result:
 
 def _write_bodies(count: int, version: int) -> list[bytes]:
     """Bodies of 2000 samples, of which a third are zeros, as of counters at rest."""
-    rng = random.Random(SEED)
+    rng, every = random.Random(SEED), _series(count)
     return [
         encode_remote_write(
             (
                 (series, [(NOW_S, rng.random() * (n % 3 > 0))])
-                for n, series in enumerate(_series(count)[at : at + 2000])
+                for n, series in enumerate(every[at : at + 2000])
             ),
             version=version,
         )

@@ -212,6 +212,7 @@ class Reader2:
             rows.reject(f"series: {wrong}", message)
             return
         count = len(parsed.samples) + len(parsed.histograms) + len(parsed.exemplars)
+        new = self._cache.get(key, len(key)) is None
         series = self._series_of(key, message, count, rows)
         if series is None:
             return
@@ -220,7 +221,7 @@ class Reader2:
         for histogram in parsed.histograms:
             add_histogram(self._cache, rows, series, key, histogram)
         rows.exemplars += len(parsed.exemplars)
-        if parsed.HasField("metadata"):
+        if new and parsed.HasField("metadata"):
             self._add_metadata(series.metric, parsed.metadata, numbers, rows)
 
     def _series_of(self, key: bytes, raw: bytes, samples: int, rows: Rows) -> Series | None:
