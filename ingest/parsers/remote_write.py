@@ -17,8 +17,8 @@ from ingest.parsers.protobuf_wire import field, read_varint, write_varint
 from ingest.parsers.remote_write_1 import HINT, Reader1
 from ingest.parsers.remote_write_2 import Reader2
 from ingest.parsers.remote_write_rows import Rows, WriteRequest
-from ingest.parsers.remote_write_series import SeriesLimits, SeriesReader
 from ingest.parsers.series_cache import SeriesCache
+from ingest.parsers.series_reader import SeriesLimits, SeriesReader
 
 #: A body may unpack to this many bytes; Prometheus sends well below one MiB.
 MAX_DECODED_BYTES = 32 << 20

@@ -18,8 +18,8 @@ from aiops.errors import ParseError
 from ingest.parsers.protobuf_wire import fields, write_varint
 from ingest.parsers.remote_write_rows import MetricMetadata, Rows
 from ingest.parsers.remote_write_samples import STALE_NAN_BITS, read_histogram
-from ingest.parsers.remote_write_series import BadSeries, SeriesReader
 from ingest.parsers.series_cache import SeriesCache
+from ingest.parsers.series_reader import BadSeries, SeriesReader
 
 HINT = "send snappy-compressed prometheus.WriteRequest (remote write 1.0)"
 #: Reason under which samples of new series are dropped while there is no room for them.

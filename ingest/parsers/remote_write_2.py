@@ -20,8 +20,8 @@ from ingest.parsers.protobuf_wire import packed_varints
 from ingest.parsers.remote_write_1 import TOO_MANY_SERIES, add_histogram, metric_kind
 from ingest.parsers.remote_write_rows import MetricMetadata, Rows
 from ingest.parsers.remote_write_samples import SAMPLE_BYTES, ZERO_BYTES
-from ingest.parsers.remote_write_series import BadSeries, SeriesReader
 from ingest.parsers.series_cache import SeriesCache
+from ingest.parsers.series_reader import BadSeries, SeriesReader
 
 HINT = "send snappy-compressed io.prometheus.write.v2.Request (remote write 2.0)"
 #: Texts that have a number; past that they are numbered anew, and series are read again.

@@ -18,6 +18,7 @@ from ingest.parsers.remote_write_samples import (
     samples_at,
     zeros_at,
 )
+from ingest.parsers.series_reader import numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +166,3 @@ class Rows:
         if rows.size:
             bits[rows], millis[rows], usual[rows] = samples_at(data, starts[rows])
         return usual
-
-
-def numbered(owners: list[Series]) -> tuple[tuple[Series, ...], IntArray]:
-    """The distinct series in order of appearance, and for each row the place of its own. Equal series are one object here."""
-    if len(set(map(id, owners))) == len(owners):
-        return tuple(owners), np.arange(len(owners), dtype=np.int64)
-    places: dict[int, int] = {}
-    index = [places.setdefault(which, len(places)) for which in map(id, owners)]
-    distinct = {id(series): series for series in owners}
-    return tuple(distinct[which] for which in places), np.array(index, dtype=np.int64)

@@ -17,8 +17,8 @@ from aiops.errors import ParseError
 from ingest.parsers.remote_write import RemoteWriteDecoder, decode_remote_write, encode_remote_write
 from ingest.parsers.remote_write_1 import WriteRequestMessage
 from ingest.parsers.remote_write_rows import MetricMetadata, WriteRequest
-from ingest.parsers.remote_write_series import SeriesLimits
 from ingest.parsers.series_cache import SeriesCache
+from ingest.parsers.series_reader import SeriesLimits
 
 CONTENT_TYPES = {
     1: "application/x-protobuf",

@@ -1,4 +1,4 @@
-"""Labels of remote write as series, within bounds, every text and every pair of them once in memory."""
+"""Labels as series, within bounds, every text and every pair of them once in memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aiops.domain.batches import Series
+import numpy as np
+
+from aiops.domain.batches import IntArray, Series
 from ingest.parsers.protobuf_wire import fields
 
 #: Distinct label pairs and texts that are shared between series; past that everything is forgotten at once.
@@ -108,3 +110,13 @@ def _check_order(names: Iterable[str]) -> None:
                 raise BadSeries("a label has no name")
             raise BadSeries(f"label {name!r} stands {'twice' if before == name else 'out of order'}")
         first = False
+
+
+def numbered(owners: list[Series]) -> tuple[tuple[Series, ...], IntArray]:
+    """The distinct series in order of appearance, and for each row the place of its own. Equal series are one object here."""
+    if len(set(map(id, owners))) == len(owners):
+        return tuple(owners), np.arange(len(owners), dtype=np.int64)
+    places: dict[int, int] = {}
+    index = [places.setdefault(which, len(places)) for which in map(id, owners)]
+    distinct = {id(series): series for series in owners}
+    return tuple(distinct[which] for which in places), np.array(index, dtype=np.int64)
