@@ -14,7 +14,7 @@ import numpy as np
 
 from aiops.domain.batches import FloatArray, Reject, SampleBatch, Series
 from aiops.errors import ParseError
-from ingest.parsers.exposition_series import BadLine, read_identity
+from ingest.parsers.exposition_series import BadLine, plain_pairs, read_identity
 from ingest.parsers.openmetrics import judge_openmetrics
 from ingest.parsers.series_cache import SeriesCache
 from ingest.parsers.series_reader import BadSeries, SeriesLimits, SeriesReader, numbered
@@ -140,23 +140,25 @@ class ExpositionParser:
         key = line[start:end].rstrip(_BLANKS)
         series = self._cache.get(key, len(key))
         if series is None:
-            try:
-                series = self._shared(read_identity(key.decode()))
-            except UnicodeDecodeError as wrong:
-                raise BadLine("not UTF-8") from wrong
-            except BadSeries as wrong:
-                raise BadLine(str(wrong)) from wrong
+            series = self._new(key)
             if not self._cache.put(key, series, len(key)):
                 return None, rest
         return series, rest
 
-    def _shared(self, series: Series) -> Series:
-        """The same of shared texts. Raises BadSeries where it is over the limits."""
+    def _new(self, key: bytes) -> Series:
+        """The series that ``key`` names. Raises BadLine."""
         shared = self._series.shared
-        name = shared("__name__", series.metric)
-        return self._series.of_pairs(
-            sorted([name, *(shared(*pair) for pair in series.labels)], key=_encoded_name)
-        )
+        try:
+            text = key.decode()
+            pairs = plain_pairs(text)
+            if pairs is None:
+                found = read_identity(text)
+                pairs = sorted([("__name__", found.metric), *found.labels], key=_encoded_name)
+            return self._series.of_pairs([shared(name, value) for name, value in pairs])
+        except UnicodeDecodeError as wrong:
+            raise BadLine("not UTF-8") from wrong
+        except BadSeries as wrong:
+            raise BadLine(str(wrong)) from wrong
 
 
 class _Scrape:

@@ -12,12 +12,32 @@ _LABEL = re.compile(
     rf"[ \t]*(?P<name>[a-zA-Z_][a-zA-Z0-9_]*|{_QUOTED})[ \t]*=[ \t]*(?P<value>{_QUOTED})[ \t]*"
 )
 _QUOTED_NAME = re.compile(rf"[ \t]*(?P<name>{_QUOTED})[ \t]*(?=[,}}])")
+_PLAIN = re.compile(
+    r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*",)*[a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*"),?\})?'
+)
+_PLAIN_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="([^"]*)"')
 _ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 _ESCAPE = re.compile(r'\\[\\"n]')
 
 
 class BadLine(ValueError):
     """One line cannot be read; ``offset`` is the byte of the line, if that is known."""
+
+
+def plain_pairs(text: str) -> list[tuple[str, str]] | None:
+    """(name, value) of the labels and of ``__name__``, sorted by name, where ``text`` is written without blanks, quoted names and
+    escapes; None where it is not: then :func:`read_identity` reads it or says what is wrong."""
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        return None
+    pairs: list[tuple[str, str]] = [("__name__", match[1])]
+    if match[2] is not None:
+        pairs += _PLAIN_LABEL.findall(match[2])
+        pairs.sort()
+        names = [pair[0] for pair in pairs]
+        if len(set(names)) < len(names):
+            return None
+    return pairs
 
 
 def _unquoted(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,17 +55,15 @@ class SeriesReader:
         """Identity out of (name, value) pairs sorted by name; one of them is ``__name__``. Raises BadSeries."""
         if len(pairs) > self._limits.max_labels:
             raise BadSeries(f"{len(pairs)} labels, {self._limits.max_labels} are allowed")
-        _check_order([name for name, _ in pairs])
-        metric = ""
-        kept: list[tuple[str, str]] = []
-        for pair in pairs:
-            if pair[0] == "__name__":
-                metric = pair[1]
-            elif pair[1]:
-                kept.append(pair)
+        before = ""
+        for name, _ in pairs:
+            if name <= before:
+                raise BadSeries(_disorder([name for name, _ in pairs]))
+            before = name
+        metric = next((value for name, value in pairs if name == "__name__"), "")
         if not metric:
             raise BadSeries("there is no __name__")
-        return Series(metric, tuple(kept))
+        return Series(metric, tuple([pair for pair in pairs if pair[1] and pair[0] != "__name__"]))
 
     def shared(self, name: str, value: str) -> tuple[str, str]:
         """The one pair of this name and value. Raises BadSeries where one is too long."""
@@ -102,14 +100,12 @@ class SeriesReader:
         return self.shared(parts[1], parts[2])
 
 
-def _check_order(names: Iterable[str]) -> None:
-    first = True
-    for before, name in itertools.pairwise(itertools.chain(("",), names)):
+def _disorder(names: Sequence[str]) -> str:
+    """What is wrong with the order of ``names``."""
+    for before, name in itertools.pairwise(names):
         if before >= name:
-            if first:
-                raise BadSeries("a label has no name")
-            raise BadSeries(f"label {name!r} stands {'twice' if before == name else 'out of order'}")
-        first = False
+            return f"label {name!r} stands {'twice' if before == name else 'out of order'}"
+    return "a label has no name"
 
 
 def numbered(owners: list[Series]) -> tuple[tuple[Series, ...], IntArray]:
