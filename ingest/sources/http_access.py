@@ -90,6 +90,7 @@ class Answer:
     body: bytes
     media_type: str
     status: int
+    retry_after: str = ""
 
 
 def fetch(
@@ -119,7 +120,7 @@ def fetch(
     finally:
         answer.close()
     media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return Answer(b"".join(parts), media_type, answer.status_code)
+    return Answer(b"".join(parts), media_type, answer.status_code, answer.headers.get("Retry-After", ""))
 
 
 def _decompressed(answer: httpx.Response, max_body_bytes: int) -> Iterator[bytes]:

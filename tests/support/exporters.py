@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it came."""
+    """A request as it came; ``query`` is of the URL, or of the form that was posted."""
 
     path: str
     query: Mapping[str, list[str]]
@@ -37,9 +37,15 @@ class Exporter:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_POST(self) -> None:
+                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                self._serve(parse_qs(form))
+
             def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                request = Asked(parts.path, parse_qs(parts.query), dict(self.headers.items()))
+                self._serve(parse_qs(urlsplit(self.path).query))
+
+            def _serve(self, query: Mapping[str, list[str]]) -> None:
+                request = Asked(urlsplit(self.path).path, query, dict(self.headers.items()))
                 asked.append(request)
                 said = answer(request)
                 self.send_response(said.status)
