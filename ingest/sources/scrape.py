@@ -92,6 +92,10 @@ class Scraper:
             lost, self._lost = self._lost, 0
             return lost
 
+    def counts(self) -> Mapping[str, int]:
+        """Nothing yet."""
+        return {}
+
     def scrape(self, which: int) -> SampleBatch:
         """One scrape of target ``which``. Never raises for what the target does: then ``up`` is 0."""
         target = self._targets[which]
