@@ -13,11 +13,16 @@ from typing import NamedTuple
 from ingest.parsers.syslog_time import (
     BSD_STAMP,
     DATE_WORD,
+    DAY_S,
     ISO_STAMP,
     SLASH_STAMP,
     WORDS_OF_TIME,
     stamp_seconds,
+    whole_seconds,
 )
+
+#: ``*`` before a time says that the clock was not set: such a time counts only so close to arrival.
+_UNSET_S = 30 * DAY_S
 
 
 class BsdHeader(NamedTuple):
@@ -60,13 +65,16 @@ _LEVEL = re.compile(
 )
 #: Between host and program: a level, a number, the type of an access point, the serial number of a firewall.
 _BETWEEN = re.compile(
-    rf"(?:(?:{_LEVEL_NAMES}) +|\d{{1,10}} +|[0-9a-f]{{12}},[\w.+\-]+:? +|[0-9A-F]{{13}} \([\w:\-]+\) +|[A-Z\d]+/[\w/]*CPU\d+ +)"
+    rf"(?:(?:{_LEVEL_NAMES}) +|\d{{1,10}} +|[0-9a-f]{{12}},[\w.+\-]+:? +|[0-9A-F]{{13}} \([\w:\-]+\) +|[A-Z\d]+/[\w/]*CPU\d+ +"
+    r"|<[\d.]+ [0-9A-F:]{17}> +)"
     r"(?=[^\s\[\]:%=\"{},|]{1,48}(?:\[[^\]\s\[]{1,128}\])?:(?:\s|$))",
     re.IGNORECASE,
 )
 _HOST = re.compile(r"(?:slot\d{1,2}/)?(?P<host>[A-Za-z0-9_](?:[\w.\-:]*\w)?|\[[0-9A-Fa-f:.]+\])(?=[, ]|$)")
+#: ``[filer:raid.disk.failed:error]:``, which is the message's own beginning.
+_BRACKETED = re.compile(r"\[(?P<host>[A-Za-z][\w.\-]*):[a-z]\w*(?:\.\w+)+:[a-z]+\]:")
 #: A name before a mnemonic: ``fw-1 : %ASA-``, ``fw-1/context %ASA-``, ``leaf-1 4812: %``.
-_NAMED = re.compile(rf"(?P<host>[A-Za-z0-9_][\w.\-/]*(?::[\w.\-/]+)*) ?:? +{_NUMBER}(?=%[A-Z])")
+_NAMED = re.compile(rf"(?P<host>[A-Za-z0-9_](?:[\w.\-/:]*\w)?) ?:? +{_NUMBER}(?=%[A-Z])")
 #: Junos names the routing engine that speaks before the device: ``re0.edge-1``, ``re1-edge-1``.
 _ENGINE = re.compile(r"re[01][.\-](?=\w)")
 _TAG = re.compile(
@@ -79,7 +87,7 @@ _NO_HOST = ("%", "{", "CEF:", "LEEF:", "last message repeated", "-- MARK --", "#
 _NO_TAG = ("CEF:", "LEEF:")
 #: The header of a relay's own sender.
 _SECOND = re.compile(
-    rf"(?:<\d{{1,3}}>)?{_NUMBER}[ :*.]*(?:(?:\d{{4}} )?{DATE_WORD} |\d{{4}}-\d\d-\d\dT\d\d:)"
+    rf"(?:<\d{{1,3}}>)?{_NUMBER}{_NUMBER}[ :*.]*(?:(?:\d{{4}} )?{DATE_WORD} |\d{{4}}-\d\d-\d\dT\d\d:)"
 )
 
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
@@ -91,12 +99,8 @@ _HOSTS_IN_BODY = (
     ("dvchost=", re.compile(r"\bdvchost=([^\s\",]+)")),
     ('":', re.compile(r'"(?:appliance|hostname|host)": ?"([\w.\-]+)"')),
 )
-_TIME_IN_BODY = re.compile(
-    r"(?:^|\s)(?:date=|time=\")(?P<year>\d{4})(?P<dash>-)(?P<month>\d\d)-(?P<day>\d\d) (?:time=)?"
-    r"(?P<clock>\d\d:\d\d:\d\d)(?P<fraction>)(?P<zone>)"
-)
-_ISO_ALONE = re.compile(ISO_STAMP)
-_ZONE_IN_BODY = re.compile(r"\b(?:tz|timezone)=\"?([+-]\d{4}|UTC|GMT)\b")
+_TIME_IN_BODY = re.compile(r"(?:^|\s)(?:date=|time=\")(\d{4})-(\d\d)-(\d\d) (?:time=)?(\d\d:\d\d:\d\d)")
+_ZONE_IN_BODY = re.compile(r"\b(?:tz|timezone)=\"?([+-]\d{4}|[A-Z]{3,5})\b")
 
 
 def is_plain_host(name: str) -> bool:
@@ -131,7 +135,7 @@ def host_in_body(message: str) -> str | None:
     return None
 
 
-def time_in_body(message: str, arrival_s: float, zone: tzinfo) -> float | None:
+def time_in_body(message: str, zone: tzinfo) -> float | None:
     """Epoch seconds of ``date=… time=…`` or ``time="…"`` in a line of names and values; None where there is none."""
     if "time=" not in message:
         return None
@@ -139,9 +143,7 @@ def time_in_body(message: str, arrival_s: float, zone: tzinfo) -> float | None:
     if match is None:
         return None
     named = _ZONE_IN_BODY.search(message, match.end(), match.end() + 512)
-    stamp = f"{match['year']}-{match['month']}-{match['day']}T{match['clock']}{named[1] if named else ''}"
-    whole = _ISO_ALONE.fullmatch(stamp)
-    return None if whole is None else stamp_seconds(whole, arrival_s=arrival_s, zone=zone)
+    return whole_seconds(match[1], match[2], match[3], match[4], named[1] if named else None, zone)
 
 
 def read_bsd(text: str, *, arrival_s: float, zone: tzinfo, relayed: bool = False) -> BsdHeader:
@@ -179,6 +181,8 @@ def _read_time(text: str, arrival_s: float, zone: tzinfo) -> tuple[float | None,
         if stamp is not None:
             seconds = stamp_seconds(stamp, arrival_s=arrival_s, zone=zone)
             if seconds is not None:
+                if "*" in text[: stamp.start("month")] and abs(arrival_s - seconds) > _UNSET_S:
+                    seconds = None
                 before = stamp.re.groupindex.keys() >= {"origin", "node"}
                 origin, node = (stamp["origin"], stamp["node"]) if before else (None, None)
                 return seconds, origin, node is not None, text[stamp.end() :]
@@ -203,9 +207,11 @@ def _read_host(rest: str, *, after_colon: bool) -> tuple[str | None, str]:
         return named["host"], body[named.end() :]
     if after_colon or _TAG.match(body) or _TAG_PID.match(body):
         return None, body
-    host = _HOST.match(body)
+    host = _HOST.match(body) or _BRACKETED.match(body)
     if host is None:
         return None, body
+    if host.re is _BRACKETED:
+        return host["host"], body
     rest = body[host.end() :]
     return host["host"], rest[1:] if rest.startswith(",") else rest.lstrip(" ")
 

@@ -56,7 +56,7 @@ def read_line(text: str, *, arrival_s: float, zone: tzinfo) -> Header:
         header = _read_older(text, at, arrival_s, zone)
     message, host, device_s = header.message, header.host, header.device_s
     if device_s is None:
-        device_s = time_in_body(message, arrival_s, zone)
+        device_s = time_in_body(message, zone)
     if priority is None and device_s is None:
         raise NotSyslog("the line has neither a priority nor a time", 0)
     if host is None or "devname=" in message:

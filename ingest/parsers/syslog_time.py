@@ -160,6 +160,13 @@ def stamp_seconds(match: re.Match[str], *, arrival_s: float, zone: tzinfo) -> fl
     return None
 
 
+def whole_seconds(
+    year: str, month: str, day: str, clock: str, named: str | None, zone: tzinfo
+) -> float | None:
+    """Epoch seconds of ``2026``, ``02``, ``03``, ``04:05:06`` in the zone that is named, else in ``zone``."""
+    return _with_fraction(_moment(int(year), month, day, clock, named, zone), 0)
+
+
 def rfc5424_seconds(text: str) -> float | None:
     """Epoch seconds of an RFC 5424 timestamp, None where it is none or names a day that never was."""
     if RFC5424_STAMP.fullmatch(text) is None:

@@ -203,6 +203,8 @@ KNOWN = [
         b"<13>Jan  1 00:00:00 host CEF: x",
         b"<13>2026-02-03T04:05:06.123456+01:00 host app[1]: a - - b",
         b"Feb  3 04:05:06 host app: x",
+        b'<13>1 - - a - - - date=2026-02-03 time=04:05:06 device_name="x"',
+        b'<13>1 2026-02-03T04:05:06Z - a - - - "hostname": "x"',
     ),
 ]
 PIECES = st.sampled_from(
