@@ -73,9 +73,10 @@ class EntityResolver:
         self._ids: OrderedDict[str, tuple[tuple[str, ...], float]] = OrderedDict()
         self._entities: OrderedDict[str, Entity | None] = OrderedDict()
         self._ambiguous: OrderedDict[str, tuple[str, ...]] = OrderedDict()
-        self._claims: OrderedDict[str, str] = OrderedDict()
+        self._claims: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._neighbours: OrderedDict[str, tuple[tuple[str, ...], float]] = OrderedDict()
         self.generation = 0
+        self.claimant = ""  # for whom names are claimed now: what is learned of one partition goes where it goes
 
     def resolve(
         self, labels: Mapping[str, str], rules: tuple[str, ...] = IDENTITY_RULES
@@ -114,8 +115,9 @@ class EntityResolver:
         ids = self._lookup(name)
         if len(ids) < 2:
             return ids
-        if self._claims.get(name.casefold()) in ids:
-            return (self._claims[name.casefold()],)
+        claimed = self._claims.get(name.casefold(), ("", ""))[0]
+        if claimed in ids:
+            return (claimed,)
         known = tuple(i for i in ids if (entity := self.entity(i)) is not None and entity.kind != UNKNOWN)
         return known or ids
 
@@ -209,9 +211,17 @@ class EntityResolver:
 
     def claim(self, name: str, entity_id: str) -> None:
         """Of several that share ``name``, take ``entity_id`` from now on (the newest pod with a reused address)."""
-        self._claims[name.casefold()] = entity_id
+        self._claims[name.casefold()] = (entity_id, self.claimant)
         self._claims.move_to_end(name.casefold())
         _trim(self._claims, self._max_names)
+
+    def claims(self, claimant: str) -> tuple[tuple[str, str], ...]:
+        """(name, entity id) of every claim that was made for ``claimant``, the oldest first."""
+        return tuple((name, entity) for name, (entity, by) in self._claims.items() if by == claimant)
+
+    def drop_claims(self, claimant: str) -> None:
+        """Forget the claims of ``claimant``: somebody else makes them from now on."""
+        self._claims = OrderedDict((name, claim) for name, claim in self._claims.items() if claim[1] != claimant)
 
     def forget(self, entities: Iterable[Entity]) -> None:
         """Forget what was remembered about these entities and every name of theirs: the store knows better."""

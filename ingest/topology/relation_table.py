@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
 
 from aiops.domain.graph import Relation
+from ingest.partition_parts import packed_part, unpacked_part
 from ingest.topology.discovery import Learned
 
 Key = tuple[str, str, str, str]
@@ -22,6 +26,7 @@ MAX_ORIGINS = 50_000
 SILENT_AFTER_S = 60.0
 #: A relation that is seen all the time is written again this often, so that the store knows when it was last seen.
 REFRESH_S = 300.0
+_FORMAT = "aiops-relations/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,27 @@ class RelationTable:
             if not slot:
                 self._targets.pop(_slot(key), None)
 
+    def save(self) -> bytes:
+        """Everything that is held, for :meth:`load`."""
+        origins = [(name, origin.last_s, origin.clock_s) for name, origin in self._origins.items()]
+        held = [
+            (_written(h.relation), h.ttl_s, h.exclusive, h.origin, h.heard_s, h.seen_s, h.written_s)
+            for h in self._held.values()
+        ]
+        return packed_part(_FORMAT, orjson.dumps([self.evicted, origins, held]))
+
+    def load(self, part: bytes) -> None:
+        """Become what was saved. Raises :class:`aiops.errors.ParseError` for bytes that :meth:`save` did not make."""
+        evicted, origins, rows = unpacked_part(_FORMAT, part, orjson.loads)
+        held = [_Held(_read(row[0]), *row[1:]) for row in rows]
+        self.evicted = evicted
+        self._origins = OrderedDict((name, _Origin(last_s, clock_s)) for name, last_s, clock_s in origins)
+        self._held = OrderedDict((one.relation.key, one) for one in held)
+        self._targets = {}
+        for one in held:
+            if one.exclusive:
+                self._targets.setdefault(_slot(one.relation.key), set()).add(one.relation.key)
+
     def _is_due(self, held: _Held, sighting: Sighting) -> bool:
         return sighting.at_s - held.written_s >= self._refresh_s
 
@@ -171,3 +197,24 @@ class RelationTable:
 
 def _slot(key: Key) -> tuple[str, str, str]:
     return (key[0], key[1], key[3])
+
+
+def _written(relation: Relation) -> tuple[object, ...]:
+    """A relation for JSON; times as orjson writes them."""
+    times = (relation.first_seen, relation.last_seen, relation.valid_from, relation.valid_to)
+    ends = (relation.source_id, relation.kind, relation.target_id)
+    return (*ends, relation.provenance, relation.confidence, *times, relation.redundancy_group)
+
+
+def _read(row: list[object]) -> Relation:
+    source, kind, target, provenance, confidence, first, last, begin, end, group = row
+    times = [None if text is None else datetime.fromisoformat(str(text)) for text in (first, last, begin, end)]
+    return Relation(
+        str(source),
+        str(kind),
+        str(target),
+        str(provenance),
+        float(str(confidence)),
+        *times,
+        redundancy_group=None if group is None else str(group),
+    )
