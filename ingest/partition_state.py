@@ -1,7 +1,7 @@
 """What a worker has learned of one partition of the journal, to be saved and given to the worker that goes on with it.
 
-Names of the parts: ``templates``, ``skews``, ``relations``, ``alarms``, ``states``, ``claims``, ``line_rates``, ``series``.
-Each is bytes with a format and a version of its own (:mod:`ingest.partition_parts`).
+Names of the parts: ``templates``, ``skews``, ``relations``, ``alarms``, ``states``, ``line_rates``, ``series``. Each is bytes
+with a format and a version of its own (:mod:`ingest.partition_parts`). Names and who holds an address are in the graph store.
 """
 
 from __future__ import annotations
@@ -9,21 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-import orjson
-
 from aiops.errors import ParseError
 from ingest.alarms import AlarmMemory
 from ingest.clock_skew import ClockSkews
 from ingest.detection.lines import LineRates
 from ingest.detection.series import SeriesWatch
 from ingest.detection.settings import DetectionSettings
-from ingest.entities import EntityResolver
-from ingest.partition_parts import packed_part, unpacked_part
 from ingest.states import StateMemory
 from ingest.templates import TemplateMiner
 from ingest.topology.relation_table import RelationTable
-
-_CLAIMS = "aiops-claims/1"
 
 
 class _Part(Protocol):
@@ -59,8 +53,7 @@ class PartitionState:
 class PartitionStates:
     """The states of all partitions that a worker has; "" is what came without a journal."""
 
-    def __init__(self, resolver: EntityResolver, settings: DetectionSettings) -> None:
-        self._resolver = resolver
+    def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
         self._states: dict[str, PartitionState] = {}
 
@@ -68,8 +61,7 @@ class PartitionStates:
         return iter([state for _name, state in sorted(self._states.items())])
 
     def of(self, partition: str) -> PartitionState:
-        """The state of ``partition``, new where nothing was read of it yet. Claims on names are its own from now on."""
-        self._resolver.claimant = partition
+        """The state of ``partition``, new where nothing was read of it yet."""
         state = self._states.get(partition)
         if state is None:
             state = self._states[partition] = PartitionState(self._settings)
@@ -77,15 +69,14 @@ class PartitionStates:
 
     def snapshot(self, partition: str) -> Mapping[str, bytes]:
         state = self._states.get(partition) or PartitionState(self._settings)
-        claims = packed_part(_CLAIMS, orjson.dumps(self._resolver.claims(partition)))
-        return {**{name: part.save() for name, part in state.parts().items()}, "claims": claims}
+        return {name: part.save() for name, part in state.parts().items()}
 
     def restore(self, partition: str, parts: Mapping[str, bytes]) -> None:
         """Become what :meth:`snapshot` gave; a part that is absent is new. Raises :class:`aiops.errors.ParseError` for anything
         else, and then the state of ``partition`` is as it was."""
         state = PartitionState(self._settings)
         known = state.parts()
-        strange = sorted(set(parts) - set(known) - {"claims"})
+        strange = sorted(set(parts) - set(known))
         if strange:
             raise ParseError(
                 f"the snapshot of {partition or 'the worker'} has parts that are not known: {', '.join(strange)[:200]}",
@@ -94,17 +85,11 @@ class PartitionStates:
         for name, part in known.items():
             if name in parts:
                 part.load(parts[name])
-        claims = unpacked_part(_CLAIMS, parts["claims"], orjson.loads) if "claims" in parts else []
-        self.forget(partition)
         self._states[partition] = state
-        self._resolver.claimant = partition
-        for name, entity in claims:
-            self._resolver.claim(name, entity)
 
     def forget(self, partition: str) -> None:
         """Another worker has it now."""
         self._states.pop(partition, None)
-        self._resolver.drop_claims(partition)
 
 
 def partition_of(position: str) -> str:

@@ -87,7 +87,7 @@ class IngestWorker:
         self._discovery = Discovery(mapping, self._resolver)
         self._lines = LineReader(mapping, self._resolver, self._discovery)
         self._samples = SampleReader(mapping, self._resolver, self._discovery)
-        self._partitions = PartitionStates(self._resolver, detection)
+        self._partitions = PartitionStates(detection)
         self._unstored: dict[Hashable, _Learned] = {}
         self._counters = Counters()
         self._lock = threading.RLock()

@@ -30,6 +30,7 @@ from aiops.store.merge import (
 )
 from aiops.store.neo4j_entities import load_entities, write_entities
 from aiops.store.neo4j_occurrences import Neo4jOccurrences
+from aiops.store.neo4j_retention import prune
 from aiops.store.neo4j_rows import RELATION, entity_of, moment_or_none, relation_of, relation_properties
 from aiops.store.neo4j_schema import Neo4jConnection, in_batches, rows, take_turn, type_of
 
@@ -142,12 +143,15 @@ class Neo4jGraphStore(Neo4jOccurrences):
 
         def work(tx: ManagedTransaction) -> dict[str, int]:
             found = {row["what"]: row["many"] for cypher in (by_kind, by_type) for row in rows(tx, cypher)}
-            for label in ("Alarm", "Change", "Incident"):
+            for label in ("Alarm", "Anomaly", "Change", "Incident"):
                 (row,) = rows(tx, f"MATCH (n:{label}) RETURN count(n) AS many")
                 found[label.lower()] = row["many"]
             return dict(sorted(found.items()))
 
         return self._ready().read(work)
+
+    def prune(self, *, before: datetime) -> Mapping[str, int]:
+        return prune(self._ready(), utc(before))
 
     def close(self) -> None:
         self._connection.close()

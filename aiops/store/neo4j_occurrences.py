@@ -8,13 +8,16 @@ from datetime import datetime
 
 from neo4j import ManagedTransaction
 
-from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 from aiops.store.merge import shortened, utc
 from aiops.store.neo4j_entities import ensure_entities
 from aiops.store.neo4j_rows import (
+    Properties,
     alarm_key,
     alarm_of,
     alarm_properties,
+    anomaly_of,
+    anomaly_properties,
     change_key,
     change_of,
     change_properties,
@@ -25,10 +28,12 @@ from aiops.store.neo4j_rows import (
 from aiops.store.neo4j_schema import Neo4jConnection, in_batches, rows, take_turn
 from aiops.store.occurrence_merge import (
     checked_alarm,
+    checked_anomaly,
     checked_change,
     checked_document,
     checked_incident,
     merged_alarm,
+    merged_anomaly,
     merged_change,
     merged_incident,
     no_such_cursor,
@@ -86,15 +91,44 @@ class Neo4jOccurrences:
     def alarms(
         self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
     ) -> tuple[Alarm, ...]:
-        given: dict[str, object] = {"start": utc(start), "end": utc(end)}
-        match = "MATCH (n:Alarm)"
-        if entities is not None:
-            match = "MATCH (e:Entity) WHERE e.id IN $entities MATCH (n:Alarm)-[:ON]->(e)"
-            given["entities"] = sorted({shortened(entity) for entity in entities})
-        held = "n.started_at < $end AND (n.ended_at IS NULL OR n.ended_at > $start OR n.started_at >= $start)"
-        cypher = f"{match} WHERE {held} RETURN properties(n) AS n"
-        found = self._ready().read(lambda tx: [alarm_of(row["n"]) for row in rows(tx, cypher, **given)])
-        return tuple(sorted(found, key=lambda alarm: (alarm.started_at, alarm.fingerprint)))
+        found = self._ready().read(lambda tx: _open_within(tx, "Alarm", utc(start), utc(end), entities))
+        alarms = (alarm_of(node) for node in found)
+        return tuple(sorted(alarms, key=lambda alarm: (alarm.started_at, alarm.fingerprint)))
+
+    def put_anomalies(self, anomalies: Iterable[Anomaly]) -> int:
+        checked = [checked_anomaly(anomaly) for anomaly in anomalies]
+
+        def work(tx: ManagedTransaction) -> int:
+            take_turn(tx)
+            ensure_entities(tx, referred(alarms=checked))
+            ids = sorted({shortened(anomaly.id) for anomaly in checked})
+            found = rows(tx, "MATCH (n:Anomaly) WHERE n.id IN $ids RETURN properties(n) AS n", ids=ids)
+            stored = {anomaly.id: anomaly for anomaly in (anomaly_of(row["n"]) for row in found)}
+            changed: dict[str, Anomaly] = {}
+            for anomaly in checked:
+                old = changed.get(anomaly.id, stored.get(anomaly.id))
+                merged = merged_anomaly(old, anomaly)
+                if merged != old:
+                    changed[anomaly.id] = merged
+            in_batches(
+                tx,
+                "MATCH (e:Entity {id: row.entity}) MERGE (n:Anomaly {id: row.n.id}) SET n = row.n"
+                " WITH n, e OPTIONAL MATCH (n)-[r:ON]->(old) WHERE old <> e DELETE r MERGE (n)-[:ON]->(e)",
+                [
+                    {"n": anomaly_properties(anomaly), "entity": shortened(anomaly.entity)}
+                    for _, anomaly in sorted(changed.items())
+                ],
+            )
+            return len(changed)
+
+        return self._ready().write(work)
+
+    def anomalies(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> tuple[Anomaly, ...]:
+        found = self._ready().read(lambda tx: _open_within(tx, "Anomaly", utc(start), utc(end), entities))
+        anomalies = (anomaly_of(node) for node in found)
+        return tuple(sorted(anomalies, key=lambda anomaly: (anomaly.started_at, anomaly.id)))
 
     def put_changes(self, changes: Iterable[Change]) -> int:
         checked = [checked_change(change) for change in changes]
@@ -227,6 +261,19 @@ class Neo4jOccurrences:
         )
         found = self._ready().read(lambda tx: rows(tx, cypher, id=shortened(incident_id), number=number))
         return (int(found[0]["number"]), found[0]["document"].encode()) if found else None
+
+
+def _open_within(
+    tx: ManagedTransaction, label: str, start: datetime, end: datetime, entities: Sequence[str] | None
+) -> list[Properties]:
+    """Properties of the nodes of ``label`` that were open at any moment of [start, end), of these entities or of all."""
+    given: dict[str, object] = {"start": start, "end": end}
+    match = f"MATCH (n:{label})"
+    if entities is not None:
+        match = f"MATCH (e:Entity) WHERE e.id IN $entities MATCH (n:{label})-[:ON]->(e)"
+        given["entities"] = sorted({shortened(entity) for entity in entities})
+    held = "n.started_at < $end AND (n.ended_at IS NULL OR n.ended_at > $start OR n.started_at >= $start)"
+    return [row["n"] for row in rows(tx, f"{match} WHERE {held} RETURN properties(n) AS n", **given)]
 
 
 def _incident(tx: ManagedTransaction, key: str, value: str) -> Incident | None:

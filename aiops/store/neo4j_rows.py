@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from aiops.domain.graph import EMPTY, Entity, Relation
-from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 from aiops.store.merge import shortened
 from aiops.store.neo4j_schema import type_of
 from aiops.store.sqlite_rows import symptoms_of, symptoms_written
@@ -172,6 +172,42 @@ def alarm_properties(alarm: Alarm) -> dict[str, object]:
         "message": alarm.message,
         "source": alarm.source,
         "labels": pairs(alarm.labels),
+    }
+
+
+def anomaly_of(node: Properties) -> Anomaly:
+    return Anomaly(
+        id=id_of(node),
+        entity=node["entity"],
+        signal=node["signal"],
+        detector=node["detector"],
+        started_at=moment(node["started_at"]),
+        ended_at=moment_or_none(node.get("ended_at")),
+        peer=node.get("peer"),
+        direction=node["direction"],
+        score=node["score"],
+        value=node.get("value"),
+        expected=node.get("expected"),
+        labels=unpaired(node.get("labels")),
+        events=tuple(node.get("events") or ()),
+    )
+
+
+def anomaly_properties(anomaly: Anomaly) -> dict[str, object]:
+    return {
+        **identity(anomaly.id),
+        "entity": anomaly.entity,
+        "signal": anomaly.signal,
+        "detector": anomaly.detector,
+        "started_at": anomaly.started_at,
+        "ended_at": anomaly.ended_at,
+        "peer": anomaly.peer,
+        "direction": anomaly.direction,
+        "score": anomaly.score,
+        "value": anomaly.value,
+        "expected": anomaly.expected,
+        "labels": pairs(anomaly.labels),
+        "events": list(anomaly.events),
     }
 
 

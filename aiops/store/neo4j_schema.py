@@ -35,7 +35,7 @@ BATCH = 5_000
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 
 #: Labels that mean something else here, so that an entity kind may not be written as one of them.
-_TAKEN = frozenset({"Entity", "Name", "Alarm", "Change", "Incident", "Analysis", "Aiops"})
+_TAKEN = frozenset({"Entity", "Name", "Alarm", "Anomaly", "Change", "Incident", "Analysis", "Aiops"})
 
 _SCHEMES = frozenset({"bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc"})
 EXAMPLE_URI = "bolt://127.0.0.1:7687"
@@ -57,6 +57,12 @@ MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
         "CREATE INDEX alarm_started IF NOT EXISTS FOR (n:Alarm) ON (n.started_at)",
         "CREATE INDEX change_started IF NOT EXISTS FOR (n:Change) ON (n.started_at)",
         "CREATE INDEX incident_started IF NOT EXISTS FOR (n:Incident) ON (n.started_at)",
+    ),
+    (
+        "CREATE CONSTRAINT anomaly_id IF NOT EXISTS FOR (n:Anomaly) REQUIRE n.id IS UNIQUE",
+        "CREATE INDEX anomaly_started IF NOT EXISTS FOR (n:Anomaly) ON (n.started_at)",
+        "CREATE INDEX anomaly_ended IF NOT EXISTS FOR (n:Anomaly) ON (n.ended_at)",
+        "CREATE INDEX alarm_ended IF NOT EXISTS FOR (n:Alarm) ON (n.ended_at)",
     ),
 )
 

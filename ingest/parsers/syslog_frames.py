@@ -49,6 +49,11 @@ class SyslogFramer:
         self._messages: list[bytes] = []
         self._rejects: list[FrameReject] = []
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of a message that is not complete yet."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> Frames:
         """The messages that ``data`` completes."""
         self._buffer += data

@@ -58,6 +58,10 @@ _TAG = re.compile(
     r"(?P<app>(?=[^:\[\s]*[A-Za-z])[^\s\[\]:%=\"{},|][^\s\[\]:=\"{},|]{0,47})(?:\[(?P<pid>[^\]\s\[]{1,128})\])?:(?=\s|$) ?"
 )
 _TAG_PID = re.compile(r"(?P<app>[A-Za-z_/][\w.\-/()]{0,47})\[(?P<pid>\d{1,10})\] ")
+#: What no rule but the one for hosts applies to; a part of what the other patterns accept.
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
+_NO_PLAIN_HOST = re.compile(rf"re[01][.\-]|[A-Z]{{1,4}}$|(?:19|20)\d\d$|{_LEVEL.pattern.removesuffix(' +')}$")
+_PLAIN_TAG = re.compile(r"(?=.*[A-Za-z])[A-Za-z_/][A-Za-z0-9_./()\-]{0,47}")
 _HOST_IN_BODY = (
     re.compile(r"\bdevname=\"?([^\s\",]+)"),
     re.compile(r"\bdvchost=([^\s\",]+)"),
@@ -90,6 +94,16 @@ def read_line(text: str, *, arrival_s: float, zone: tzinfo) -> Header:
     return header._replace(priority=priority, host=host)
 
 
+def is_plain_host(name: str) -> bool:
+    """Whether a word after ``Mmm dd hh:mm:ss`` is the host and nothing else that :func:`read_line` knows there."""
+    return _PLAIN_HOST.fullmatch(name) is not None and _NO_PLAIN_HOST.match(name) is None
+
+
+def is_plain_tag(app: str) -> bool:
+    """Whether a word before a colon or a number in brackets is a program."""
+    return _PLAIN_TAG.fullmatch(app) is not None and app not in ("CEF", "LEEF")
+
+
 def _read_rfc5424(text: str, at: int, zone: tzinfo) -> Header | None:
     """Best effort: the fields as far as they follow RFC 5424, the rest is the message. None: the line is not of it.
 
@@ -118,6 +132,8 @@ def _read_rfc5424(text: str, at: int, zone: tzinfo) -> Header | None:
         fields.append(None if match[1] == "-" else match[1])
         at = match.end()
     complete = len(fields) == 4
+    if version is None and len(fields) > 1 and (fields[1] or "").endswith(":"):
+        return None  # a program and its colon: the older form with an RFC 3339 time
     structured, message_at = None, at
     if complete:
         end, _strict = structured_data_end(text, at)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import orjson
 
@@ -111,7 +111,7 @@ class RelationTable:
                 continue
             rivals = [self._held[other] for other in self._rivals(key, sighting)]
             close += [rival.relation for rival in rivals if rival.relation.key not in sightings]
-            state.append(sighting.learned.relation)
+            state.append(_begun(sighting) if held is None else sighting.learned.relation)
         return Writes(tuple(state), tuple(sorted(close, key=lambda relation: relation.key)))
 
     def is_new(self, key: Key) -> bool:
@@ -193,6 +193,16 @@ class RelationTable:
         if not sighting.learned.exclusive:
             return []
         return sorted(other for other in self._targets.get(_slot(key), ()) if other != key)
+
+
+def _begun(sighting: Sighting) -> Relation:
+    """The relation as it is stated first."""
+    relation = sighting.learned.relation
+    return (
+        replace(relation, valid_from=datetime.fromtimestamp(sighting.at_s, UTC))
+        if sighting.learned.begins
+        else relation
+    )
 
 
 def _slot(key: Key) -> tuple[str, str, str]:

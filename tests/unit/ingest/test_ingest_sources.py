@@ -120,7 +120,7 @@ def test_a_full_inbox_loses_datagrams_by_count_and_holds_streams_back() -> None:
 
 def test_connections_are_bounded_and_idle_ones_closed() -> None:
     now = [1000.0]
-    tcp = SyslogTcp(port=0, max_connections=1, idle_s=5.0, now_s=lambda: now[0])
+    tcp = SyslogTcp(port=0, max_connections=1, idle_s=5.0, steady_s=lambda: now[0])
     tcp.start(Inbox())
     with socket.create_connection(tcp.address) as first:
         until(lambda: tcp.connections == 1)
@@ -129,7 +129,7 @@ def test_connections_are_bounded_and_idle_ones_closed() -> None:
         now[0] += 60
         assert first.recv(10) == b""
     tcp.stop()
-    assert (tcp.refused, tcp.connections) == (1, 0)
+    assert (tcp.counts()["refused"], tcp.counts()["idle"], tcp.connections) == (1, 1, 0)
 
 
 def test_an_address_that_is_taken_is_an_error_at_once() -> None:
