@@ -12,8 +12,8 @@ import orjson
 
 from aiops.domain.evidence import evidence_id
 from aiops.domain.occurrences import Alarm, severity_named
-from ingest.partition_parts import packed_part, unpacked_part
 from ingest.parsers.alertmanager import PostedAlert, label_fingerprint
+from ingest.partition_parts import packed_part, unpacked_part
 
 #: Labels by which replicas of one Prometheus differ; the alert they send is one.
 REPLICA_LABELS: frozenset[str] = frozenset({"replica", "prometheus_replica", "__replica__"})

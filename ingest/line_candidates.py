@@ -48,7 +48,8 @@ class LineCandidates:
             wanted = wanted | texts.str.head(self._max_chars).str.contains(self._pattern)
         if self._own_texts:
             wanted = wanted | texts.str.contains_any(self._own_texts)
-        return places[wanted.to_numpy()]
+        kept: IntArray = places[wanted.to_numpy()]
+        return kept
 
 
 def _distinct(rows: Iterable[LineRow]) -> list[str]:

@@ -158,11 +158,7 @@ class LineReader:
     def _let_go_of_speakers(self) -> None:
         generation, until_s = self._speakers_hold
         now_s = self._monotonic()
-        if (
-            generation != self._resolver.generation
-            or now_s >= until_s
-            or len(self._speakers) > MAX_SPEAKERS
-        ):
+        if generation != self._resolver.generation or now_s >= until_s or len(self._speakers) > MAX_SPEAKERS:
             self._speakers.clear()
             self._speakers_hold = (self._resolver.generation, now_s + SPEAKER_TTL_S)
 

@@ -36,10 +36,9 @@ from ingest.topology.discovery import Discovery
 from ingest.topology.documents import document_time, parse_topology
 from ingest.topology.mapping import TopologyMapping
 from ingest.topology.relation_table import Key, Sighting, Writes
+from ingest.unstored import Learned, Unstored
 
-
-#: Batches that were learned from and could not be stored: so many are remembered until they are tried again.
-MAX_UNSTORED = 64
+_DETECTION = DetectionSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +47,16 @@ class _Lines:
 
     source: str
     partition: str
-    key: tuple[Hashable, ...]  # what tells these batches from any others
+    key: tuple[str, Hashable]
     table: pa.Table
     rejects: tuple[Reject, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Learned:
-    """What a batch gave, the anomalies among it. ``batches`` keeps them alive, so that no other has their identity."""
-
-    harvest: LineHarvest | SampleHarvest
-    anomalies: tuple[Anomaly, ...]
-    batches: object
 
 
 class IngestWorker:
     """One a process; its methods may be called from several threads and take turns.
 
-    What is learned belongs to the partition that a batch's ``position`` names: :meth:`snapshot`, :meth:`restore` and :meth:`forget`
-    hand it from one worker to another.
+    What is learned belongs to the partition that a batch's ``position`` names: :meth:`snapshot`, :meth:`restore` and
+    :meth:`forget` hand it from one worker to another.
     """
 
     def __init__(
@@ -77,7 +67,7 @@ class IngestWorker:
         dead_letters: DeadLetters,
         clock: Clock,
         *,
-        detection: DetectionSettings = DetectionSettings(),
+        detection: DetectionSettings = _DETECTION,
     ) -> None:
         self._graph = graph
         self._signals = signals
@@ -88,13 +78,14 @@ class IngestWorker:
         self._lines = LineReader(mapping, self._resolver, self._discovery)
         self._samples = SampleReader(mapping, self._resolver, self._discovery)
         self._partitions = PartitionStates(detection)
-        self._unstored: dict[Hashable, _Learned] = {}
+        self._unstored_lines: Unstored[LineHarvest] = Unstored()
+        self._unstored_samples: Unstored[SampleHarvest] = Unstored()
         self._counters = Counters()
         self._lock = threading.RLock()
 
     def take_syslog(self, *batches: RawBatch) -> Taken:
-        """Lines as they came, of one sender or of several; where a line names no host, the peer speaks. Several batches at once
-        cost less than one by one, and are stored with one transaction."""
+        """Lines as they came, of one sender or of several; where a line names no host, the peer speaks. Several batches at
+        once cost less than one by one, and are stored with one transaction."""
         return self._take_lines([(parse_syslog(batch), batch.peer, batch) for batch in batches])
 
     def take_events(self, batch: EventBatch, *, peer: str = "") -> Taken:
@@ -116,67 +107,68 @@ class IngestWorker:
                     state, [*harvest.states, *self._wrong_clocks(state, harvest.hosts, harvest.newest_s)]
                 )
                 taken += self._done(group.source, harvest.logs.num_rows, group.rejects)
-                self._unstored.pop(group.key, None)
+                self._unstored_lines.stored(group.key)
             return taken
 
-    def _read_lines(self, group: _Lines, batches: object) -> _Learned:
+    def _read_lines(self, group: _Lines, batches: object) -> Learned[LineHarvest]:
         """Read and learn from lines once, however often they are tried; tell the graph what they say."""
         state = self._partitions.of(group.partition)
-        learned = self._unstored.get(group.key)
-        if learned is None:
-            harvest = self._lines.read(group.source, group.table, state.skews, state.templates)
-            anomalies: list[Anomaly] = []
-            if harvest.spoken is not None and harvest.mined is not None:
-                spoken = harvest.spoken
-                anomalies = state.line_rates.observe(harvest.logs, spoken.text, spoken.code, harvest.mined)
-            learned = self._remember(group.key, _Learned(harvest, tuple(anomalies), batches))
-        else:
-            self._adopt_again(learned.harvest.entities)
+        again = group.key in self._unstored_lines
+        learned = self._unstored_lines.learn(group.key, lambda: self._learn_lines(state, group, batches))
         harvest = learned.harvest
         closed = [key for finding, _origin, _at in harvest.findings for key in finding.closed]
-        state.relations.heard(sorted(harvest.origins), harvest.newest_s)
-        self._learn(state, harvest.entities, _sightings(harvest), closed, harvest.newest_s)
+        self._tell(state, harvest, closed, again=again)
         return learned
+
+    def _learn_lines(self, state: PartitionState, group: _Lines, batches: object) -> Learned[LineHarvest]:
+        harvest = self._lines.read(group.source, group.table, state.skews, state.templates)
+        if harvest.spoken is None or harvest.mined is None:
+            return Learned(harvest, (), batches)
+        spoken = harvest.spoken
+        anomalies = state.line_rates.observe(harvest.logs, spoken.text, spoken.code, harvest.mined)
+        return Learned(harvest, tuple(anomalies), batches)
 
     def take_samples(self, batch: SampleBatch) -> Taken:
         """Samples of a scrape or of a remote write. Values stay as they are: counters count, gauges gauge."""
         with self._lock:
-            state = self._partitions.of(partition_of(batch.position))
-            key: Hashable = batch.position or id(batch)
-            learned = self._unstored.get(key)
-            if learned is None:
-                read = self._samples.read(batch)
-                learned = self._remember(key, _Learned(read, tuple(state.series.observe(read.series)), batch))
-            else:
-                self._adopt_again(learned.harvest.entities)
+            partition = partition_of(batch.position)
+            state = self._partitions.of(partition)
+            key = (partition, batch.position or id(batch))
+            again = key in self._unstored_samples
+            learned = self._unstored_samples.learn(key, lambda: self._learn_samples(state, batch))
             harvest = learned.harvest
-            state.relations.heard(sorted(harvest.origins), harvest.newest_s)
-            self._learn(state, harvest.entities, _sightings(harvest), (), harvest.newest_s)
+            self._tell(state, harvest, (), again=again)
             if harvest.series:
                 self._signals.write_series(harvest.series)
             self._store_anomalies(learned.anomalies)
             self._store_states(state, harvest.states)
-            self._unstored.pop(key, None)
+            self._unstored_samples.stored(key)
             return self._done(batch.source, harvest.samples, batch.rejects, dropped=harvest.dropped)
 
-    def _remember(self, key: Hashable, learned: _Learned) -> _Learned:
-        self._unstored[key] = learned
-        while len(self._unstored) > MAX_UNSTORED:
-            del self._unstored[next(iter(self._unstored))]
-        return learned
+    def _learn_samples(self, state: PartitionState, batch: SampleBatch) -> Learned[SampleHarvest]:
+        harvest = self._samples.read(batch)
+        return Learned(harvest, tuple(state.series.observe(harvest.series)), batch)
 
-    def _adopt_again(self, entities: Sequence[Entity]) -> None:
-        """These were forgotten when the store refused them."""
-        for entity in entities:
-            self._resolver.adopt(entity)
+    def _tell(
+        self,
+        state: PartitionState,
+        harvest: LineHarvest | SampleHarvest,
+        closed: Iterable[tuple[str, tuple[str, str, str]]],
+        *,
+        again: bool,
+    ) -> None:
+        """Tell the graph what a batch says. ``again``: what it brought was forgotten when the store refused it."""
+        if again:
+            for entity in harvest.entities:
+                self._resolver.adopt(entity)
+        state.relations.heard(sorted(harvest.origins), harvest.newest_s)
+        self._learn(state, harvest.entities, _sightings(harvest), tuple(closed), harvest.newest_s)
 
     def _store_anomalies(self, anomalies: Sequence[Anomaly]) -> None:
         if anomalies:
             self._graph.put_anomalies(anomalies)
 
-    def take_alerts(
-        self, batch: AlertBatch, *, source: str = "alertmanager", position: str = ""
-    ) -> Taken:
+    def take_alerts(self, batch: AlertBatch, *, source: str = "alertmanager", position: str = "") -> Taken:
         """Alerts in any order and any number of times. What the sender left out (a truncated group) counts as dropped."""
         with self._lock:
             state = self._partitions.of(partition_of(position))
@@ -265,8 +257,8 @@ class IngestWorker:
             return count
 
     def snapshot(self, partition: Partition | None = None) -> Mapping[str, bytes]:
-        """What was learned of ``partition`` (None: of what came without a journal), for :meth:`restore` of any worker. To be taken
-        between batches: everything before it is contained, nothing after it."""
+        """What was learned of ``partition`` (None: of what came without a journal), for :meth:`restore` of any worker. To be
+        taken between batches: everything before it is contained, nothing after it."""
         with self._lock:
             return self._partitions.snapshot(_name(partition))
 
@@ -281,8 +273,8 @@ class IngestWorker:
         with self._lock:
             name = _name(partition)
             self._partitions.forget(name)
-            for key in [key for key in self._unstored if _is_of(key, name)]:
-                del self._unstored[key]
+            self._unstored_lines.forget(name)
+            self._unstored_samples.forget(name)
 
     def skews(self) -> Mapping[str, float]:
         """Hosts whose clock is more than a minute off, and by how many seconds it runs ahead (negative: behind)."""
@@ -438,7 +430,7 @@ def _grouped(batches: Sequence[tuple[EventBatch, str, RawBatch | EventBatch]]) -
         yield _Lines(
             source,
             partition,
-            (partition, source, *(given.position or id(given) for _parsed, _peer, given in members)),
+            (partition, (source, *(given.position or id(given) for _parsed, _peer, given in members))),
             pa.concat_tables(tables),
             tuple(reject for parsed, _peer, _given in members for reject in parsed.rejects),
         )
@@ -462,10 +454,3 @@ def _sightings(harvest: LineHarvest | SampleHarvest) -> dict[Key, Sighting]:
 
 def _name(partition: Partition | None) -> str:
     return "" if partition is None else str(partition)
-
-
-def _is_of(key: Hashable, partition: str) -> bool:
-    """Whether what is remembered under ``key`` came from ``partition``."""
-    if isinstance(key, tuple):
-        return bool(key[0] == partition)
-    return isinstance(key, str) and partition_of(key) == partition

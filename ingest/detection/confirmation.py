@@ -1,9 +1,9 @@
 """Candidates looked at exactly: where in their recent window the change is, and whether it is one.
 
-For a window x of n samples the change point k maximises ``k (n - k) / n * (mean(x[:k]) - mean(x[k:]))^2`` (least squares: Hinkley,
-"Inference about the change-point in a sequence of random variables", Biometrika 1970), with at least :data:`MIN_BEFORE` samples
-before and :data:`MIN_AFTER` after. Confirmed: the medians of both sides differ by ``confirm`` robust scales, IQR / 1.349 of the side
-before (as BARO: Pham, Ha, Zhang, FSE 2024), or the floor where that is smaller.
+For a window x of n samples the change point k maximises ``k (n - k) / n * (mean(x[:k]) - mean(x[k:]))^2`` (least squares:
+Hinkley, "Inference about the change-point in a sequence of random variables", Biometrika 1970), with at least
+:data:`MIN_BEFORE` samples before and :data:`MIN_AFTER` after. Confirmed: the medians of both sides differ by ``confirm`` robust
+scales, IQR / 1.349 of the side before (as BARO: Pham, Ha, Zhang, FSE 2024), or the floor where that is smaller.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class Shift:
     score: float
 
 
-def confirmed(at_s: FloatArray, value: FloatArray, *, least: float, floor: float, after: int = MIN_AFTER) -> Shift | None:
+def confirmed(
+    at_s: FloatArray, value: FloatArray, *, least: float, floor: float, after: int = MIN_AFTER
+) -> Shift | None:
     """The shift within a window (times ascending); None where there is none. ``floor``: the smallest
     scale; ``after``: so many samples at least after the change."""
     count = len(value)

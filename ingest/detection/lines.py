@@ -1,8 +1,8 @@
 """Kinds of lines under watch: how often each template comes from each entity, and templates that were never seen before.
 
-Lines are counted in bins of event time, a minute wide; a bin is judged once the data's own clock is ``late_s`` past its end. What goes
-through the array detectors is sqrt(count + 3/8), whose scale is 1/2 for Poisson counts of any rate (Anscombe, Biometrika
-1948), and no scale is smaller than that; what comes in bursts gets the larger scale that it shows.
+Lines are counted in bins of event time, a minute wide; a bin is judged once the data's own clock is ``late_s`` past its
+end. What goes through the array detectors is sqrt(count + 3/8), whose scale is 1/2 for Poisson counts of any rate (Anscombe,
+Biometrika 1948), and no scale is smaller than that; what comes in bursts gets the larger scale that it shows.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _ANSCOMBE = 0.375
 #: The data's own clock goes on by at most so many bins a batch: one host whose clock is a year ahead ends no bin of the others.
 MAX_ADVANCE = 60
 _SHIFT = 32
+_LOW = (1 << _SHIFT) - 1
 _HOUR_S = 3_600.0
 
 
@@ -100,15 +101,15 @@ class LineRates:
         timely = (bins > self._judged) & (bins <= self._now + 2)
         usable = timely & (number >= 0) & (owner >= 0)
         self.late += int(len(timely) - timely.sum())
-        keys, first, which = np.unique(
-            (owner[usable] << _SHIFT) | number[usable], return_index=True, return_inverse=True
-        )
-        del first
+        keys, which = np.unique((owner[usable] << _SHIFT) | number[usable], return_inverse=True)
         now_s = (self._now + 1) * self._settings.bin_s
         slots = np.array([self._slots.slot(key, now_s) for key in keys.tolist()], dtype=np.int64)
         for kind, text in zip(mined.numbers.tolist(), mined.texts, strict=True):
             if kind >= 0 and text is not None:
                 self._texts[kind] = text
+        if len(self._texts) > self._settings.max_kinds:
+            used = {key & _LOW for key, _slot in self._slots.items()}
+            self._texts = {kind: text for kind, text in self._texts.items() if kind in used}
         slot, bins = slots[which], bins[usable]
         placed = slot >= 0
         slot, bins, heard = slot[placed], bins[placed], at_s[usable][placed]
@@ -142,9 +143,7 @@ class LineRates:
         if held is not None:
             counts[: len(held)] = held
         value = np.sqrt(counts + _ANSCOMBE)
-        z, speaks = self._detector.advance(
-            self._slots.columns, slice(0, size), self._settings.bin_s, value
-        )
+        z, speaks = self._detector.advance(self._slots.columns, slice(0, size), self._settings.bin_s, value)
         begin_s = number * self._settings.bin_s
         every = np.arange(size)
         self._slots.remember(every, np.full(size, begin_s), value)
@@ -152,9 +151,7 @@ class LineRates:
         speaks |= (np.abs(z) > 2.0 * self._settings.far) & warm
         return self._told(begin_s, counts, z, speaks)
 
-    def _told(
-        self, begin_s: float, counts: FloatArray, z: NarrowArray, speaks: BoolArray
-    ) -> list[Anomaly]:
+    def _told(self, begin_s: float, counts: FloatArray, z: NarrowArray, speaks: BoolArray) -> list[Anomaly]:
         told: list[Anomaly] = []
         opened = self._open.slots()
         for slot in opened:
@@ -182,7 +179,7 @@ class LineRates:
             return None
         key = self._slots.key(slot)
         entity = self._entity_names()[key >> _SHIFT]
-        text = self._texts[key & ((1 << _SHIFT) - 1)]
+        text = self._texts[key & _LOW]
         anomaly = Anomaly(
             anomaly_id(entity, None, text, (), "log_rate", shift.at_s),
             entity,
@@ -281,7 +278,7 @@ class LineRates:
         self.late, self.suppressed_new, told = counted
         self._told_new = Counter(dict(told))
         self._entities = {name: place for place, name in enumerate(entities)}
-        self._texts = {number: text for number, text in texts}
+        self._texts = dict(texts)
         self._slots.fill([(slot, key) for slot, key in keys], small, content[8 + size :])
         self._open.fill(*opened)
         for (number, places, width), values in zip(bins, counts, strict=True):

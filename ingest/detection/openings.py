@@ -89,9 +89,7 @@ class OpenAnomalies:
 
     def end_silent(self, now_s: float) -> list[tuple[int, Anomaly]]:
         """Those whose samples stopped, ended where they did."""
-        gone = [
-            slot for slot, held in self._open.items() if held.last_s < now_s - self._settings.silent_s
-        ]
+        gone = [slot for slot, held in self._open.items() if held.last_s < now_s - self._settings.silent_s]
         return [(slot, self._close(slot, self._open[slot].last_s)) for slot in sorted(gone)]
 
     def _close(self, slot: int, at_s: float) -> Anomaly:
@@ -108,7 +106,9 @@ class OpenAnomalies:
         ]
         return [self.suppressed, rows]
 
-    def fill(self, suppressed: int, rows: list[tuple[int, dict[str, object], float, int, float, float]]) -> None:
+    def fill(
+        self, suppressed: int, rows: list[tuple[int, dict[str, object], float, int, float, float]]
+    ) -> None:
         """Become what :meth:`dump` gave, through JSON."""
         self.suppressed = suppressed
         for slot, fields, told, calm, since_s, last_s in rows:

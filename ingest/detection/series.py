@@ -10,7 +10,7 @@ import orjson
 from aiops.domain.batches import EntitySeries, FloatArray, IntArray
 from aiops.domain.occurrences import Anomaly
 from aiops.store.columns import SeriesKey, series_key
-from ingest.detection.arrays import RESTART_S, ArrayDetector, BoolArray
+from ingest.detection.arrays import RESTART_S, ArrayDetector, BoolArray, NarrowArray
 from ingest.detection.confirmation import confirmed
 from ingest.detection.openings import OpenAnomalies, anomaly_id, time_of
 from ingest.detection.settings import DetectionSettings
@@ -59,12 +59,12 @@ class SeriesWatch:
         slots = [self._slots.slot(series_key(item), self._now_s) for item in series]
         placed = [(slot, item) for slot, item in zip(slots, series, strict=True) if slot >= 0]
         told: list[Anomaly] = []
-        for which, counter in ((placed, False), (placed, True)):
-            part = [(slot, item) for slot, item in which if item.metric.endswith(COUNTERS) is counter]
-            for slot, at_s, value in _rounds(part):
-                told += self._take(slot, at_s, value, counter=counter)
-        for slot, anomaly in self._open.end_silent(self._now_s):
-            self._settle(slot, anew=True)
+        for counter in (False, True):
+            part = [(slot, item) for slot, item in placed if item.metric.endswith(COUNTERS) is counter]
+            for places, at_s, value in _rounds(part):
+                told += self._take(places, at_s, value, counter=counter)
+        for which_slot, anomaly in self._open.end_silent(self._now_s):
+            self._settle(which_slot, anew=True)
             told.append(anomaly)
         return told
 
@@ -94,7 +94,7 @@ class SeriesWatch:
         return self._judge(slot, at_s, value, z, speaks)
 
     def _judge(
-        self, slot: IntArray, at_s: FloatArray, value: FloatArray, z: np.ndarray, speaks: BoolArray
+        self, slot: IntArray, at_s: FloatArray, value: FloatArray, z: NarrowArray, speaks: BoolArray
     ) -> list[Anomaly]:
         told: list[Anomaly] = []
         opened = self._open.slots()

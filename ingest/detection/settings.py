@@ -14,7 +14,8 @@ class DetectionSettings:
     * ``half_life_s``: after so long half of a new level has become the usual one. An hour: longer than an incident takes to
       be noticed, shorter than the daily rhythm.
     * ``warm_up``: samples (minutes, for lines) before anything is said. Below 30 the scale is too uncertain for its tails.
-    * ``clip``: residuals count as at most so many scales, so that one wild sample neither moves the usual level nor makes an alarm.
+    * ``clip``: residuals count as at most so many scales, so that one wild sample neither moves the usual level nor makes an
+      alarm.
     * ``drift``, ``threshold``: CUSUM adds what a clipped z exceeds ``drift`` and speaks above ``threshold``: three wild
       samples in a row, or a lasting shift of two scales within a dozen.
     * ``far``, ``far_samples``: an EWMA z this large so many times in a row speaks at once.
@@ -24,8 +25,10 @@ class DetectionSettings:
 
     What is bounded: ``max_series`` and ``max_kinds`` (entity and template) watched, ``window`` samples remembered of each;
     ``max_open`` anomalies open, ``max_open_per_entity`` of one entity; ``max_new_templates`` told an hour,
-    ``max_new_templates_per_entity`` of one entity. What is over a bound is counted. ``idle_s``: what was not heard of for so long gives its
-    place away when places are short. ``max_open_s``: what lasts longer is the new normal.
+    ``max_new_templates_per_entity`` of one entity. What is over a bound is counted. ``idle_s``: what was not heard of for so
+    long gives its place away when places are short. ``max_open_s``: what lasts longer is the new normal; ``silent_s``: what is
+    not heard of for so long has ended. ``bin_s``, ``late_s``: lines are counted by the minute, which waits so long for late
+    ones. ``learning_s``: before it, every template is new.
     """
 
     half_life_s: float = 3600.0

@@ -18,8 +18,8 @@ GROWTH = 4_096
 class SlotTable(Generic[_K]):
     """A slot for each key, at most ``max_slots``. ``refused`` counts keys that found no place (each time they asked).
 
-    ``at_s`` and ``raw``: the last sample of each slot as it came. ``window_at``, ``window``: the last samples, a ring of ``window``
-    places; ``filled`` counts what was ever put in.
+    ``at_s`` and ``raw``: the last sample of each slot as it came. ``window_at``, ``window``: the last samples, a ring of
+    ``window`` places; ``filled`` counts what was ever put in.
     """
 
     def __init__(self, *, max_slots: int, window: int, idle_s: float) -> None:

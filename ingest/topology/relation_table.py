@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
@@ -209,22 +210,19 @@ def _slot(key: Key) -> tuple[str, str, str]:
     return (key[0], key[1], key[3])
 
 
-def _written(relation: Relation) -> tuple[object, ...]:
-    """A relation for JSON; times as orjson writes them."""
-    times = (relation.first_seen, relation.last_seen, relation.valid_from, relation.valid_to)
-    ends = (relation.source_id, relation.kind, relation.target_id)
-    return (*ends, relation.provenance, relation.confidence, *times, relation.redundancy_group)
+def _written(relation: Relation) -> dict[str, object]:
+    """A relation for JSON; times as orjson writes them, what is as usual left out."""
+    plain = Relation(relation.source_id, relation.kind, relation.target_id)
+    fields = {name: getattr(relation, name) for name in Relation.__dataclass_fields__}
+    ends = ("source_id", "kind", "target_id")
+    return {name: value for name, value in fields.items() if name in ends or value != getattr(plain, name)}
 
 
-def _read(row: list[object]) -> Relation:
-    source, kind, target, provenance, confidence, first, last, begin, end, group = row
-    times = [None if text is None else datetime.fromisoformat(str(text)) for text in (first, last, begin, end)]
-    return Relation(
-        str(source),
-        str(kind),
-        str(target),
-        str(provenance),
-        float(str(confidence)),
-        *times,
-        redundancy_group=None if group is None else str(group),
-    )
+def _read(row: dict[str, Any]) -> Relation:
+    times = {
+        name: datetime.fromisoformat(row[name])
+        for name in ("first_seen", "last_seen", "valid_from", "valid_to")
+        if name in row
+    }
+    fields: dict[str, Any] = {**row, **times}
+    return Relation(**fields)
