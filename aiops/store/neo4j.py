@@ -26,8 +26,8 @@ from aiops.store.merge import (
     unknown_entity,
     utc,
 )
-from aiops.store.neo4j_connection import Neo4jConnection, in_batches, rows, tuples
-from aiops.store.neo4j_entities import known_ids, load_entities, lock_entities, write_entities
+from aiops.store.neo4j_connection import Neo4jConnection, found_in_batches, rows, tuples
+from aiops.store.neo4j_entities import known_ids, load_entities, lock_entities, lock_ids, write_entities
 from aiops.store.neo4j_incidents import Neo4jIncidents
 from aiops.store.neo4j_relations import load_intervals, open_keys, write_intervals
 from aiops.store.neo4j_retention import prune
@@ -93,14 +93,14 @@ class Neo4jGraphStore(Neo4jIncidents):
         return tuple(map(entity_of, self._ready().read(lambda tx: tuples(tx, cypher, **given))))
 
     def resolve(self, names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-        cypher = (
-            "MATCH (n:Name {text: row})-[:NAMES]->(e:Entity)"
-            " RETURN row AS name, collect(coalesce(e.full_id, e.id)) AS ids"
-        )
+        cypher, returned = "MATCH (n:Name {text: row})-[:NAMES]->(e:Entity)", "row, coalesce(e.full_id, e.id)"
         wanted = sorted({folded(name) for name in names})
-        found = self._ready().read(lambda tx: in_batches(tx, cypher, wanted))
-        ids = {name: tuple(sorted(held)) for name, held in found}
-        return {name: ids.get(folded(name), ()) for name in names}
+        ids: dict[str, list[str]] = {}
+        for name, entity_id in self._ready().read(
+            lambda tx: found_in_batches(tx, cypher, wanted, returned=returned)
+        ):
+            ids.setdefault(name, []).append(entity_id)
+        return {name: tuple(sorted(ids.get(folded(name), ()))) for name in names}
 
     def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
         cypher = f"MATCH (e:Entity) WITH e ORDER BY coalesce(e.full_id, e.id) LIMIT $limit RETURN {ENTITY}"
@@ -122,7 +122,7 @@ class Neo4jGraphStore(Neo4jIncidents):
             entities = map(entity_of, tuples(tx, f"MATCH (e:Entity) RETURN {ENTITY}"))
             found = tuples(tx, f"MATCH (a:Entity)-[r]->(b:Entity) WHERE {held} RETURN {RELATION}", at=at)
             seen = "MATCH (:Entity)-[r]->(:Entity) WITH max(r.last_seen) AS at"
-            ((newest,),) = tuples(tx, f"{seen} RETURN {at_read('at')} AS at")
+            ((newest,),) = tuples(tx, f"{seen} RETURN {at_read('at')}")
             return Subgraph(
                 at or moment_or_none(newest) or EPOCH,
                 tuple(sorted(entities, key=lambda entity: entity.id)),
@@ -164,9 +164,10 @@ def _sorted(relations: Iterable[Relation]) -> tuple[Relation, ...]:
 def _load_locked(tx: ManagedTransaction, delta: GraphDelta, keys: Iterable[RelationKey]) -> dict[str, Entity]:
     """What a plan has to know of entities: what changes is locked, of the other ends it suffices that they are there."""
     changing = {entity.id for entity in delta.entities} | {key[0] for key in keys}
-    entities = lock_entities(tx, changing)
-    ends = known_ids(tx, {relation.target_id for relation in delta.relations} - changing)
-    return {**{key: unknown_entity(key) for key in ends}, **entities}
+    ends = {relation.target_id for relation in delta.relations} - changing
+    if delta.entities:
+        return {key: unknown_entity(key) for key in known_ids(tx, ends)} | lock_entities(tx, changing)
+    return {key: unknown_entity(key) for key in lock_ids(tx, changing) | known_ids(tx, ends)}
 
 
 def _neighbourhood(

@@ -145,9 +145,22 @@ def tuples(tx: ManagedTransaction, cypher: str, **given: object) -> list[Sequenc
     return [tuple.__getitem__(record, slice(None)) for record in tx.run(cypher, given)]
 
 
-def in_batches(tx: ManagedTransaction, cypher: str, items: Sequence[object]) -> list[Sequence[Any]]:
-    """``UNWIND $rows AS row`` of ``cypher`` over ``items``."""
+def in_batches(tx: ManagedTransaction, cypher: str, items: Sequence[object]) -> None:
+    """``UNWIND $rows AS row`` of ``cypher``, which returns nothing, over ``items``."""
+    for begin in range(0, len(items), BATCH):
+        tx.run(f"UNWIND $rows AS row {cypher}", rows=items[begin : begin + BATCH]).consume()
+
+
+def found_in_batches(
+    tx: ManagedTransaction, cypher: str, items: Sequence[object], *, returned: str
+) -> list[Sequence[Any]]:
+    """``UNWIND $rows AS row`` of ``cypher`` over ``items``, and what is ``returned`` for each of its rows.
+
+    A batch is answered in one record: the driver takes 40 microseconds for a record, however little is in it.
+    """
     found: list[Sequence[Any]] = []
     for begin in range(0, len(items), BATCH):
-        found += tuples(tx, f"UNWIND $rows AS row {cypher}", rows=items[begin : begin + BATCH])
+        statement = f"UNWIND $rows AS row {cypher} RETURN collect([{returned}]) AS found"
+        for record in tx.run(statement, rows=items[begin : begin + BATCH]):
+            found += record[0]
     return found

@@ -8,17 +8,20 @@ from neo4j import ManagedTransaction
 
 from aiops.domain.graph import Entity
 from aiops.store.merge import merged_entity, names_of, shortened, unknown_entity
-from aiops.store.neo4j_connection import in_batches
+from aiops.store.neo4j_connection import found_in_batches, in_batches
 from aiops.store.neo4j_rows import ENTITY, entity_of, entity_properties
 from aiops.store.neo4j_schema import LOCK, label_of
 
 #: Makes (or finds) the node of a name and says that ``e`` answers to it; both are in the row.
 _NAMED = "UNWIND row.names AS name MERGE (n:Name {text: name}) CREATE (n)-[:NAMES]->(e)"
 
+_LOCKED = f"MATCH (e:Entity {{id: row}}) REMOVE e.{LOCK} WITH e"
+_ID = "coalesce(e.full_id, e.id)"
+
 
 def load_entities(tx: ManagedTransaction, ids: Iterable[str]) -> dict[str, Entity]:
     """The stored ones of ``ids``."""
-    found = in_batches(tx, f"MATCH (e:Entity {{id: row}}) RETURN {ENTITY}", _keys(ids))
+    found = found_in_batches(tx, "MATCH (e:Entity {id: row})", _keys(ids), returned=ENTITY)
     return {entity.id: entity for entity in map(entity_of, found)}
 
 
@@ -27,14 +30,19 @@ def lock_entities(tx: ManagedTransaction, ids: Iterable[str]) -> dict[str, Entit
 
     Whoever changes an entity, or a relation that begins at it, holds this lock. All take locks in order of ids.
     """
-    cypher = f"MATCH (e:Entity {{id: row}}) REMOVE e.{LOCK} WITH e RETURN {ENTITY}"
-    return {entity.id: entity for entity in map(entity_of, in_batches(tx, cypher, _keys(ids)))}
+    found = found_in_batches(tx, _LOCKED, _keys(ids), returned=ENTITY)
+    return {entity.id: entity for entity in map(entity_of, found)}
+
+
+def lock_ids(tx: ManagedTransaction, ids: Iterable[str]) -> frozenset[str]:
+    """As :func:`lock_entities`, for those who need to know no more than which of ``ids`` are stored."""
+    return frozenset(row[0] for row in found_in_batches(tx, _LOCKED, _keys(ids), returned=_ID))
 
 
 def known_ids(tx: ManagedTransaction, ids: Iterable[str]) -> frozenset[str]:
     """Those of ``ids`` that are entities. An entity is never deleted, so it needs no lock to stay."""
-    cypher = "MATCH (e:Entity {id: row}) RETURN coalesce(e.full_id, e.id) AS id"
-    return frozenset(row[0] for row in in_batches(tx, cypher, _keys(ids)))
+    found = found_in_batches(tx, "MATCH (e:Entity {id: row})", _keys(ids), returned=_ID)
+    return frozenset(row[0] for row in found)
 
 
 def _keys(ids: Iterable[str]) -> list[str]:
@@ -63,8 +71,13 @@ def write_entities(
 
 def _changed(old: Entity, new: Entity) -> dict[str, object]:
     """The properties of ``new`` that are not as in ``old``."""
-    before, after = entity_properties(old), entity_properties(new)
-    return {name: value for name, value in after.items() if value != before[name]}
+    properties = entity_properties(new)
+    if old.kind == new.kind:
+        del properties["kind"], properties["kind_key"]
+    for name in ("name", "aliases", "labels"):
+        if getattr(old, name) == getattr(new, name):
+            del properties[name]
+    return properties
 
 
 def _may_rename(old: Entity, new: Entity) -> bool:

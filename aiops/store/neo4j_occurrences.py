@@ -12,7 +12,7 @@ from neo4j import ManagedTransaction
 
 from aiops.domain.occurrences import Alarm, Anomaly, Change
 from aiops.store.merge import shortened, utc
-from aiops.store.neo4j_connection import Neo4jConnection, in_batches, tuples
+from aiops.store.neo4j_connection import Neo4jConnection, found_in_batches, in_batches, tuples
 from aiops.store.neo4j_entities import ensure_entities
 from aiops.store.neo4j_rows import (
     ALARM,
@@ -197,8 +197,8 @@ def _written(tx: ManagedTransaction, sort: _Sort[V], checked: Sequence[V]) -> di
 
 def _locked(tx: ManagedTransaction, sort: _Sort[V], keys: Sequence[str]) -> dict[str, V]:
     """The stored ones of ``keys``, locked until the transaction ends and as they are since then."""
-    cypher = f"MATCH (n:{sort.label} {{{sort.key}: row}}) REMOVE n.{LOCK} WITH n RETURN {sort.returned}"
-    found = map(sort.read, in_batches(tx, cypher, keys))
+    cypher = f"MATCH (n:{sort.label} {{{sort.key}: row}}) REMOVE n.{LOCK} WITH n"
+    found = map(sort.read, found_in_batches(tx, cypher, keys, returned=sort.returned))
     return {sort.key_of(value): value for value in found}
 
 

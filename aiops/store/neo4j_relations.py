@@ -7,14 +7,13 @@ A relation's intervals change under the lock of the entity at which it begins, s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from neo4j import ManagedTransaction
 
 from aiops.domain.graph import Relation
 from aiops.store.merge import IntervalWrite, RelationKey, shortened
-from aiops.store.neo4j_connection import in_batches, tuples
+from aiops.store.neo4j_connection import found_in_batches, in_batches, tuples
 from aiops.store.neo4j_rows import (
     RELATION,
     RELATION_TIMES,
@@ -37,7 +36,7 @@ def open_keys(tx: ManagedTransaction, source: str) -> set[RelationKey]:
     """Keys of the open relations that ``source`` said."""
     cypher = (
         "MATCH (a:Entity)-[r]->(b:Entity) WHERE r.source = $source AND r.valid_to IS NULL"
-        " RETURN coalesce(a.full_id, a.id) AS a, coalesce(r.kind, type(r)) AS kind, coalesce(b.full_id, b.id) AS b"
+        " RETURN coalesce(a.full_id, a.id), coalesce(r.kind, type(r)), coalesce(b.full_id, b.id)"
     )
     return {(a, kind, b, source) for a, kind, b in tuples(tx, cypher, source=source)}
 
@@ -54,11 +53,11 @@ def load_intervals(tx: ManagedTransaction, keys: Iterable[RelationKey]) -> tuple
         cypher = (
             "MATCH (a:Entity {id: row.a}), (b:Entity {id: row.b})"
             f" MATCH (a)-[r:{name}]->(b) WHERE r.source = row.source AND coalesce(r.kind, type(r)) = row.kind"
-            f" RETURN {RELATION}, elementId(r) AS place"
         )
-        for row_found in in_batches(tx, cypher, by_type[name]):
-            relation = relation_of(row_found)
-            places[(relation.key, relation.valid_from)] = row_found[-1]
+        returned = f"{RELATION}, elementId(r)"
+        for found in found_in_batches(tx, cypher, by_type[name], returned=returned):
+            relation = relation_of(found)
+            places[(relation.key, relation.valid_from)] = found[-1]
             intervals.setdefault(relation.key, []).append(relation)
     return intervals, places
 
@@ -76,7 +75,7 @@ def write_intervals(
             created.setdefault(type_of(write.new.kind), []).append({**ends, **_row(write.new)})
             continue
         place = places[(write.old.key, write.old.valid_from)]
-        if replace(write.old, last_seen=write.new.last_seen) == write.new:
+        if _only_seen(write.old, write.new):
             seen.append({"place": place, "last_seen": instant(write.new.last_seen)})
         else:
             changed.append({"place": place, **_row(write.new)})
@@ -86,6 +85,16 @@ def write_intervals(
     for name in sorted(created):
         match = "MATCH (a:Entity {id: row.a}), (b:Entity {id: row.b})"
         in_batches(tx, f"{match} CREATE (a)-[r:{name}]->(b) SET r = row.r SET {_SET_TIMES}", created[name])
+
+
+def _only_seen(old: Relation, new: Relation) -> bool:
+    same_times = (old.first_seen, old.valid_from, old.valid_to) == (
+        new.first_seen,
+        new.valid_from,
+        new.valid_to,
+    )
+    said = (old.confidence, old.redundancy_group, old.labels)
+    return same_times and said == (new.confidence, new.redundancy_group, new.labels)
 
 
 def _row(relation: Relation) -> dict[str, object]:

@@ -20,13 +20,18 @@ from aiops.store.sqlite_rows import Row, micros, moment, moment_or_none, symptom
 
 Properties = Mapping[str, Any]
 
+_ESCAPE = chr(92)
+
 
 def pairs(labels: Mapping[str, str]) -> list[str]:
     """``key=value`` each, sorted; ``\\`` and ``=`` of a key are escaped by ``\\``."""
-    return [
-        f"{key.replace(chr(92), chr(92) * 2).replace('=', chr(92) + '=')}={labels[key]}"
-        for key in sorted(labels)
-    ]
+    return [f"{_escaped(key)}={labels[key]}" for key in sorted(labels)]
+
+
+def _escaped(key: str) -> str:
+    if _ESCAPE not in key and "=" not in key:
+        return key
+    return key.replace(_ESCAPE, _ESCAPE * 2).replace("=", f"{_ESCAPE}=")
 
 
 def unpaired(texts: Iterable[str] | None) -> Mapping[str, str]:
@@ -35,12 +40,15 @@ def unpaired(texts: Iterable[str] | None) -> Mapping[str, str]:
 
 
 def _split(text: str) -> tuple[str, str]:
+    head, sign, tail = text.partition("=")
+    if sign and _ESCAPE not in head:
+        return head, tail
     key: list[str] = []
     letters = iter(range(len(text)))
     for index in letters:
         if text[index] == "=":
             return "".join(key), text[index + 1 :]
-        if text[index] == chr(92):
+        if text[index] == _ESCAPE:
             index = next(letters)
         key.append(text[index])
     raise ValueError(f"no '=' in {text!r}")
@@ -76,7 +84,7 @@ def identity(text: str) -> dict[str, str]:
 
 
 #: What a query returns of an entity ``e``, so that :func:`entity_of` can read it.
-ENTITY = "coalesce(e.full_id, e.id) AS id, e.kind AS kind, e.name AS name, e.aliases AS aliases, e.labels AS labels"
+ENTITY = "coalesce(e.full_id, e.id), e.kind, e.name, e.aliases, e.labels"
 
 
 def entity_of(row: Row) -> Entity:
@@ -99,10 +107,9 @@ RELATION_TIMES = ("first_seen", "last_seen", "valid_from", "valid_to")
 
 #: What a query returns of a relation ``(a)-[r]->(b)``, so that :func:`relation_of` can read it.
 RELATION = (
-    "coalesce(a.full_id, a.id) AS source_id, coalesce(r.kind, type(r)) AS kind,"
-    " coalesce(b.full_id, b.id) AS target_id, r.source AS source, r.confidence AS confidence, "
-    + ", ".join(f"{at_read(f'r.{name}')} AS {name}" for name in RELATION_TIMES)
-    + ", r.redundancy_group AS redundancy_group, r.labels AS labels"
+    "coalesce(a.full_id, a.id), coalesce(r.kind, type(r)), coalesce(b.full_id, b.id), r.source, r.confidence, "
+    + ", ".join(at_read(f"r.{name}") for name in RELATION_TIMES)
+    + ", r.redundancy_group, r.labels"
 )
 
 
@@ -160,11 +167,11 @@ SPAN = ("started_at", "ended_at")
 #: Sets the times of a node ``n`` from ``row.started_at`` and ``row.ended_at``.
 SET_TIMES = ", ".join(f"n.{name} = {at_written(f'row.{name}')}" for name in SPAN)
 
-_SPAN_READ = ", ".join(f"{at_read(f'n.{name}')} AS {name}" for name in SPAN)
+_SPAN_READ = ", ".join(at_read(f"n.{name}") for name in SPAN)
 
 
 def _returned(*names: str) -> str:
-    return f"{_SPAN_READ}, " + ", ".join(f"n.{name} AS {name}" for name in names)
+    return f"{_SPAN_READ}, " + ", ".join(f"n.{name}" for name in names)
 
 
 #: What a query returns of an alarm ``n``, so that :func:`alarm_of` can read it.
