@@ -32,6 +32,7 @@ from ingest.parsers.cloudevents import BATCH, read_cloudevents
 Unpacked = RawBatch | EventBatch | SampleBatch
 _FIRST_WAIT_S = 0.2
 _POLL_S = 0.2
+_LAG_EVERY_S = 1.0  # it may be a question to the brokers
 _LAST_POLLS = 2  # this many in vain after the stop, and nothing is left
 _T = TypeVar("_T")
 
@@ -110,6 +111,7 @@ class Processor:
         self._kept: dict[Partition, tuple[int, float]] = {}  # offset of the newest snapshot, and when
         self._behind_s: dict[Partition, float] = {}
         self._lag: Mapping[Partition, int] = {}
+        self._lag_at = 0.0
         self._tally = _Tally()
         self._deadline = float("inf")
         self._polls_in_vain = 0
@@ -190,7 +192,9 @@ class Processor:
     def _poll(self, consumer: Consumer) -> list[list[Delivered]]:
         """The next records, those of a partition together and in their order."""
         delivered = self._insist(lambda: consumer.poll(timeout_s=_POLL_S, max_bytes=self._pace.poll_bytes))
-        self._lag = self._insist(consumer.lag)
+        if time.monotonic() - self._lag_at >= _LAG_EVERY_S or (self._stop.is_set() and not delivered):
+            self._lag = self._insist(consumer.lag)
+            self._lag_at = time.monotonic()
         self._polls_in_vain = 0 if delivered or any(self._lag.values()) else self._polls_in_vain + 1
         groups: dict[Partition, list[Delivered]] = {}
         for record in delivered:

@@ -108,15 +108,11 @@ async def post_v2_alerts(request: Request) -> Response:
     openapi_extra=_takes(REMOTE_WRITE_TYPE, {"type": "string", "format": "binary"}),
 )
 async def post_remote_write(request: Request) -> Response:
-    """Prometheus remote write 1.0: snappy-compressed protobuf."""
-    content_type = request.headers.get("content-type", "")
-    if REMOTE_WRITE_2 in content_type.lower():
-        raise Problem(
-            415,
-            "unsupported-media-type",
-            "remote write 2.0 is not taken yet: leave protobuf_message at its default prometheus.WriteRequest",
-            headers={"Accept": REMOTE_WRITE_TYPE},
-        )
+    """Prometheus remote write, 1.0 or 2.0 by its content type: snappy-compressed protobuf.
+
+    2.0 is told what was written by its headers, and 400 where a part could not be: the rest is written all the same, and the
+    sender does not try again.
+    """
     require_content_type(request, REMOTE_WRITE_TYPE)
     encoding = request.headers.get("content-encoding", "snappy").strip().lower()
     if encoding != "snappy":
@@ -124,7 +120,11 @@ async def post_remote_write(request: Request) -> Response:
     body = await request.body()
     ingest = services_of(request).ingest
     answered = await run_in_threadpool(ingest.take_remote_write, body, dict(request.headers))
-    return Response(status_code=204, headers=dict(answered.headers))
+    second = REMOTE_WRITE_2 in request.headers.get("content-type", "").lower()
+    if second and answered.body:
+        detail = f"written but for: {answered.body.decode()}"
+        raise Problem(400, "invalid-delivery", detail, headers=answered.headers)
+    return Response(status_code=204, headers=dict(answered.headers) if second else None)
 
 
 @router.post(

@@ -124,13 +124,13 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
             site.stores = open_stores(settings, time)
             stack.callback(site.stores.close)
         access = stack.enter_context(open_access(settings, time))
-        if site.stores is not None:
-            mapping = load_mapping(settings)
-            site.worker = DaemonWorker(site.stores.graph, site.stores.signals, mapping, access.letters, time)
         journal = open_journal(config, settings, access.letters)
         stack.callback(journal.close)
+        if site.stores is not None:
+            mapping = load_mapping(settings)
+            site.worker = DaemonWorker(site.stores.graph, site.stores.signals, mapping, journal.letters, time)
         if config.role != "process":
-            site.receiving = _receiving(site, journal, access)
+            site.receiving = _receiving(site, journal)
         if site.worker is not None:
             site.processing = _processing(site, journal, site.worker, time)
         if http is not None:
@@ -147,9 +147,9 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
         yield site
 
 
-def _receiving(site: Site, journal: OpenJournal, access: Access) -> Receiving:
+def _receiving(site: Site, journal: OpenJournal) -> Receiving:
     inbox, counters = Inbox(site.config.limits.inbox), ReceiveCounters()
-    recorder = Recorder(inbox, journal.journal, journal.cut, access.letters, counters)
+    recorder = Recorder(inbox, journal.journal, journal.cut, journal.letters, counters)
     return Receiving(make_sources(site.config, site.settings), inbox, recorder, journal.journal, counters)
 
 
