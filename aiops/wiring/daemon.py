@@ -38,12 +38,12 @@ from ingest.counters import IngestMetrics, Reading, Taken
 from ingest.daemon import Processing, Receiving, run_daemon
 from ingest.daemon import totals as sum_up
 from ingest.daemon_metrics import DaemonMetrics, HeldReading, ReceiveCounters
-from ingest.daemon_worker import DaemonWorker
 from ingest.journal.envelopes import unpack
 from ingest.processor import Pace, Processor
 from ingest.recorder import Recorder
 from ingest.sources.inbox import Inbox, Source
 from ingest.topology.documents import topology_document
+from ingest.worker import IngestWorker
 from rules.reload import ReloadingRuleEngine
 
 
@@ -55,7 +55,7 @@ class Site:
     settings: Settings
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stores: Stores | None = None
-    worker: DaemonWorker | None = None
+    worker: IngestWorker | None = None
     receiving: Receiving | None = None
     processing: Processing | None = None
     http: HttpListener | None = None
@@ -126,7 +126,7 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
         access = stack.enter_context(open_access(settings, time))
         if site.stores is not None:
             mapping = load_mapping(settings)
-            site.worker = DaemonWorker(site.stores.graph, site.stores.signals, mapping, access.letters, time)
+            site.worker = IngestWorker(site.stores.graph, site.stores.signals, mapping, access.letters, time)
         journal = open_journal(config, settings, access.letters)
         stack.callback(journal.close)
         if config.role != "process":
@@ -153,7 +153,7 @@ def _receiving(site: Site, journal: OpenJournal, access: Access) -> Receiving:
     return Receiving(make_sources(site.config, site.settings), inbox, recorder, journal.journal, counters)
 
 
-def _processing(site: Site, journal: OpenJournal, worker: DaemonWorker, clock: Clock) -> Processing:
+def _processing(site: Site, journal: OpenJournal, worker: IngestWorker, clock: Clock) -> Processing:
     intervals, stop = site.config.intervals, threading.Event()
     pace = Pace(
         snapshot_s=intervals.snapshot,
