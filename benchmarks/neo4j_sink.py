@@ -28,7 +28,8 @@ from aiops.store.merge import names_of
 from aiops.store.neo4j import Neo4jGraphStore
 from aiops.store.neo4j_rows import alarm_properties, entity_properties, relation_properties
 from benchmarks.report import Result, parser, result, write
-from servers.neo4j_server import Neo4jServer, free_port, start
+from servers.neo4j_server import Neo4jServer, start
+from servers.processes import free_port
 
 SEED = 20260203
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -168,6 +168,9 @@ class ScrapeJob(Section):
 
     @model_validator(mode="after")
     def _something_to_scrape(self) -> ScrapeJob:
+        for target in self.targets:
+            if "/" in target or "@" in target:
+                raise ValueError(f"target {target!r} is no HOST:PORT: give scheme and path beside it")
         if not self.targets and not self.file_sd:
             raise ValueError("name targets or file_sd")
         if self.timeout > self.interval:

@@ -94,7 +94,8 @@ def kafka_settings(given: KafkaClient, group: str, *, record: int = 0) -> KafkaS
     encrypted, login = given.tls, given.sasl
     name = ("SASL_" if login is not None else "") + ("SSL" if encrypted is not None else "PLAINTEXT")
     protocols: dict[str, Protocol] = {one: one for one in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")}
-    tls, sasl = encrypted or Tls(), login or Sasl()
+    tls = encrypted or Tls.model_validate({})
+    sasl = login or Sasl.model_validate({})
     return KafkaSettings(
         bootstrap=given.servers,
         group=group,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from aiops.errors import ConfigError
 from aiops.settings import Settings
 from ingest import config
 from ingest.config import FilesSource, IngestConfig, SyslogTlsSource
@@ -66,11 +65,7 @@ def _files(one: FilesSource, settings: Settings) -> FollowedFiles:
 
 
 def _job(job: config.ScrapeJob) -> ScrapeJob:
-    urls = [target for target in job.targets if "://" in target]
-    plain = tuple(target for target in job.targets if "://" not in target)
-    if urls:
-        raise ConfigError(f"scrape job {job.job!r}: {urls[0]!r} is no HOST:PORT", hint="use scheme and path")
-    static = (TargetGroup(plain, job.labels),) if plain else ()
+    static = (TargetGroup(job.targets, job.labels),) if job.targets else ()
     return ScrapeJob(
         job=job.job,
         static=static,

@@ -69,11 +69,15 @@ class FakeIngest:
 
     def take_lines(self, body: bytes, headers: Mapping[str, str], peer: str) -> IngestCounts:
         self._fail()
+        if not body:
+            raise ParseError("no line", reason="empty", offset=0)
         count = len(body.splitlines())
         return IngestCounts(count, count)
 
     def _otlp(self, body: bytes, headers: Mapping[str, str]) -> Answered:
         self._fail()
+        if not body:
+            raise ParseError("no body", reason="empty", offset=0)
         if headers.get("content-type", "").startswith("application/json"):
             self._json(body)
             return Answered(IngestCounts(1, 1), b"{}", "application/json")
