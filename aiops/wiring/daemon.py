@@ -290,7 +290,8 @@ def _listening(site: Site) -> Callable[[], str]:
             if site.stores is not None
             else "into the journal"
         )
-        return f"aiops ingests {', '.join(places) or 'its journal'} {into}"
+        what = ", ".join(places) or ("http" if site.http is not None else "its journal")
+        return f"aiops ingests {what} {into}"
 
     return said
 
