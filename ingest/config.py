@@ -91,9 +91,19 @@ class SyslogTlsSource(SyslogTcpSource):
     listen: Address = Field(("127.0.0.1", 6514), description="ADDRESS:PORT")
     certificate: FilePath = Field(description="our certificate with its chain (PEM)")
     key: FilePath = Field(description="its private key (PEM)")
-    client_ca: FilePath | None = Field(
-        None, description="where given, senders must show a certificate of these"
+    client_ca: FilePath | None = Field(None, description="whom certificates of senders must come from (PEM)")
+    client_certificates: Literal["none", "optional", "required"] = Field(
+        "none", description="whether senders must show one: none, optional or required"
     )
+    allowed_names: Texts = Field((), description="names of which a sender's certificate must carry one; all")
+
+    @model_validator(mode="after")
+    def _authority(self) -> SyslogTlsSource:
+        if self.client_certificates != "none" and self.client_ca is None:
+            raise ValueError("client_certificates need client_ca")
+        if self.allowed_names and self.client_certificates == "none":
+            raise ValueError("allowed_names need client_certificates: required")
+        return self
 
 
 class SyslogUnixSource(Section):
@@ -110,9 +120,13 @@ class FilesSource(Section):
 
     name: str = Field("file", description="how the counters call it", pattern=r"^[a-z][a-z0-9-]{0,62}$")
     paths: Texts = Field(description="paths, or patterns with * and ?", min_length=1)
-    start: Literal["beginning", "end"] = Field(
-        "beginning", description="where a file that is new to us is begun"
+    exclude: Texts = Field(
+        ("*.gz", "*.xz", "*.zst", "*.bz2"), description="patterns of names that are left out"
     )
+    start: Literal["beginning", "end"] = Field(
+        "end", description="where a file that is there at first is begun"
+    )
+    host: str | None = Field(None, description="who speaks where a line names no host; default this machine")
 
 
 class ScrapeJob(Section):
@@ -173,6 +187,7 @@ class HttpSource(Section):
 
     listen: Address = Field(("127.0.0.1", 9440), description="ADDRESS:PORT")
     max_body: Size | None = _setting("max_body_bytes", "largest request body")
+    api: bool = Field(False, description="serve the whole API here too, as aiops serve does; role all only")
 
 
 class Sources(Section):
@@ -200,6 +215,16 @@ class SpoolJournal(Section):
     max_size: Size = Field(2**30, ge=2**20, description="full beyond it: senders wait or are told 503")
     segment: Size = Field(16 * 2**20, ge=2**16, description="size of a file; whole files are freed")
     partitions: Count = Field(1, ge=1, le=64, description="ordered logs a topic; fixed once the spool exists")
+    sync: Literal["always", "interval"] = Field(
+        "always", description="always: what is told durable outlives a loss of power; interval: a kill"
+    )
+    sync_interval: Duration = Field(0.2, gt=0, description="between two syncs where sync is interval")
+
+    @model_validator(mode="after")
+    def _segments_fit(self) -> SpoolJournal:
+        if self.segment * 4 > self.max_size:
+            raise ValueError("max_size must be at least four segments")
+        return self
 
 
 class KafkaJournal(KafkaClient):
@@ -285,6 +310,8 @@ class IngestConfig(Section):
     def _roles_fit(self) -> IngestConfig:
         if self.journal.kind == "spool" and self.role != "all":
             raise ValueError(f"role {self.role} needs journal.kind kafka: a spool serves one process")
+        if self.role != "all" and self.sources.http is not None and self.sources.http.api:
+            raise ValueError("sources.http.api needs role all: the API reads the stores")
         if self.role == "receive" and not self.sources.any():
             raise ValueError("role receive without sources receives nothing: name one below sources")
         return self

@@ -27,6 +27,7 @@ from ingest.counters import Histogram, Taken
 from ingest.daemon_metrics import ProcessorReading
 from ingest.journal.seams import Consumer, Delivered, Partition, Snapshot, Snapshots
 from ingest.parsers.alertmanager import AlertBatch, parse_v2_alerts, parse_webhook
+from ingest.parsers.cloudevents import BATCH, read_cloudevents
 
 Unpacked = RawBatch | EventBatch | SampleBatch
 _FIRST_WAIT_S = 0.2
@@ -345,9 +346,19 @@ def _take_changes(worker: PartitionWorker, body: bytes, _at_s: float, source: st
     worker.take_changes(parse_changes(body), source=source)
 
 
+def _take_cloud_events(worker: PartitionWorker, body: bytes, at_s: float, source: str) -> None:
+    """Alerts and changes of the body; its events came as such."""
+    found = read_cloudevents(body, {"content-type": BATCH}, source=source, received_at_s=at_s)
+    if found.alerts.alerts:
+        worker.take_alerts(found.alerts, source=source)
+    if found.changes:
+        worker.take_changes(found.changes, source=source)
+
+
 #: Transports whose payloads are whole bodies, and who takes one.
 _BODIES: Mapping[str, Callable[[PartitionWorker, bytes, float, str], None]] = {
     "alertmanager-webhook": _take_webhook,
     "alertmanager-v2": _take_v2,
     CHANGES: _take_changes,
+    "cloudevents": _take_cloud_events,
 }

@@ -13,7 +13,7 @@ import numpy as np
 from aiops.domain.batches import FloatArray, IntArray
 from ingest.parsers.syslog_block import BoolArray, LineBlock, WordArray, text_spans
 from ingest.parsers.syslog_block_time import read_bsd_stamps, read_iso_stamps
-from ingest.parsers.syslog_header import is_plain_host, is_plain_tag
+from ingest.parsers.syslog_bsd import is_plain_host, is_plain_tag
 from ingest.parsers.syslog_spans import Spans
 
 _STAMP_BYTES = 16

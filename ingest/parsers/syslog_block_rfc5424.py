@@ -47,7 +47,7 @@ def take_rfc5424(block: LineBlock, spans: Spans, rows: IntArray, body: IntArray,
     good &= _is_printable(block, body, data)
     host = cut[1] + 1
     good &= ~_is_routing_engine(block, host)
-    good[np.isin(rows, _named_inside(block, rows, host, cut[2]))] = False
+    good[np.isin(rows, _told_inside(block, rows, host, cut[2], nil))] = False
     if not block.ascii_only:
         marked = (block.words_at(message)[:, 0] & 0xFFFFFF) == _BYTE_ORDER_MARK
         message = message + 3 * (marked & (message + 3 <= end))
@@ -124,11 +124,15 @@ def _is_routing_engine(block: LineBlock, host: IntArray) -> BoolArray:
     return engine
 
 
-def _named_inside(block: LineBlock, rows: IntArray, host: IntArray, host_end: IntArray) -> IntArray:
-    """Rows whose message may name a host that counts: ``devname=`` always, others where the header has none."""
+def _told_inside(
+    block: LineBlock, rows: IntArray, host: IntArray, host_end: IntArray, timeless: BoolArray
+) -> IntArray:
+    """Rows whose message may name a host or a time that counts: ``devname=`` always, others where the header has none."""
     named = block.rows_with(b"devname=")
+    if timeless.any():
+        named = np.union1d(named, np.intersect1d(rows[timeless], block.rows_with(b"time=")))
     nameless = (host_end - host == 1) & (block.bytes_at(host) == _DASH)
     if not nameless.any():
         return named
-    spoken = block.rows_with(b"dvchost=", b'"appliance"', b'"hostname"', b'"host"')
+    spoken = block.rows_with(b"device_name=", b"dvchost=", b'"appliance"', b'"hostname"', b'"host"')
     return np.union1d(named, np.intersect1d(rows[nameless], spoken))

@@ -51,8 +51,9 @@ class SyslogFramer:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of a message that is not complete yet."""
-        return len(self._buffer)
+        """What is kept of a message that is not complete yet; 0 between two messages."""
+        skipping = bool(self._skip_bytes or self._skip_line)
+        return len(self._buffer) + len(self._skipped_head) + skipping
 
     def feed(self, data: bytes) -> Frames:
         """The messages that ``data`` completes."""

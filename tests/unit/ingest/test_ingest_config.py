@@ -178,6 +178,8 @@ def test_the_example_has_every_key_and_defaults_where_there_are_any() -> None:
             here = [item for member in here for item in member] if many else here
         if not here:
             missing.append(key.path)
+        elif key.path.endswith("client_certificates"):
+            continue  # the example shows what names of senders need
         elif key.default not in (None, [], {}, "") and not key.required:
             assert here[0] == key.default, key.path
     assert missing == []
