@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aiops.domain.batches import EntitySeriesKey, FloatArray, IntArray, Series
+from aiops.domain.batches import FloatArray, IntArray, Series, SeriesKey
 from ingest.topology.discovery import Finding
 
 #: Series that have a slot.
@@ -66,7 +66,7 @@ class SeriesSlots:
         self._by_id: dict[int, int] = {}
         self._by_value: dict[Series, int] = {}
         self._series: list[Series | None] = []
-        self._keys: list[EntitySeriesKey | None] = []
+        self._keys: list[SeriesKey | None] = []
         self._free: list[int] = []
         self._sources = _Numbered()
         self._targets = _Numbered()
@@ -197,7 +197,7 @@ class SeriesSlots:
         """Every plan has to be made anew; the slots stay."""
         self.made_s[:] = -np.inf
 
-    def keys_of(self, slots: IntArray) -> list[EntitySeriesKey]:
+    def keys_of(self, slots: IntArray) -> list[SeriesKey]:
         """The key of each, the same object every time until its plan says otherwise. All of them have a plan."""
         keys = self._keys
         return [key for slot in slots.tolist() if (key := keys[slot]) is not None]

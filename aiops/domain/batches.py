@@ -184,10 +184,6 @@ class EntitySeries:
         return (self.entity, self.peer, self.metric, self.labels)
 
 
-#: What makes two series of entities the same: entity, peer, metric, labels.
-EntitySeriesKey = tuple[str, str | None, str, tuple[tuple[str, str], ...]]
-
-
 class SeriesColumns(Sequence[EntitySeries]):
     """Many series of entities as columns: series ``i`` is ``keys[i]`` with the samples from ``starts[i]`` to ``starts[i + 1]``.
 
@@ -199,7 +195,7 @@ class SeriesColumns(Sequence[EntitySeries]):
     __slots__ = ("_items", "at_s", "keys", "starts", "value")
 
     def __init__(
-        self, keys: Sequence[EntitySeriesKey], starts: IntArray, at_s: FloatArray, value: FloatArray
+        self, keys: Sequence[SeriesKey], starts: IntArray, at_s: FloatArray, value: FloatArray
     ) -> None:
         self.keys = keys
         self.starts = starts
