@@ -1,5 +1,5 @@
-"""Syslog over UDP: nothing is lost without being counted. A process that sends numbered lines at a pace, and another that receives
-them and records them in its spool; then the spool is read, and sent = stored + counted drops must hold to the line.
+"""Syslog over UDP: nothing is lost without being counted. A process sends numbered lines at a pace, another receives them and
+records them in its spool; then the spool is read, and sent = stored + counted drops must hold to the line.
 
 Run: ``python -m benchmarks.udp [--quick] [--seconds S] [--only NAME] [-o FILE]``. Linux only.
 """
@@ -68,8 +68,8 @@ def send(port: int, rate: int, seconds: float) -> tuple[int, float]:
 
 
 def receive(folder: Path, *, sockets: int, burn: bool) -> None:
-    """Receives until standard input ends; says its port first and its counts last. ``burn``: another thread of the process is busy
-    with Python all the time, as a processor is."""
+    """Receives until standard input ends; says its port first and its counts last. ``burn``: another thread of the process is
+    busy with Python all the time, as a processor is."""
     dead_letters = MemoryDeadLetters()
     spool = open_spool(folder, set_aside=dead_letters.put, limits=SpoolLimits(max_bytes=8 << 30))
     inbox, counters = Inbox(), ReceiveCounters()
