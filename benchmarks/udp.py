@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import socket
 import subprocess
@@ -87,11 +88,12 @@ def receive(folder: Path, *, sockets: int, burn: bool) -> None:
     thread.join()
     spool.close()
     used = resource.getrusage(resource.RUSAGE_SELF)
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     counts = {
         **source.counts(),
         "recorded": sum(sums.recorded for sums in counters.by_source().values()),
         "cpu_s": used.ru_utime + used.ru_stime,
-        "resident_bytes": used.ru_maxrss * 1024,
+        "resident_bytes": int(peak[1]) * 1024 if peak else 0,
     }
     print(json.dumps(counts), flush=True)
 
@@ -169,6 +171,7 @@ def figures(name: str, runs: Sequence[Run]) -> list[Result]:
         result(f"{name}_stored", [one.stored for one in runs], "lines"),
         result(f"{name}_doubles", [one.doubles for one in runs], "lines"),
         result(f"{name}_counted_drops", [one.kernel_drops + one.no_room for one in runs], "lines"),
+        result(f"{name}_counted_drops_of_the_kernel", [one.kernel_drops for one in runs], "lines"),
         result(
             f"{name}_not_counted",
             [one.sent - one.stored - one.kernel_drops - one.no_room for one in runs],
