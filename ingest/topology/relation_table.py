@@ -219,10 +219,9 @@ def _written(relation: Relation) -> dict[str, object]:
 
 
 def _read(row: dict[str, Any]) -> Relation:
-    times = {
+    times: dict[str, Any] = {
         name: datetime.fromisoformat(row[name])
         for name in ("first_seen", "last_seen", "valid_from", "valid_to")
         if name in row
     }
-    fields: dict[str, Any] = {**row, **times}
-    return Relation(**fields)
+    return Relation(**(row | times))
