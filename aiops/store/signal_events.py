@@ -24,6 +24,7 @@ BoolArray = npt.NDArray[np.bool_]
 _PLAIN = -1
 #: An index beyond this is no index of a line.
 _MAX_INDEX = 2**31 - 1
+_POWERS = 10 ** np.arange(18, dtype=np.int64)  # powers up to n: how many digits n has
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,14 @@ class EventIds:
         column = pl.from_arrow(ids)
         assert isinstance(column, pl.Series)  # it was no table
         parts = column.cast(pl.String).str.split_exact("#", 1).struct.unnest()
-        position, index = parts.to_series(0), parts.to_series(1).cast(pl.Int64, strict=False)
-        journal = (index.is_not_null() & position.str.contains("@", literal=True)).fill_null(value=False)
-        numbers = index.fill_null(0).to_numpy()
+        position, text = parts.to_series(0), parts.to_series(1)
+        index = text.cast(pl.Int64, strict=False)
+        numbers = index.fill_null(_PLAIN).to_numpy()
         # only what is written as a number is: "+1" and "01" would be other ids of the same line
-        whole = (position + "#" + pl.Series(numbers).cast(pl.String)) == column
-        is_journal = (journal & whole).to_numpy() & (numbers >= 0) & (numbers <= _MAX_INDEX)
+        digits = np.searchsorted(_POWERS, numbers, side="right") + (numbers == 0)
+        is_journal = (numbers >= 0) & (numbers <= _MAX_INDEX)
+        is_journal &= text.str.len_bytes().fill_null(0).to_numpy() == digits
+        is_journal &= position.str.contains("@", literal=True).fill_null(value=False).to_numpy()
         encoded = position.to_arrow().cast(pa.string()).dictionary_encode()
         code = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         return cls(ids, tuple(encoded.dictionary.to_pylist()), np.where(is_journal, code, _PLAIN), numbers)

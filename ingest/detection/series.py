@@ -56,7 +56,7 @@ class SeriesWatch:
         if not series:
             return []
         self._advance_clock(series)
-        slots = [self._slots.slot(series_key(item), self._now_s) for item in series]
+        slots = self._slots.slots([series_key(item) for item in series], self._now_s).tolist()
         placed = [(slot, item) for slot, item in zip(slots, series, strict=True) if slot >= 0]
         told: list[Anomaly] = []
         for counter in (False, True):
