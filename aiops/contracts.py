@@ -11,7 +11,7 @@ from aiops.domain.batches import EntitySeries, SignalWindow, StateObservation
 from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.domain.evidence import EvidenceSet
 from aiops.domain.graph import Entity, GraphDelta, Subgraph
-from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 
 import pyarrow as pa  # isort: skip  (third party of the domain: column batches)
 
@@ -35,7 +35,7 @@ class ApplyResult:
 
 
 class GraphStore(Protocol):
-    """Topology, alarms, changes. Every write is idempotent on natural keys and durable when it returns.
+    """Topology, alarms, anomalies, changes. Every write is idempotent on natural keys and durable when it returns.
 
     Raises :class:`aiops.errors.StoreUnavailable` when it cannot be reached; never returns less than it was asked for in silence.
     """
@@ -86,6 +86,16 @@ class GraphStore(Protocol):
         """Alarms that were open at any moment of [start, end), by (started_at, fingerprint)."""
         ...
 
+    def put_anomalies(self, anomalies: Iterable[Anomaly]) -> int:
+        """Upsert by id; one that ended never becomes open again. Returns how many changed anything."""
+        ...
+
+    def anomalies(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> tuple[Anomaly, ...]:
+        """Anomalies that were open at any moment of [start, end), by (started_at, id)."""
+        ...
+
     def put_changes(self, changes: Iterable[Change]) -> int:
         """Upsert by (source, external_id)."""
         ...
@@ -99,7 +109,18 @@ class GraphStore(Protocol):
         ...
 
     def counts(self) -> Mapping[str, int]:
-        """Rows by what they are: ``entity:Host``, ``relation:RUNS_ON`` (open ones), ``alarm``, ``change``, ``incident``."""
+        """Rows by what they are: ``entity:Host``, ``relation:RUNS_ON`` (open ones), ``alarm``, ``anomaly``, ``change``,
+        ``incident``."""
+        ...
+
+    def prune(self, *, before: datetime) -> Mapping[str, int]:
+        """Let go of the past: alarms, anomalies, changes and closed validity intervals of relations that ended before
+        ``before``. Returns how many of each went, under ``alarm``, ``anomaly``, ``change``, ``relation``.
+
+        What is open stays, and so does what overlaps the window of an incident that is kept, and every entity. A change
+        without an end is a moment, unless it is a maintenance, which still goes on. Works in batches: where it is cut
+        off, what went is gone and the rest is there.
+        """
         ...
 
     def close(self) -> None: ...

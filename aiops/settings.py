@@ -5,6 +5,8 @@ A secret is given by value (``AIOPS_NEO4J_PASSWORD``) or by file (``AIOPS_NEO4J_
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -91,13 +93,15 @@ class Settings(BaseSettings):
         return text
 
 
-def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment, ``overrides`` (those that are not None) on top.
+def load_settings(*, file: Mapping[str, object] | None = None, **overrides: object) -> Settings:
+    """Settings from ``file`` (what a configuration file says), the environment above it, ``overrides`` (those that are not None)
+    on top.
 
     Raises :class:`ConfigError` naming each setting that is wrong.
     """
+    given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+        return Settings(**(_beneath_environment(file or {}) | given))  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
             f"AIOPS_{'_'.join(str(part) for part in item['loc']).upper() or 'SETTINGS'}: {item['msg']}"
@@ -106,3 +110,14 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigError(
             f"settings are wrong: {problems}", hint="docs/operations.md lists every setting"
         ) from error
+
+
+def _beneath_environment(values: Mapping[str, object]) -> dict[str, object]:
+    """Those of ``values`` that no variable gives, be it by the other way to give the same secret."""
+    taken = {name.upper() for name in os.environ}
+
+    def is_given(name: str) -> bool:
+        plain = name.removesuffix("_file").upper()
+        return bool(taken & {f"AIOPS_{name.upper()}", f"AIOPS_{plain}", f"AIOPS_{plain}_FILE"})
+
+    return {name: value for name, value in values.items() if not is_given(name)}

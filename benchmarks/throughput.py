@@ -114,18 +114,41 @@ def exposition(count: int, runs: int) -> Result:
     )
 
 
-def remote_write(count: int, runs: int) -> Result:
-    rng = random.Random(SEED)
-    bodies = [
-        encode_remote_write((series, [(NOW_S, rng.random())]) for series in _series(count)[at : at + 2000])
+def _write_bodies(count: int, version: int) -> list[bytes]:
+    """Bodies of 2000 samples, of which a third are zeros, as of counters at rest."""
+    rng, every = random.Random(SEED), _series(count)
+    return [
+        encode_remote_write(
+            (
+                (series, [(NOW_S, rng.random() * (n % 3 > 0))])
+                for n, series in enumerate(every[at : at + 2000])
+            ),
+            version=version,
+        )
         for at in range(0, count, 2000)
     ]
-    decoder = RemoteWriteDecoder()
+
+
+def _decode(name: str, count: int, runs: int, version: int, content_type: str) -> Result:
+    bodies, decoder = _write_bodies(count, version), RemoteWriteDecoder()
 
     def work() -> int:
-        return sum(decoder.decode(body, source="b", received_at_s=NOW_S).value.size for body in bodies)
+        return sum(
+            decoder.decode(body, source="b", received_at_s=NOW_S, content_type=content_type).value.size
+            for body in bodies
+        )
 
-    return result("decode_remote_write", rate_per_cpu_s(work, runs=runs), "samples/cpu_s")
+    return result(name, rate_per_cpu_s(work, runs=runs), "samples/cpu_s")
+
+
+def remote_write(count: int, runs: int) -> Result:
+    return _decode("decode_remote_write", count, runs, 1, "application/x-protobuf")
+
+
+def remote_write_2(count: int, runs: int) -> Result:
+    return _decode(
+        "decode_remote_write_2", count, runs, 2, "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+    )
 
 
 def templates(count: int, runs: int) -> Result:
@@ -141,6 +164,7 @@ MEASUREMENTS: dict[str, Callable[[int, int], Result]] = {
     "parse_vendor_headers": vendor_headers,
     "parse_exposition": exposition,
     "decode_remote_write": remote_write,
+    "decode_remote_write_2": remote_write_2,
     "mine_templates": templates,
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -46,6 +48,34 @@ class Counters:
     def by_source(self) -> Mapping[str, Taken]:
         with self._lock:
             return dict(sorted(self._sums.items()))
+
+
+class Histogram:
+    """Durations in seconds, counted in fixed buckets (upper bounds); one thread observes, any may copy."""
+
+    BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(self.BOUNDS_S) + 1)
+        self._sum_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self._counts[bisect.bisect_left(self.BOUNDS_S, seconds)] += 1
+        self._sum_s += seconds
+
+    @property
+    def sum_s(self) -> float:
+        return self._sum_s
+
+    def cumulative(self) -> tuple[tuple[str, int], ...]:
+        """(upper bound as text, how many were at most so long), as Prometheus wants it; the last is ``+Inf``."""
+        names = (*(f"{bound:g}" for bound in self.BOUNDS_S), "+Inf")
+        return tuple(zip(names, itertools.accumulate(self._counts), strict=True))
+
+    def copy(self) -> Histogram:
+        twin = Histogram()
+        twin._counts, twin._sum_s = list(self._counts), self._sum_s
+        return twin
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from aiops.contracts import GraphStore
+from aiops.domain.addresses import OPEN_NOW, holders_in, without_addresses
+from aiops.domain.addresses import is_address as is_address_id
 from aiops.domain.graph import Entity, Relation
 from ingest.identity import (
     IDENTITY_RULES,
@@ -37,7 +38,6 @@ MISS_TTL_S = 30.0
 _SHORT_NAME_LIMIT = 64
 _MAX_PARTS = 5_000
 _PARTS = ("RUNS_ON", "PART_OF")
-_FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)  # what is open now is open then
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class EntityResolver:
         self._ids: OrderedDict[str, tuple[tuple[str, ...], float]] = OrderedDict()
         self._entities: OrderedDict[str, Entity | None] = OrderedDict()
         self._ambiguous: OrderedDict[str, tuple[str, ...]] = OrderedDict()
-        self._claims: OrderedDict[str, str] = OrderedDict()
+        self._holders: OrderedDict[str, tuple[tuple[str, ...], float]] = OrderedDict()
         self._neighbours: OrderedDict[str, tuple[tuple[str, ...], float]] = OrderedDict()
         self.generation = 0
 
@@ -110,12 +110,13 @@ class EntityResolver:
         return found if found is not None else self._unknown(reference, labels)
 
     def ids(self, name: str) -> tuple[str, ...]:
-        """All ids that ``name`` may mean, those of kind Unknown only where there is nothing better."""
+        """All ids that ``name`` may mean, those of kind Unknown only where there is nothing better. An address means who
+        holds it now, and nothing else."""
         ids = self._lookup(name)
+        if not is_address_id(name):
+            ids = without_addresses(ids, self._held)
         if len(ids) < 2:
             return ids
-        if self._claims.get(name.casefold()) in ids:
-            return (self._claims[name.casefold()],)
         known = tuple(i for i in ids if (entity := self.entity(i)) is not None and entity.kind != UNKNOWN)
         return known or ids
 
@@ -160,7 +161,7 @@ class EntityResolver:
         now = self._monotonic()
         if cached is not None and now - cached[1] < self._miss_ttl_s:
             return cached[0]
-        near = self._graph.neighbourhood([machine_id], as_of=_FAR_FUTURE, depth=1, limit=_MAX_PARTS)
+        near = self._graph.neighbourhood([machine_id], as_of=OPEN_NOW, depth=1, limit=_MAX_PARTS)
         ids = {
             relation.source_id
             for relation in near.relations
@@ -207,11 +208,27 @@ class EntityResolver:
                 self._ids.pop(name.split(".", 1)[0].casefold(), None)
         self.generation += 1
 
-    def claim(self, name: str, entity_id: str) -> None:
-        """Of several that share ``name``, take ``entity_id`` from now on (the newest pod with a reused address)."""
-        self._claims[name.casefold()] = entity_id
-        self._claims.move_to_end(name.casefold())
-        _trim(self._claims, self._max_names)
+    def identify(self, address_id: str, holder: str) -> None:
+        """``holder`` has the address. One who is new takes it over; one who had it before someone else did does not take it
+        back (a pod that ended is still listed with its address). The caller stores that, or calls :meth:`forget`."""
+        held = self._held(address_id)
+        if holder not in held:
+            self._hold(address_id, (*held, holder))
+            self.generation += 1
+
+    def _held(self, address_id: str) -> tuple[str, ...]:
+        """Who has an address, the newest last: as the store has it, and who was met since."""
+        cached = self._holders.get(address_id)
+        if cached is not None and self._monotonic() - cached[1] < self._miss_ttl_s:
+            return cached[0]
+        near = self._graph.neighbourhood([address_id], as_of=OPEN_NOW, depth=1, limit=_SHORT_NAME_LIMIT)
+        return self._hold(address_id, holders_in(near, address_id))
+
+    def _hold(self, address_id: str, holders: tuple[str, ...]) -> tuple[str, ...]:
+        self._holders[address_id] = (holders, self._monotonic())
+        self._holders.move_to_end(address_id)
+        _trim(self._holders, self._max_names)
+        return holders
 
     def forget(self, entities: Iterable[Entity]) -> None:
         """Forget what was remembered about these entities and every name of theirs: the store knows better."""
@@ -222,6 +239,7 @@ class EntityResolver:
                 if "." in name:
                     self._ids.pop(name.split(".", 1)[0].casefold(), None)
         self._neighbours.clear()
+        self._holders.clear()
         self.generation += 1
 
     def ambiguous(self) -> Mapping[str, tuple[str, ...]]:

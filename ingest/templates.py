@@ -1,7 +1,7 @@
-"""Log templates: Drain (He, Zhu, Zheng, Lyu: "Drain: an online log parsing approach with fixed depth tree", ICWS 2017).
+"""Log templates, learned from lines in their order; the same lines give the same templates.
 
-Numbers, addresses, paths and the like are masked first; equal masked texts share one look-up, so the tree is walked
-only for texts that were not seen before. One configuration for all senders. A line that carries a mnemonic
+A batch is masked as one column (:mod:`ingest.template_masks`); the tree (:mod:`ingest.template_tree`) is asked once for each
+distinct masked text that was not seen before. One configuration for all senders. A line that carries a mnemonic
 (``%FACILITY-SEVERITY-MNEMONIC``) is grouped with lines of the same mnemonic only.
 """
 
@@ -9,100 +9,67 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
 
-#: Stands for what varies, in templates.
-WILDCARD = "<*>"
+from aiops.domain.batches import IntArray
+from ingest.template_masks import MAX_CHARS, MNEMONIC, column_of, masked
+from ingest.template_state import TemplateState, load_state, save_state
+from ingest.template_tree import Cluster, TemplateTree
+
 #: The template of what found no place among ``max_clusters``.
 OVERFLOW = "<other>"
+#: Numbers that are no template's: no place was left; there was no message.
+UNPLACED = -1
+NO_MESSAGE = -2
 
-#: What varies, in order of preference: name, expression, and a text that must be so many times in a line that has one.
-_VARIES: tuple[tuple[str, str, str, int], ...] = (
-    ("url", r"\b[a-z][a-z0-9+.-]*://[^\s\"',;<>()\[\]]+", "://", 1),
-    ("uuid", r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b", "-", 4),
-    ("mac", r"\b(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}\b", "", 0),
-    ("mac_dotted", r"\b[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}\b", ".", 2),
-    ("ip", r"/?(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}|/\d{1,2})?(?![\w.]*\w)", ".", 3),
-    ("ip6", r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}(?::?[0-9a-fA-F]{1,4})+(?:/\d{1,3})?(?![\w:])", ":", 2),
-    ("path", r"(?<![\w<>/.])(?:/[\w.\-+@~%$]+){2,}/?", "/", 2),
-    ("double", r"\"[^\"]{1,200}\"", '"', 2),
-    ("single", r"(?<!\w)'[^']{1,200}'(?!\w)", "'", 2),
-    ("hex", r"\b0[xX][0-9a-fA-F]+\b|\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b", "", 0),
-    ("number", r"(?<![A-Za-z0-9_])[+-]?\d+(?:[.,:]\d+)*%?(?![A-Za-z0-9_]|[.,:]\d)|\d+(?:\.\d+)*", "", 0),
-)
-_MNEMONIC = re.compile(r"%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+")
 #: Where in its program a line was written, as loggers print it: ``a.b.Class#12``, ``Class:12``, ``file.go:12``.
 _LOCATION = re.compile(
     r"^[^\s#:@]*[A-Za-z_$\]][\w$\]]*#\d+\b|^(?:[\w$]+\.)*[A-Z][\w$]*[:@]\d+\b|"
     r"[\w/.-]*\w\.(?:go|py|java|kt|scala|c|cc|cpp|h|rs|js|mjs|ts|rb|php|cs|swift|lua|pl|ex|erl):\d+\b"
 )
 _LOCATION_WITHIN = 200
-_MAX_CHARS = 4096
-
-
-@cache
-def _mask_of(wanted: tuple[bool, ...]) -> re.Pattern[str]:
-    """The expressions that are ``wanted``, as one; at most as many as there are subsets of :data:`_VARIES`."""
-    parts = "|".join(f"(?:{row[1]})" for row, want in zip(_VARIES, wanted, strict=True) if want)
-    letters = "a-zA-Z" if wanted[0] else "a-fA-F"  # of the first characters only that of an URL is any letter
-    return re.compile(rf"(?=[\d/\"'+\-]|\b[{letters}])(?:{parts})")
-
-
-def _masked(text: str) -> str:
-    """Without the expressions that cannot occur: they give the same and cost more."""
-    return _mask_of(tuple(text.count(sign) >= times for _name, _expression, sign, times in _VARIES)).sub(
-        WILDCARD, text
-    )
-
-
-def mask(text: str) -> str:
-    """``text`` with what varies replaced by :data:`WILDCARD`. Long texts are cut; blanks are made single, a mnemonic stays."""
-    text = text[:_MAX_CHARS]
-    mnemonic = _MNEMONIC.search(text) if "%" in text else None
-    if mnemonic is None:
-        masked = _masked(text)
-    else:
-        masked = _masked(text[: mnemonic.start()]) + mnemonic[0] + _masked(text[mnemonic.end() :])
-    return " ".join(masked.split())
 
 
 def statement_of(text: str) -> str | None:
     """What tells which statement of a program wrote ``text``, whatever it filled in: a mnemonic, or the place in the code
     at the beginning of the line; None where the line does not say."""
-    mnemonic = _MNEMONIC.search(text, 0, _MAX_CHARS) if "%" in text else None
+    mnemonic = MNEMONIC.search(text, 0, MAX_CHARS) if "%" in text else None
     if mnemonic is not None:
         return mnemonic[0]
     location = _LOCATION.search(text, 0, _LOCATION_WITHIN)
     return None if location is None else location[0]
 
 
-@dataclass(slots=True)
-class _Cluster:
-    """A template that still learns: tokens in which positions that differed have become wildcards."""
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """Templates of a batch as a dictionary column: row i has the template ``numbers[code[i]]``, whose text is
+    ``texts[code[i]]`` as it stands after the batch. :data:`UNPLACED` reads :data:`OVERFLOW`, :data:`NO_MESSAGE` None."""
 
-    number: int
-    tokens: list[str]
-    size: int = 0
+    numbers: IntArray
+    texts: tuple[str | None, ...]
+    code: IntArray
 
-    def text(self) -> str:
-        return " ".join(self.tokens)
+    def number(self) -> IntArray:
+        """The number of each row's template, which never changes."""
+        return self.numbers[self.code]
 
-
-@dataclass(slots=True)
-class _Node:
-    children: dict[str, _Node] = field(default_factory=dict)
-    clusters: list[_Cluster] = field(default_factory=list)
+    def column(self) -> pa.Array:
+        """The text of each row's template."""
+        return pa.array(self.texts, pa.string()).take(pa.array(self.code))
 
 
 class TemplateMiner:
-    """Learns templates from the lines it is given, in their order; the same lines give the same templates.
+    """``depth`` counts the leading tokens that steer through the tree, ``similarity`` is the share of equal tokens that
+    makes two texts one template.
 
-    ``depth`` counts the leading tokens that steer through the tree, ``similarity`` is the share of equal tokens that
-    makes two texts one template. Bounded: ``max_clusters`` templates, ``max_children`` branches a node and
-    ``max_cached`` masked texts.
+    Bounded: ``max_clusters`` templates, ``max_children`` branches a node, ``max_cached`` masked texts. Where all templates
+    are taken, those that got none of the last ``max_idle_lines`` lines make room (``evicted`` counts them); where there are
+    none, a line's template is :data:`OVERFLOW` (``overflowed`` counts the lines). Not thread-safe.
     """
 
     def __init__(
@@ -112,114 +79,119 @@ class TemplateMiner:
         depth: int = 2,
         similarity: float = 0.5,
         max_children: int = 200,
-        max_cached: int = 100_000,
+        max_cached: int = 50_000,
+        max_idle_lines: int = 1_000_000,
     ) -> None:
         self._max_clusters = max_clusters
-        self._depth = depth
-        self._similarity = similarity
-        self._max_children = max_children
         self._max_cached = max_cached
-        self._root = _Node()
-        self._clusters: list[_Cluster] = []
-        self._cache: dict[str, _Cluster] = {}
-        self._masked: dict[str, str] = {}
+        self._max_idle_lines = max_idle_lines
+        self._make_tree = partial(TemplateTree, depth=depth, similarity=similarity, max_children=max_children)
+        self._tree = self._make_tree()
+        self._cache: dict[str, Cluster] = {}
+        self._next_number = 0
+        self._lines = 0
+        self._full_until = 0  # in lines: before it, nothing is idle
         self.overflowed = 0
+        self.evicted = 0
 
     def __len__(self) -> int:
-        return len(self._clusters)
+        return len(self._tree)
 
     def templates(self) -> tuple[tuple[str, int], ...]:
         """Every template as it stands now and how many lines it has, in order of first sight."""
-        return tuple((cluster.text(), cluster.size) for cluster in self._clusters)
+        return tuple((cluster.text(), cluster.size) for cluster in self._tree)
 
     def mine(self, messages: Sequence[str] | pa.Array | pa.ChunkedArray) -> pa.Array:
         """The template of each message, as it stands after all of them were learned. Null stays null."""
-        found = self.assign(messages)
-        texts: dict[int, str] = {}
-        templates: list[str | None] = []
-        for number in found:
-            if number is None:
-                templates.append(None)
-            elif number < 0:
-                templates.append(OVERFLOW)
-            else:
-                if number not in texts:
-                    texts[number] = self._clusters[number].text()
-                templates.append(texts[number])
-        return pa.array(templates, pa.string())
+        return self.learn(_column(messages)).column()
 
     def assign(self, messages: Sequence[str] | pa.Array | pa.ChunkedArray) -> list[int | None]:
         """The number of each message's template, which never changes; -1 where there was no place left."""
-        lines = messages.to_pylist() if isinstance(messages, pa.Array | pa.ChunkedArray) else messages
-        numbers: list[int | None] = []
-        for line in lines:
-            if line is None:
-                numbers.append(None)
-                continue
-            cluster = self._cluster(line)
-            if cluster is None:
-                self.overflowed += 1
-                numbers.append(-1)
-            else:
-                cluster.size += 1
-                numbers.append(cluster.number)
-        return numbers
+        numbers = self.learn(_column(messages)).number().tolist()
+        return [None if number == NO_MESSAGE else number for number in numbers]
 
-    def _cluster(self, line: str) -> _Cluster | None:
-        masked = self._masked.get(line)
-        if masked is None:
-            masked = mask(line)
-            if len(self._masked) >= self._max_cached:
-                self._masked.clear()
-            self._masked[line] = masked
-        cluster = self._cache.get(masked)
+    def learn(self, messages: pl.Series) -> Mined:
+        """Learn the messages in their order. One look-up for each distinct masked text."""
+        encoded = masked(messages).to_arrow().cast(pa.string()).dictionary_encode(null_encoding="encode")
+        code = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        distinct: list[str | None] = encoded.dictionary.to_pylist()
+        lines = np.bincount(code, minlength=len(distinct)).tolist()
+        found = [
+            None if text is None else self._cluster(text, count)
+            for text, count in zip(distinct, lines, strict=True)
+        ]
+        numbers = [
+            cluster.number if cluster is not None else NO_MESSAGE if text is None else UNPLACED
+            for cluster, text in zip(found, distinct, strict=True)
+        ]
+        texts = [
+            cluster.text() if cluster is not None else None if text is None else OVERFLOW
+            for cluster, text in zip(found, distinct, strict=True)
+        ]
+        return Mined(np.array(numbers, dtype=np.int64), tuple(texts), code)
+
+    def _cluster(self, text: str, lines: int) -> Cluster | None:
+        """The cluster of a masked text that ``lines`` lines have."""
+        self._lines += lines
+        cluster = self._cache.get(text)
         if cluster is None:
-            cluster = self._learn(masked)
-            if cluster is not None:
-                if len(self._cache) >= self._max_cached:
-                    self._cache.clear()
-                self._cache[masked] = cluster
+            cluster = self._place(text)
+            if cluster is None:
+                self.overflowed += lines
+                return None
+            if len(self._cache) >= self._max_cached:
+                self._cache.clear()
+            self._cache[text] = cluster
+        cluster.size += lines
+        cluster.seen = self._lines
         return cluster
 
-    def _learn(self, masked: str) -> _Cluster | None:
-        tokens = masked.split(" ")
-        mnemonic = _MNEMONIC.search(masked)
-        head = mnemonic[0] if mnemonic else str(len(tokens))
-        leaf = self._leaf(head, tokens, by_mnemonic=mnemonic is not None)
-        best = self._most_similar(leaf.clusters, tokens)
-        if best is not None:
-            best.tokens = [
-                mine if mine == other else WILDCARD for mine, other in zip(best.tokens, tokens, strict=True)
-            ]
-            return best
-        if len(self._clusters) >= self._max_clusters:
+    def _place(self, text: str) -> Cluster | None:
+        tokens = text.split() or [""]
+        cluster, path = self._tree.match(tokens, text)
+        if cluster is not None:
+            self._tree.join(cluster, tokens)
+            return cluster
+        if len(self._tree) >= self._max_clusters and not self._make_room():
             return None
-        cluster = _Cluster(len(self._clusters), tokens)
-        self._clusters.append(cluster)
-        leaf.clusters.append(cluster)
+        cluster = Cluster.of(self._next_number, path, tokens)
+        self._next_number += 1
+        self._tree.add(cluster)
         return cluster
 
-    def _leaf(self, head: str, tokens: list[str], *, by_mnemonic: bool) -> _Node:
-        node = self._root.children.setdefault(head, _Node())
-        if by_mnemonic:
-            return node
-        for token in tokens[: self._depth]:
-            key = WILDCARD if any(map(str.isdigit, token)) or WILDCARD in token else token
-            if key not in node.children and len(node.children) >= self._max_children:
-                key = WILDCARD
-            node = node.children.setdefault(key, _Node())
-        return node
+    def _make_room(self) -> bool:
+        """Evict what is idle; whether something was."""
+        if self._lines < self._full_until:
+            return False
+        oldest = self._lines - self._max_idle_lines
+        idle = [cluster for cluster in self._tree if cluster.seen < oldest]
+        for cluster in idle:
+            self._tree.remove(cluster)
+        if idle:
+            self._cache = {text: held for text, held in self._cache.items() if held.seen >= oldest}
+        self.evicted += len(idle)
+        least = min((cluster.seen for cluster in self._tree), default=self._lines)
+        self._full_until = least + self._max_idle_lines + 1
+        return bool(idle)
 
-    def _most_similar(self, clusters: list[_Cluster], tokens: list[str]) -> _Cluster | None:
-        best, best_rank = None, (self._similarity, -1)
-        for cluster in clusters:
-            if len(cluster.tokens) != len(tokens):
-                continue
-            same = sum(
-                mine == other and mine != WILDCARD for mine, other in zip(cluster.tokens, tokens, strict=True)
-            )
-            wild = sum(mine == WILDCARD for mine in cluster.tokens)
-            rank = ((same + wild) / len(tokens), same)
-            if rank > best_rank:
-                best, best_rank = cluster, rank
-        return best
+    def save(self) -> bytes:
+        """Everything that was learned. :meth:`load` goes on as if nothing had happened between."""
+        cached = [(text, cluster.number) for text, cluster in self._cache.items()]
+        counts = (self._next_number, self._lines, self._full_until, self.overflowed, self.evicted)
+        return save_state(TemplateState(counts, tuple(self._tree), tuple(cached)))
+
+    def load(self, state: bytes) -> None:
+        """Become what was saved. Raises :class:`aiops.errors.ParseError` for bytes that :meth:`save` did not make."""
+        loaded = load_state(state)
+        tree = self._make_tree()
+        for cluster in loaded.clusters:
+            tree.add(cluster)
+        self._tree = tree
+        self._cache = {text: tree.clusters[number] for text, number in loaded.cached}
+        self._next_number, self._lines, self._full_until, self.overflowed, self.evicted = loaded.counts
+
+
+def _column(messages: Sequence[str] | pa.Array | pa.ChunkedArray) -> pl.Series:
+    if isinstance(messages, pa.Array | pa.ChunkedArray):
+        return column_of(messages)
+    return pl.Series(list(messages), dtype=pl.String)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs Debian's packages of the real programs that tests start. No service of theirs is used or left running.
 set -eu
-wanted="prometheus prometheus-alertmanager rsyslog"
+# amtool comes with prometheus-alertmanager; fonts-dejavu-core so that Chromium has letters to draw.
+wanted="chromium fonts-dejavu-core prometheus prometheus-alertmanager rsyslog rsyslog-gnutls"
 missing=""
 for package in $wanted; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

@@ -9,9 +9,7 @@ import argparse
 import contextlib
 import os
 import secrets
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +20,7 @@ import neo4j
 from neo4j.exceptions import DriverError, Neo4jError
 
 from servers.jars import ServerUnavailable, jars, java
+from servers.processes import with_parent
 
 _OPENS = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch")]
 _FAST = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.disable.jmx=true"]
@@ -68,13 +67,6 @@ class Neo4jServer:
             self.process.wait(timeout=10)
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def start(home: Path, password: str, *, bolt: int, http: int, timeout_s: float = 240.0) -> Neo4jServer:
     """Start Neo4j with its data in ``home`` and wait until it answers. Raises ServerUnavailable.
 
@@ -109,7 +101,7 @@ def start(home: Path, password: str, *, bolt: int, http: int, timeout_s: float =
     ]
     with (home / "console.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 (fixed command)
-            [*_with_parent(), *command, "-Xms256m", "-Xmx512m", *_FAST, *entry],
+            [*with_parent(), *command, "-Xms256m", "-Xmx512m", *_FAST, *entry],
             env=environment,
             stdout=log,
             stderr=log,
@@ -122,12 +114,6 @@ def start(home: Path, password: str, *, bolt: int, http: int, timeout_s: float =
         server.stop()
         raise
     return server
-
-
-def _with_parent() -> list[str]:
-    """Where there is setpriv, the server goes when whoever started it is killed."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 
 
 def _wait(server: Neo4jServer, log: Path, timeout_s: float) -> None:

@@ -13,6 +13,7 @@ from aiops.api.documents import answer
 from aiops.api.guard import BODY_STATUSES, GuardedRoute, needs, problems, services_of
 from aiops.api.incidents import IncidentId, Wait, desk_of, incident_of, wait_of
 from aiops.api.problems import Problem, invalid, not_found, pointer
+from aiops.api.references import ids_named
 from aiops.api.rendering import Format, format_wanted, rendered
 from aiops.api.schemas import AnalysisDocument, AnalysisRequest, RunningDocument
 from aiops.api.services import Services
@@ -98,7 +99,7 @@ def _assumed(asked: AnalysisRequest, services: Services) -> Assumed:
     an entity that would be both."""
     sides = {"healthy": asked.assume.healthy, "failed": asked.assume.failed}
     names = [name for side in sides.values() for name in side]
-    by_name = services.graph.resolve(names) if names else {}
+    by_name = ids_named(names, services)
     wrong = [
         (pointer("assume", side, index), f"{len(by_name[name])} entities have this name")
         for side, given in sides.items()

@@ -1,4 +1,4 @@
-"""What monitoring systems send: alerts, samples, changes.
+"""What monitoring systems send: alerts, samples, events, lines, changes.
 
 Alertmanager and Prometheus try again on 5xx only, so back-pressure is 503 here, and what can never be read is 4xx.
 Unknown fields are ignored: their documents grow.
@@ -30,6 +30,7 @@ from aiops.domain.occurrences import Change
 router = APIRouter(route_class=GuardedRoute, tags=["deliveries"])
 SENDERS_RETRY_TAG = "deliveries"
 REMOTE_WRITE_TYPE = "application/x-protobuf"
+_OTLP_TYPES = ("application/x-protobuf", "application/json")
 REMOTE_WRITE_2 = "io.prometheus.write.v2.request"
 
 _LABELS: dict[str, Any] = {
@@ -58,6 +59,11 @@ def _takes(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     """``openapi_extra`` of a route that reads its body itself."""
     body = {"required": True, "content": {media_type: {"schema": schema}}}
     return {**needs("ingest:write"), "requestBody": body}
+
+
+def _takes_any(media_types: tuple[str, ...]) -> dict[str, Any]:
+    content = {name: {"schema": {"type": "string", "format": "binary"}} for name in media_types}
+    return {**needs("ingest:write"), "requestBody": {"required": True, "content": content}}
 
 
 @router.post(
@@ -117,8 +123,66 @@ async def post_remote_write(request: Request) -> Response:
         raise Problem(415, "unsupported-media-type", f"expected snappy, got {encoding[:60]}")
     body = await request.body()
     ingest = services_of(request).ingest
-    await run_in_threadpool(ingest.take_remote_write, body, dict(request.headers))
-    return Response(status_code=204)
+    answered = await run_in_threadpool(ingest.take_remote_write, body, dict(request.headers))
+    return Response(status_code=204, headers=dict(answered.headers))
+
+
+@router.post(
+    "/v1/logs",
+    response_class=Response,
+    responses={**problems(*BODY_STATUSES, 409), 200: {"description": "An ExportLogsServiceResponse"}},
+    openapi_extra=_takes_any(_OTLP_TYPES),
+)
+async def post_otlp_logs(request: Request) -> Response:
+    """OTLP/HTTP logs, protobuf or JSON, plain or gzip. A body that is sent again is kept once."""
+    require_content_type(request, *_OTLP_TYPES)
+    body = await request.body()
+    ingest = services_of(request).ingest
+    answered = await run_in_threadpool(ingest.take_otlp_logs, body, dict(request.headers))
+    return Response(answered.body, 200, headers={"Content-Type": answered.content_type})
+
+
+@router.post(
+    "/v1/metrics",
+    response_class=Response,
+    responses={**problems(*BODY_STATUSES, 409), 200: {"description": "An ExportMetricsServiceResponse"}},
+    openapi_extra=_takes_any(_OTLP_TYPES),
+)
+async def post_otlp_metrics(request: Request) -> Response:
+    """OTLP/HTTP metrics, protobuf or JSON, plain or gzip."""
+    require_content_type(request, *_OTLP_TYPES)
+    body = await request.body()
+    ingest = services_of(request).ingest
+    answered = await run_in_threadpool(ingest.take_otlp_metrics, body, dict(request.headers))
+    return Response(answered.body, 200, headers={"Content-Type": answered.content_type})
+
+
+@router.post(
+    "/api/v1/ingest/cloudevents",
+    response_model=Receipt,
+    responses=problems(*BODY_STATUSES, 409),
+    openapi_extra=_takes_any(("application/cloudevents+json", "application/cloudevents-batch+json", "*/*")),
+)
+async def post_cloudevents(request: Request) -> Response:
+    """CloudEvents 1.0: structured or batched by content type, binary by ``ce-`` headers."""
+    body = await request.body()
+    ingest = services_of(request).ingest
+    return answer(receipt(await run_in_threadpool(ingest.take_cloudevents, body, dict(request.headers))))
+
+
+@router.post(
+    "/api/v1/ingest/lines",
+    response_model=Receipt,
+    responses=problems(*BODY_STATUSES, 409),
+    openapi_extra=_takes_any(("text/plain",)),
+)
+async def post_lines(request: Request) -> Response:
+    """Text lines, one after the other; syslog or not. With an ``Idempotency-Key`` a body that is sent again is kept once."""
+    require_content_type(request, "text/plain")
+    body = await request.body()
+    ingest = services_of(request).ingest
+    peer = request.client.host if request.client is not None else ""
+    return answer(receipt(await run_in_threadpool(ingest.take_lines, body, dict(request.headers), peer)))
 
 
 @router.get(

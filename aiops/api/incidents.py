@@ -137,7 +137,7 @@ def _store(posted: IncidentRequest, source: str, services: Services) -> _Stored:
     started_at = posted.started_at or min(starts, default=now)
     if posted.ended_at is not None and posted.ended_at < started_at:
         raise invalid("/ended_at", "lies before started_at")
-    resolved = take_alerts(posted, resolve_references(posted, services), started_at, services)
+    resolved = take_alerts(posted, resolve_references(posted, services, at=started_at), started_at, services)
     incident_id = _id_of(source, posted.external_id, now)
     known = services.incidents.incident(incident_id)
     incident = Incident(

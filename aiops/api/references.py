@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,10 +12,12 @@ from aiops.api.documents import written
 from aiops.api.problems import pointer
 from aiops.api.schemas import IncidentRequest
 from aiops.api.services import Services
+from aiops.domain.addresses import OPEN_NOW, holders_in, is_address, without_addresses
 from aiops.domain.occurrences import Symptom
 from aiops.errors import NothingResolved
 
 NEAREST = 5
+MAX_HOLDERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,34 @@ class Resolved:
     nearest: Mapping[str, tuple[str, ...]]
 
 
-def resolve_references(posted: IncidentRequest, services: Services) -> Resolved:
-    """Looks everything up and writes nothing.
+def ids_named(
+    names: Sequence[str], services: Services, *, at: datetime | None = None
+) -> Mapping[str, tuple[str, ...]]:
+    """For each name the ids it may mean; an address means who held it at ``at`` (None: now), else who holds it now."""
+
+    def holders(address_id: str) -> tuple[str, ...]:
+        for when in (at or OPEN_NOW, OPEN_NOW):
+            near = services.graph.neighbourhood([address_id], as_of=when, depth=1, limit=MAX_HOLDERS)
+            if held := holders_in(near, address_id):
+                return held
+        return ()
+
+    found = services.graph.resolve(list(names)) if names else {}
+    return {
+        name: ids if is_address(name) else without_addresses(tuple(ids), holders)
+        for name, ids in found.items()
+    }
+
+
+def resolve_references(posted: IncidentRequest, services: Services, *, at: datetime) -> Resolved:
+    """Looks everything up as of ``at`` and writes nothing.
 
     Raises :class:`NothingResolved` where nothing is found and no alert could bring an entity of its own.
     """
     found: set[str] = set()
     unresolved: list[tuple[str, str]] = []
     nearest: dict[str, tuple[str, ...]] = {}
-    by_name = services.graph.resolve([item.ref for item in posted.affected if item.ref])
+    by_name = ids_named([item.ref for item in posted.affected if item.ref], services, at=at)
     for index, item in enumerate(posted.affected):
         where, name = pointer("affected", index, "ref" if item.ref else "match"), item.ref
         ids = by_name.get(name, ()) if name else services.ingest.resolve_labels(item.match)

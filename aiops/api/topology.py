@@ -10,6 +10,7 @@ from starlette.responses import Response
 from aiops.api.documents import answer, cursor_of, entity_document, page, place_of, subgraph_document
 from aiops.api.guard import BODY_STATUSES, GuardedRoute, needs, problems, services_of
 from aiops.api.problems import Problem, invalid_parameter, not_found
+from aiops.api.references import ids_named
 from aiops.api.schemas import (
     EntityDocument,
     EntityPage,
@@ -100,7 +101,7 @@ def list_entities(
 def resolve_entities(request: Request, asked: ResolveRequest) -> Response:
     """Which entities names and labels mean; several ids: ambiguous, and nothing is guessed."""
     services = services_of(request)
-    by_name = services.graph.resolve(asked.names) if asked.names else {}
+    by_name = ids_named(asked.names, services)
     names = {
         name: {
             "ids": list(by_name[name]),

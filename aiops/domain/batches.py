@@ -163,6 +163,10 @@ class SampleBatch:
     position: str = ""
 
 
+#: What makes two series the same: entity, peer, metric, labels.
+SeriesKey = tuple[str, str | None, str, tuple[tuple[str, str], ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class EntitySeries:
     """One series of one entity (or of the relation ``entity -> peer``) in a window, times ascending."""
@@ -173,6 +177,11 @@ class EntitySeries:
     at_s: FloatArray
     value: FloatArray
     labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> SeriesKey:
+        """What it is a series of."""
+        return (self.entity, self.peer, self.metric, self.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ RELATION_KINDS: Mapping[str, RelationKind] = _kinds(
     RelationKind("PEERS_WITH", "A and B keep a session", Spread.BOTH, 0.7),
     RelationKind("TALKS_TO", "A and B exchange traffic", Spread.BOTH, 0.5),
     RelationKind("PROBES", "A measures B from outside", Spread.NONE, 0.1),
+    RelationKind("IDENTIFIES", "A is an address of B", Spread.NONE, 0.1),
 )
 
 UNKNOWN_RELATION = RelationKind("UNKNOWN", "A is related to B in a way we have no word for", Spread.BOTH, 0.3)

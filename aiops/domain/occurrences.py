@@ -51,7 +51,8 @@ class Anomaly:
     """What our own detectors saw in the stream: a series or a kind of line that left its usual range.
 
     Natural key: ``id``, made of entity, peer, signal, detector and the start. ``signal``: metric name or template text;
-    ``labels``: those of the series. ``score``: how far from usual, in the detector's own unit. ``events``: ids of lines that show it.
+    ``labels``: those of the series. ``score``: how far from usual, in the detector's own unit. ``events``: ids of lines
+    that show it.
     """
 
     id: str

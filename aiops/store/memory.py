@@ -9,7 +9,7 @@ from datetime import datetime
 
 from aiops.contracts import ApplyResult
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
-from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 from aiops.store.lookup import MAX_COMPARED, nearest
 from aiops.store.memory_signals import MemorySignalStore
 from aiops.store.merge import (
@@ -27,10 +27,12 @@ from aiops.store.merge import (
 )
 from aiops.store.occurrence_merge import (
     checked_alarm,
+    checked_anomaly,
     checked_change,
     checked_document,
     checked_incident,
     merged_alarm,
+    merged_anomaly,
     merged_change,
     merged_incident,
     no_such_cursor,
@@ -38,6 +40,7 @@ from aiops.store.occurrence_merge import (
     open_within,
     referred,
 )
+from aiops.store.retention import PRUNED, change_end, free_gaps, incident_window
 
 __all__ = ["MemoryGraphStore", "MemorySignalStore"]
 
@@ -52,6 +55,7 @@ class MemoryGraphStore:
         self._relations: dict[RelationKey, list[Relation]] = {}
         self._around: dict[str, set[RelationKey]] = {}
         self._alarms: dict[tuple[str, datetime], Alarm] = {}
+        self._anomalies: dict[str, Anomaly] = {}
         self._changes: dict[tuple[str, str], Change] = {}
         self._incidents: dict[str, Incident] = {}
         self._analyses: dict[str, list[bytes]] = {}
@@ -173,6 +177,28 @@ class MemoryGraphStore:
         kept = (alarm for alarm in rows if wanted is None or alarm.entity in wanted)
         return tuple(sorted(kept, key=lambda alarm: (alarm.started_at, alarm.fingerprint)))
 
+    def put_anomalies(self, anomalies: Iterable[Anomaly]) -> int:
+        changed = set()
+        checked = [checked_anomaly(anomaly) for anomaly in anomalies]
+        with self._lock:
+            self._ensure(referred(alarms=checked))
+            for anomaly in checked:
+                merged = merged_anomaly(self._anomalies.get(anomaly.id), anomaly)
+                if self._anomalies.get(anomaly.id) != merged:
+                    self._anomalies[anomaly.id] = merged
+                    changed.add(anomaly.id)
+        return len(changed)
+
+    def anomalies(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> tuple[Anomaly, ...]:
+        start, end = utc(start), utc(end)
+        wanted = None if entities is None else frozenset(entities)
+        with self._lock:
+            rows = [anomaly for anomaly in self._anomalies.values() if open_within(anomaly, start, end)]
+        kept = (anomaly for anomaly in rows if wanted is None or anomaly.entity in wanted)
+        return tuple(sorted(kept, key=lambda anomaly: (anomaly.started_at, anomaly.id)))
+
     def put_changes(self, changes: Iterable[Change]) -> int:
         changed = set()
         checked = [checked_change(change) for change in changes]
@@ -199,8 +225,42 @@ class MemoryGraphStore:
         with self._lock:
             found = Counter(f"entity:{entity.kind}" for entity in self._entities.values())
             found.update(f"relation:{row.kind}" for row in self._valid(self._relations, None))
-            found.update(alarm=len(self._alarms), change=len(self._changes), incident=len(self._incidents))
+            found.update(alarm=len(self._alarms), anomaly=len(self._anomalies))
+            found.update(change=len(self._changes), incident=len(self._incidents))
             return dict(sorted(found.items()))
+
+    def prune(self, *, before: datetime) -> Mapping[str, int]:
+        before = utc(before)
+        with self._lock:
+            gaps = free_gaps(map(incident_window, self._incidents.values()), before)
+
+            def goes(began: datetime | None, ended: datetime | None) -> bool:
+                return ended is not None and any(gap.holds(began, ended) for gap in gaps)
+
+            alarms = [key for key, row in self._alarms.items() if goes(row.started_at, row.ended_at)]
+            anomalies = [key for key, row in self._anomalies.items() if goes(row.started_at, row.ended_at)]
+            changes = [key for key, row in self._changes.items() if goes(row.started_at, change_end(row))]
+            for alarm_key in alarms:
+                del self._alarms[alarm_key]
+            for anomaly_key in anomalies:
+                del self._anomalies[anomaly_key]
+            for change_key in changes:
+                del self._changes[change_key]
+            gone = [
+                row for rows in self._relations.values() for row in rows if goes(row.valid_from, row.valid_to)
+            ]
+            for row in gone:
+                self._let_go(row)
+        counted = (len(alarms), len(anomalies), len(changes), len(gone))
+        return dict(zip(PRUNED, counted, strict=True))
+
+    def _let_go(self, row: Relation) -> None:
+        rows = self._relations[row.key]
+        rows.remove(row)
+        if not rows:
+            del self._relations[row.key]
+            for end in (row.source_id, row.target_id):
+                self._around[end].discard(row.key)
 
     # incidents --------------------------------------------------------------------------------------------------
 

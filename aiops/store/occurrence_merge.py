@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 from aiops.errors import InputError, StoreConflict
 from aiops.store.merge import check_text, frozen_labels, utc, utc_or_none
 
@@ -38,7 +38,42 @@ def merged_alarm(old: Alarm | None, new: Alarm) -> Alarm:
     return replace(new, id=old.id)
 
 
-def open_within(alarm: Alarm, start: datetime, end: datetime) -> bool:
+def checked_anomaly(anomaly: Anomaly) -> Anomaly:
+    """``anomaly`` with times in UTC; a value or expectation that is no number is none. Raises InputError."""
+    if not (anomaly.id and anomaly.entity and anomaly.signal and anomaly.detector):
+        raise InputError(
+            f"anomaly {anomaly.id!r} of {anomaly.entity!r} lacks an id, entity, signal or detector",
+            hint="fill all four",
+            anomaly=anomaly.id,
+        )
+    if math.isnan(anomaly.score):
+        raise InputError(
+            f"the score of anomaly {anomaly.id!r} is no number", hint="leave it out", anomaly=anomaly.id
+        )
+    check_text(anomaly.id, anomaly.entity, anomaly.signal, anomaly.detector, anomaly.peer, anomaly.direction)
+    check_text(*anomaly.labels, *anomaly.labels.values(), *anomaly.events)
+    return replace(
+        anomaly,
+        started_at=utc(anomaly.started_at),
+        ended_at=utc_or_none(anomaly.ended_at),
+        score=float(anomaly.score),
+        value=_number(anomaly.value),
+        expected=_number(anomaly.expected),
+        labels=frozen_labels(anomaly.labels),
+        events=tuple(anomaly.events),
+    )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def merged_anomaly(old: Anomaly | None, new: Anomaly) -> Anomaly:
+    """``new`` over ``old`` of the same id; what ended is never open again."""
+    return old if old is not None and old.ended_at is not None and new.ended_at is None else new
+
+
+def open_within(alarm: Alarm | Anomaly, start: datetime, end: datetime) -> bool:
     """Whether the alarm was open at any moment of [start, end); one that ended at once counts where it began."""
     ended = alarm.ended_at
     return alarm.started_at < end and (ended is None or ended > start or alarm.started_at >= start)
@@ -118,7 +153,7 @@ def no_such_cursor(incident_id: str) -> InputError:
     return InputError(f"no incident {incident_id[:80]!r} to page from", hint="start again without 'before'")
 
 
-def referred(alarms: Iterable[Alarm] = (), changes: Iterable[Change] = ()) -> tuple[str, ...]:
-    """Ids of the entities that alarms and changes are about, sorted."""
+def referred(alarms: Iterable[Alarm | Anomaly] = (), changes: Iterable[Change] = ()) -> tuple[str, ...]:
+    """Ids of the entities that alarms, anomalies and changes are about, sorted."""
     ids = {alarm.entity for alarm in alarms} | {alarm.peer for alarm in alarms if alarm.peer}
     return tuple(sorted(ids.union(*(change.entities for change in changes))))

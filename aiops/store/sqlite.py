@@ -25,6 +25,7 @@ from aiops.store.merge import (
 )
 from aiops.store.sqlite_entities import load_entities, write_entities
 from aiops.store.sqlite_occurrences import SqliteOccurrences
+from aiops.store.sqlite_retention import prune
 from aiops.store.sqlite_rows import (
     ENTITY_COLUMNS,
     RELATION_COLUMNS,
@@ -134,9 +135,12 @@ class SqliteGraphStore(SqliteOccurrences):
             grouped = "SELECT kind, count(*) FROM relation WHERE valid_to IS NULL GROUP BY kind"
             for kind, count in connection.execute(grouped):
                 found[f"relation:{kind}"] = count
-            for table in ("alarm", "change", "incident"):
+            for table in ("alarm", "anomaly", "change", "incident"):
                 (found[table],) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return dict(sorted(found.items()))
+
+    def prune(self, *, before: datetime) -> Mapping[str, int]:
+        return prune(self._db, utc(before))
 
     def close(self) -> None:
         self._db.close()

@@ -7,14 +7,16 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 from aiops.store.merge import utc
 from aiops.store.occurrence_merge import (
     checked_alarm,
+    checked_anomaly,
     checked_change,
     checked_document,
     checked_incident,
     merged_alarm,
+    merged_anomaly,
     merged_change,
     merged_incident,
     no_such_cursor,
@@ -24,11 +26,14 @@ from aiops.store.occurrence_merge import (
 from aiops.store.sqlite_entities import ensure_entities
 from aiops.store.sqlite_rows import (
     ALARM_COLUMNS,
+    ANOMALY_COLUMNS,
     CHANGE_COLUMNS,
     INCIDENT_COLUMNS,
     Row,
     alarm_of,
     alarm_row,
+    anomaly_of,
+    anomaly_row,
     change_of,
     change_row,
     incident_of,
@@ -63,20 +68,35 @@ class SqliteOccurrences:
     def alarms(
         self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
     ) -> tuple[Alarm, ...]:
-        window = (micros(utc(end)), micros(utc(start)), micros(utc(start)))
-        held = "started_at < ? AND (ended_at IS NULL OR ended_at > ? OR started_at >= ?)"
         with self._db.read() as connection:
-            sql = f"SELECT {ALARM_COLUMNS} FROM alarm WHERE {held}"
-            rows: list[Row] = []
-            if entities is None:
-                rows.extend(connection.execute(sql, window))
-            else:
-                for part in chunks(entities):
-                    rows.extend(
-                        connection.execute(f"{sql} AND entity IN ({marks(len(part))})", (*window, *part))
-                    )
+            rows = _open_within(connection, "alarm", ALARM_COLUMNS, (utc(start), utc(end)), entities)
         found = (alarm_of(row) for row in rows)
         return tuple(sorted(found, key=lambda alarm: (alarm.started_at, alarm.fingerprint)))
+
+    def put_anomalies(self, anomalies: Iterable[Anomaly]) -> int:
+        checked = [checked_anomaly(anomaly) for anomaly in anomalies]
+        with self._db.write() as connection:
+            ensure_entities(connection, referred(alarms=checked))
+            stored = _anomalies(connection, (anomaly.id for anomaly in checked))
+            changed: dict[str, Anomaly] = {}
+            for anomaly in checked:
+                old = changed.get(anomaly.id, stored.get(anomaly.id))
+                merged = merged_anomaly(old, anomaly)
+                if merged != old:
+                    changed[anomaly.id] = merged
+            connection.executemany(
+                f"INSERT OR REPLACE INTO anomaly ({ANOMALY_COLUMNS}) VALUES ({marks(13)})",
+                map(anomaly_row, changed.values()),
+            )
+        return len(changed)
+
+    def anomalies(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> tuple[Anomaly, ...]:
+        with self._db.read() as connection:
+            rows = _open_within(connection, "anomaly", ANOMALY_COLUMNS, (utc(start), utc(end)), entities)
+        found = (anomaly_of(row) for row in rows)
+        return tuple(sorted(found, key=lambda anomaly: (anomaly.started_at, anomaly.id)))
 
     def put_changes(self, changes: Iterable[Change]) -> int:
         checked = [checked_change(change) for change in changes]
@@ -180,6 +200,35 @@ def _alarm(connection: sqlite3.Connection, alarm: Alarm) -> Alarm | None:
     sql = f"SELECT {ALARM_COLUMNS} FROM alarm WHERE fingerprint = ? AND started_at = ?"
     row = connection.execute(sql, (alarm.fingerprint, micros(alarm.started_at))).fetchone()
     return None if row is None else alarm_of(row)
+
+
+def _anomalies(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Anomaly]:
+    found: dict[str, Anomaly] = {}
+    for part in chunks(ids):
+        sql = f"SELECT {ANOMALY_COLUMNS} FROM anomaly WHERE id IN ({marks(len(part))})"
+        found.update((row[0], anomaly_of(row)) for row in connection.execute(sql, part))
+    return found
+
+
+def _open_within(
+    connection: sqlite3.Connection,
+    table: str,
+    columns: str,
+    window: tuple[datetime, datetime],
+    entities: Sequence[str] | None,
+) -> list[Row]:
+    """Rows of ``table`` that were open at any moment of ``window``, of these entities or of all."""
+    start, end = map(micros, window)
+    held = "started_at < ? AND (ended_at IS NULL OR ended_at > ? OR started_at >= ?)"
+    sql = f"SELECT {columns} FROM {table} WHERE {held}"
+    if entities is None:
+        return list(connection.execute(sql, (end, start, start)))
+    rows: list[Row] = []
+    for part in chunks(entities):
+        rows.extend(
+            connection.execute(f"{sql} AND entity IN ({marks(len(part))})", (end, start, start, *part))
+        )
+    return rows
 
 
 def _change(connection: sqlite3.Connection, change: Change) -> Change | None:

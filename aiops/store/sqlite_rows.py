@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from aiops.domain.graph import EMPTY, Entity, Relation
-from aiops.domain.occurrences import Alarm, Change, Incident, Symptom
+from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident, Symptom
 from aiops.store.merge import EPOCH
 
 Row = Sequence[Any]
@@ -117,6 +117,34 @@ def alarm_row(alarm: Alarm) -> Row:
         alarm.message,
         alarm.source,
         written(alarm.labels),
+    )
+
+
+ANOMALY_COLUMNS = "id, entity, signal, detector, started_at, ended_at, peer, direction, score, value, expected, labels, events"
+
+
+def anomaly_of(row: Row) -> Anomaly:
+    times = (moment(row[4]), moment_or_none(row[5]))
+    measured = (row[6], row[7], row[8], row[9], row[10])
+    events = tuple(orjson.loads(row[12]))
+    return Anomaly(row[0], row[1], row[2], row[3], *times, *measured, labels_of(row[11]), events)
+
+
+def anomaly_row(anomaly: Anomaly) -> Row:
+    return (
+        anomaly.id,
+        anomaly.entity,
+        anomaly.signal,
+        anomaly.detector,
+        micros(anomaly.started_at),
+        micros_or_none(anomaly.ended_at),
+        anomaly.peer,
+        anomaly.direction,
+        anomaly.score,
+        anomaly.value,
+        anomaly.expected,
+        written(anomaly.labels),
+        written(anomaly.events),
     )
 
 

@@ -76,6 +76,18 @@ GRAPH_MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     """,
     "ALTER TABLE change ADD COLUMN labels TEXT NOT NULL DEFAULT '{}'",
+    """
+    CREATE TABLE anomaly (
+        id TEXT PRIMARY KEY, entity TEXT NOT NULL REFERENCES entity (id), signal TEXT NOT NULL,
+        detector TEXT NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER, peer TEXT,
+        direction TEXT NOT NULL, score REAL NOT NULL, value REAL, expected REAL,
+        labels TEXT NOT NULL, events TEXT NOT NULL
+    );
+    CREATE INDEX anomaly_started ON anomaly (started_at);
+    CREATE INDEX anomaly_ended ON anomaly (ended_at);
+    CREATE INDEX anomaly_entity ON anomaly (entity);
+    CREATE INDEX relation_closed ON relation (valid_to) WHERE valid_to IS NOT NULL;
+    """,
 )
 
 

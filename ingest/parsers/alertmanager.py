@@ -15,11 +15,16 @@ import orjson
 
 from aiops.domain.batches import Reject
 from aiops.errors import ParseError
+from ingest.parsers.bodies import read_json
 
 #: A body longer than this is refused; Alertmanager's own groups stay far below.
 MAX_BODY_BYTES = 8 << 20
 #: Alerts of one body; more are a sign of a sender that does not group.
 MAX_ALERTS = 10_000
+#: Labels of one alert, and its annotations.
+MAX_TEXTS = 128
+#: Name and text of one of them, and of any other text of an alert.
+MAX_TEXT_CHARS = 16 << 10
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.(\d+))?(?:[Zz]|[+-]\d\d:\d\d)")
@@ -96,21 +101,20 @@ def parse_v2_alerts(
     return _alerts(_load(body), "", source, received_at_s, max_alerts, 0)
 
 
+def read_alert(item: object, *, received_at_s: float) -> PostedAlert:
+    """One alert as ``POST /api/v2/alerts`` has it. Raises ParseError."""
+    try:
+        return _alert(item, "", received_at_s)
+    except _Wrong as wrong:
+        raise ParseError(f"alerts: {wrong}", reason=str(wrong), pointer=wrong.pointer) from wrong
+
+
 def _load(body: bytes) -> object:
     if len(body) > MAX_BODY_BYTES:
         raise _refused(
             "", f"is {len(body)} bytes long, {MAX_BODY_BYTES} are allowed", hint="send smaller groups"
         )
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as wrong:
-        offset = len(wrong.doc[: wrong.pos].encode(errors="replace"))
-        raise ParseError(
-            f"alerts: not JSON at byte {offset}: {wrong.msg}",
-            hint="send a JSON document in UTF-8",
-            reason="json",
-            offset=offset,
-        ) from wrong
+    return read_json(body, what="alerts")
 
 
 def _refused(
@@ -175,12 +179,16 @@ def _texts(value: object, pointer: str, *, names: bool) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise _Wrong(pointer, f"must be an object, is {_kind(value)}")
+    if len(value) > MAX_TEXTS:
+        raise _Wrong(pointer, f"has {len(value)} members, {MAX_TEXTS} are allowed")
     for name, text in value.items():
         place = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
         if names and _LABEL_NAME.fullmatch(name) is None:
             raise _Wrong(place, "is no label name ([a-zA-Z_][a-zA-Z0-9_]*)")
         if not isinstance(text, str):
             raise _Wrong(place, f"must be a string, is {_kind(text)}")
+        if len(name) + len(text) > MAX_TEXT_CHARS:
+            raise _Wrong(place[:200], f"is longer than {MAX_TEXT_CHARS} characters")
     return {name: value[name] for name in sorted(value) if value[name]}
 
 
@@ -189,6 +197,8 @@ def _text(value: object, pointer: str) -> str:
         return ""
     if not isinstance(value, str):
         raise _Wrong(pointer, f"must be a string, is {_kind(value)}")
+    if len(value) > MAX_TEXT_CHARS:
+        raise _Wrong(pointer, f"is longer than {MAX_TEXT_CHARS} characters")
     return value
 
 
@@ -216,7 +226,7 @@ def _kind(value: object) -> str:
 def _raw(value: object) -> bytes:
     try:
         return orjson.dumps(value)
-    except orjson.JSONEncodeError:  # nested deeper than orjson writes, though it reads it
+    except orjson.JSONEncodeError:  # a whole number of more than 64 bits
         return repr(value).encode()
 
 

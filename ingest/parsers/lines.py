@@ -10,9 +10,10 @@ from itertools import islice
 import numpy as np
 import orjson
 
+from aiops.domain.batches import Payloads
 from ingest.parsers.exposition import ExpositionParser
 from ingest.parsers.syslog import parse_lines
-from ingest.parsers.syslog_vendor import vendor_column
+from ingest.parsers.syslog_columns import HeaderColumns
 from ingest.templates import TemplateMiner
 
 BATCH_LINES = 4096
@@ -30,30 +31,34 @@ def json_lines(
     out, ``zone`` the zone.
     """
     for batch in _batches(lines, batch_lines):
-        payloads = tuple(batch)
-        arrival_s = np.full(len(payloads), received_at_s)
-        parsed = parse_lines(payloads, arrival_s=arrival_s, zone=zone)
-        out: list[bytes] = [b""] * len(payloads)
+        parsed = parse_lines(Payloads.of(batch), arrival_s=np.full(len(batch), received_at_s), zone=zone)
+        out: list[bytes] = [b""] * len(batch)
         for row, reason, _ in parsed.problems:
             out[row] = _line({"reject": reason})
-        frame = parsed.frame.with_columns(vendor_column(parsed.frame))
-        for record in frame.iter_rows(named=True):
-            out[record["row"]] = _line(_syslog_document(record))
+        headers = parsed.headers
+        for row, document in zip(headers.row.tolist(), _syslog_documents(headers), strict=True):
+            out[row] = _line(document)
         yield from out
 
 
-def _syslog_document(record: dict[str, object]) -> dict[str, object]:
-    priority, structured = record["priority"], record["structured_data"]
-    assert priority is None or isinstance(priority, int)
-    return {
-        "facility": None if priority is None else priority >> 3,
-        "severity": None if priority is None else priority & 7,
-        "at": rfc3339(record["device_s"]),
-        **{name: record[name] for name in ("host", "app", "procid", "msgid")},
-        "structured_data": orjson.loads(structured) if isinstance(structured, str) else None,
-        "message": record["message"],
-        "vendor": record["vendor"],
-    }
+def _syslog_documents(headers: HeaderColumns) -> Iterator[dict[str, object]]:
+    names = ("host", "app", "procid", "msgid", "structured_data", "message", "vendor")
+    texts = zip(*(headers.text[name].to_pylist() for name in names), strict=True)
+    for priority, device_s, (host, app, procid, msgid, structured, message, vendor) in zip(
+        headers.priority.tolist(), headers.device_s.tolist(), texts, strict=True
+    ):
+        yield {
+            "facility": None if priority < 0 else priority >> 3,
+            "severity": None if priority < 0 else priority & 7,
+            "at": rfc3339(device_s),
+            "host": host,
+            "app": app,
+            "procid": procid,
+            "msgid": msgid,
+            "structured_data": None if structured is None else orjson.loads(structured),
+            "message": message,
+            "vendor": vendor,
+        }
 
 
 def metric_json_lines(

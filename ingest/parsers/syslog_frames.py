@@ -49,6 +49,12 @@ class SyslogFramer:
         self._messages: list[bytes] = []
         self._rejects: list[FrameReject] = []
 
+    @property
+    def held_bytes(self) -> int:
+        """What is kept of a message that is not complete yet; 0 between two messages."""
+        skipping = bool(self._skip_bytes or self._skip_line)
+        return len(self._buffer) + len(self._skipped_head) + skipping
+
     def feed(self, data: bytes) -> Frames:
         """The messages that ``data`` completes."""
         self._buffer += data

@@ -1,7 +1,8 @@
 """What one label set or one line says about the topology, by the rows of the mapping: entities, relations, states.
 
-Ends of relations are looked up before they are made, an alias never moves from one known entity to another
-(a pod's address excepted: those are reused), and what is stored already is not stated again.
+Ends of relations are looked up before they are made, an alias never moves from one known entity to another, and what is
+stored already is not stated again. An address that is reused (a pod's, a service's) is no alias but an entity of kind Address
+that IDENTIFIES its holder: a relation with a beginning and an end, so that it is known who had it when.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from aiops.domain.addresses import ADDRESS, ADDRESS_PREFIX, IDENTIFIES
 from aiops.domain.batches import Series
 from aiops.domain.graph import Entity, Relation
 from ingest.entities import UNKNOWN, EntityResolver, Resolution
@@ -16,17 +18,22 @@ from ingest.identity import IDENTITY_RULES, Reference
 from ingest.topology.mapping import SELF, SPEAKER, EntityRule, RelationRule, Row, TopologyMapping
 
 MAX_NAME = 512
+#: Who said that an address is somebody's, whichever row it was: one address has one holder.
+ADDRESSES = "addresses"
+#: Seconds that an address stays with its holder unseen, while its source is heard.
+ADDRESS_TTL_S = 300.0
 #: Only so much of a line is searched: patterns are a site's own and lines are anybody's.
 MAX_LINE_CHARS = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A relation and how long it holds without being seen again."""
+    """A relation and how long it holds without being seen again. ``begins``: it is known to begin when it is first seen."""
 
     relation: Relation
     ttl_s: float | None
     exclusive: bool
+    begins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +216,20 @@ class Discovery:
         said = {key: text for key, template in rule.labels if (text := template.fill(labels))}
         aliases = [alias for template in rule.aliases if (alias := template.fill(labels))]
         self._complete(found, rule.kind, name, aliases, said, draft)
+        for template in rule.addresses:
+            self._identify(template.fill(labels), found.entity, draft)
         return found.entity
+
+    def _identify(self, address: str | None, holder: str, draft: _Draft) -> None:
+        """``address`` is ``holder``'s from now on."""
+        if not address or len(address) > MAX_NAME:
+            return
+        entity_id = f"{ADDRESS_PREFIX}{address}"
+        if self._resolver.entity(entity_id) is None:
+            self._adopt(Entity(entity_id, ADDRESS, address), draft.entities)
+        self._resolver.identify(entity_id, holder)
+        relation = Relation(entity_id, IDENTIFIES, holder, provenance=ADDRESSES, confidence=1.0)
+        draft.relations.append(Learned(relation, ADDRESS_TTL_S, exclusive=False, begins=True))
 
     def _complete(
         self,
@@ -231,7 +251,7 @@ class Discovery:
                 {
                     alias
                     for alias in aliases
-                    if alias not in known and alias != name and self._may_take(alias, found.entity, kind)
+                    if alias not in known and alias != name and self._may_take(alias, found.entity)
                 }
             )
         )
@@ -242,18 +262,13 @@ class Discovery:
             entity = Entity(found.entity, kind, name, new, dict(sorted(changed.items())))
             self._adopt(entity, draft.entities)
 
-    def _may_take(self, alias: str, entity_id: str, kind: str) -> bool:
-        """Whether ``alias`` may become a name of this entity. A pod's address goes to the newest pod that has it."""
+    def _may_take(self, alias: str, entity_id: str) -> bool:
+        """Whether ``alias`` may become a name of this entity."""
         if len(alias) > MAX_NAME:
             return False
         others = [i for i in self._resolver.ids(alias) if i != entity_id]
         kinds = {entity.kind for i in others if (entity := self._resolver.entity(i)) is not None}
-        if kinds <= {UNKNOWN}:
-            return True
-        if kind == "Pod" and kinds <= {"Pod", UNKNOWN}:
-            self._resolver.claim(alias, entity_id)
-            return True
-        return False
+        return kinds <= {UNKNOWN}
 
     def _adopt(self, entity: Entity, into: list[Entity]) -> None:
         self._resolver.adopt(entity)

@@ -42,6 +42,7 @@ class EntityRule:
     labels: tuple[tuple[str, LabelTemplate], ...]
     existing: bool
     part: str | None
+    addresses: tuple[LabelTemplate, ...] = ()  # names that pass from one holder to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +244,19 @@ def _known_name(item: Located, row: Row, given: tuple[str, ...]) -> None:
 def _labels_read(row: Row) -> frozenset[str]:
     templates: list[LabelTemplate] = [rule.value for rule in row.states]
     for rule in row.entities.values():
-        templates += [rule.id, *rule.names, *rule.aliases, *(template for _name, template in rule.labels)]
+        templates += [
+            rule.id,
+            *rule.names,
+            *rule.aliases,
+            *rule.addresses,
+            *(template for _name, template in rule.labels),
+        ]
         templates += [rule.name] if rule.name is not None else []
     return frozenset(name for template in templates for name in template.names)
 
 
 def _entity_rule(item: Located) -> EntityRule:
-    known = frozenset({"id", "kind", "name", "names", "aliases", "labels", "existing", "part"})
+    known = frozenset({"id", "kind", "name", "names", "aliases", "addresses", "labels", "existing", "part"})
     fields = item.fields(known, frozenset({"id", "kind"}))
     kind = fields["kind"].text()
     if not _KIND.fullmatch(kind):
@@ -261,6 +268,7 @@ def _entity_rule(item: Located) -> EntityRule:
         name=_template(fields["name"]) if "name" in fields else None,
         names=tuple(_template(name) for name in _list(fields, "names")),
         aliases=tuple(_template(name) for name in _list(fields, "aliases")),
+        addresses=tuple(_template(name) for name in _list(fields, "addresses")),
         labels=tuple(sorted((name, _template(value)) for name, value in labels.items())),
         existing="part" in fields or ("existing" in fields and fields["existing"].flag()),
         part=fields["part"].text() if "part" in fields else None,

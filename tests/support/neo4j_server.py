@@ -15,7 +15,8 @@ import neo4j
 import pytest
 
 from servers.jars import ServerUnavailable
-from servers.neo4j_server import Neo4jServer, free_port, start
+from servers.neo4j_server import Neo4jServer, start
+from servers.processes import free_port
 
 PASSWORD = "only-for-this-test-run"
 

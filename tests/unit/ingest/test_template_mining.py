@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import re
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import templates
-from ingest.templates import OVERFLOW, WILDCARD, TemplateMiner, mask
+from aiops.errors import ParseError
+from ingest import template_masks, template_tree, templates
+from ingest.template_masks import WILDCARD, mask, masked
+from ingest.templates import OVERFLOW, TemplateMiner
 
 
 @pytest.mark.parametrize(
@@ -72,12 +76,106 @@ def test_the_same_lines_give_the_same_templates_in_any_batches(lines: list[str])
     assert sum(size for _, size in whole.templates()) == len(lines)
 
 
-@given(st.text(st.sampled_from("0123456789abcfgxGX:./-\"'+ %,@_[]\u0661\u00e9~"), max_size=60))
-def test_expressions_that_cannot_occur_may_be_left_out(text: str) -> None:
-    every = re.compile(
-        "|".join(f"(?:{expression})" for _name, expression, _sign, _times in templates._VARIES)
-    )
-    assert templates._masked(text) == every.sub(WILDCARD, text)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "12ms",
+            "5%",
+            "5%x",
+            "a-5",
+            "-5",
+            "x 12.5ms",
+            "1:2x",
+            "v1.2.3-rc4",
+            "eth0/1",
+            "10.0.0.1/24",
+            "1.2.3.4:80",
+        ),
+        *(
+            "it's 5 o'clock",
+            "'a b' and 'c'",
+            '"a" "b"',
+            "/a/b/c.d x/y /z",
+            "fe80::1%eth0",
+            "12:30:01.5 up",
+            "0x1f,0X2E",
+        ),
+        *("deadbeef1 abcdefg1 0123456789 facade", "00:11:22:33:44:55", "user=\u00e95", "abc12,34", "+5.5%"),
+    ],
+)
+def test_the_masks_are_what_they_say_in_another_engine_too(text: str) -> None:
+    """The same expressions, in Python's engine and its words for borders."""
+    every = "|".join(f"(?:{expression})" for _name, expression in template_masks.VARIES)
+    for ours, theirs in (
+        (r"(?-u:\b{start-half})", r"(?<![0-9A-Za-z_])"),
+        (r"(?-u:\b{end-half})", r"(?![0-9A-Za-z_])"),
+        (r"(?-u:\b)", r"(?:(?<![0-9A-Za-z_])(?=[0-9A-Za-z_])|(?<=[0-9A-Za-z_])(?![0-9A-Za-z_]))"),
+    ):
+        every = every.replace(ours, theirs)
+    assert mask(text) == " ".join(re.sub(every, WILDCARD, text).split())
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=30) | st.none(), max_size=8))
+def test_a_mask_depends_on_its_own_text_only(texts: list[str | None]) -> None:
+    together = masked(pl.Series(texts, dtype=pl.String)).to_list()
+    assert together == [None if text is None else masked(pl.Series([text]))[0] for text in texts]
+
+
+def _shapes(count: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    words = [f"w{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(40)]
+    return [f"{' '.join(rng.choices(words, k=rng.randint(3, 5)))} {rng.randrange(999)}" for _ in range(count)]
+
+
+def test_a_saved_miner_goes_on_as_if_nothing_had_happened() -> None:
+    first, second = _shapes(700, 1), _shapes(900, 2)
+    limits = {"max_clusters": 60, "max_cached": 50, "max_idle_lines": 100, "max_children": 4}
+    never_stopped = TemplateMiner(**limits)
+    stopped = TemplateMiner(**limits)
+    for miner in (never_stopped, stopped):
+        miner.assign(first)
+    again = TemplateMiner(**limits)
+    again.load(stopped.save())
+    assert again.save() == stopped.save() == never_stopped.save()
+    assert again.assign(second) == never_stopped.assign(second)
+    assert again.save() == never_stopped.save()
+    assert again.templates() == never_stopped.templates()
+    assert (again.evicted, again.overflowed) == (never_stopped.evicted, never_stopped.overflowed)
+    assert again.evicted > 0
+
+
+def test_what_is_no_saved_miner_is_refused() -> None:
+    miner = TemplateMiner()
+    miner.assign(["a b c"])
+    state = miner.save()
+    for bad in (b"", b"x", state[:-3], state[:40] + b"!" + state[41:], state.replace(b"/1 ", b"/9 ", 1)):
+        with pytest.raises(ParseError, match="templates"):
+            miner.load(bad)
+    assert miner.templates() == (("a b c", 1),)
+
+
+def test_idle_templates_make_room_and_are_counted() -> None:
+    miner = TemplateMiner(max_clusters=2, max_idle_lines=10)
+    miner.assign(["alpha", "beta gamma"])
+    miner.assign(["alpha"] * 12)
+    assert miner.mine(["delta epsilon zeta", "alpha"]).to_pylist() == ["delta epsilon zeta", "alpha"]
+    assert miner.templates() == (("alpha", 14), ("delta epsilon zeta", 1))
+    assert (miner.evicted, miner.overflowed) == (1, 0)
+    assert miner.assign(["beta gamma", "delta epsilon zeta"]) == [-1, 2]
+    assert miner.overflowed == 1
+
+
+def test_many_templates_in_one_leaf_are_told_apart_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = _shapes(1_000, 3)
+    many = TemplateMiner(max_children=1)
+    numbers = many.assign(lines)
+    monkeypatch.setattr(template_tree, "MANY", 10**9)
+    few = TemplateMiner(max_children=1)
+    assert few.assign(lines) == numbers
+    assert few.templates() == many.templates()
+    assert len(many) > 24
 
 
 @pytest.mark.parametrize(

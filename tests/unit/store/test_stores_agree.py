@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from aiops.domain.graph import Entity, GraphDelta, Relation
-from aiops.domain.occurrences import Alarm
+from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 from aiops.store.memory import MemoryGraphStore
 from aiops.store.sqlite import SqliteGraphStore
 
@@ -73,6 +73,27 @@ class StoresAgree(RuleBasedStateMachine):
         alarm = Alarm("id", entity, "Down", entity, begin, end)
         assert self.memory.put_alarms([alarm]) == self.sqlite.put_alarms([alarm])
 
+    @rule(entity=IDS, begin=MINUTES, end=st.none() | MINUTES, score=st.sampled_from([1.0, 2.0]))
+    def anomaly(self, entity: str, begin: datetime, end: datetime | None, score: float) -> None:
+        anomaly = Anomaly(f"x{begin.minute}", entity, "cpu", "ewma", begin, end, score=score)
+        assert self.memory.put_anomalies([anomaly]) == self.sqlite.put_anomalies([anomaly])
+
+    @rule(number=st.integers(0, 3), begin=MINUTES, end=st.none() | MINUTES, lasting=st.booleans())
+    def change(self, number: int, begin: datetime, end: datetime | None, lasting: bool) -> None:
+        kind = "maintenance" if lasting else "deploy"
+        change = Change("c", "argo", str(number), "t", kind, begin, end, ("host:a",))
+        assert self.memory.put_changes([change]) == self.sqlite.put_changes([change])
+
+    @rule(begin=MINUTES, before_s=st.integers(0, 120), after_s=st.integers(0, 120))
+    def incident(self, begin: datetime, before_s: int, after_s: int) -> None:
+        bounds = {"window_before_s": float(before_s), "window_after_s": float(after_s)}
+        incident = Incident("I", "t", begin, **bounds)
+        assert self.memory.put_incident(incident) == self.sqlite.put_incident(incident)
+
+    @rule(before=MINUTES)
+    def prune(self, before: datetime) -> None:
+        assert self.memory.prune(before=before) == self.sqlite.prune(before=before)
+
     @invariant()
     def same_graph(self) -> None:
         for at in (None, NOON, NOON + timedelta(minutes=3), NOON + timedelta(minutes=9)):
@@ -94,6 +115,8 @@ class StoresAgree(RuleBasedStateMachine):
             )
         window = {"start": at, "end": at + timedelta(minutes=1)}
         assert self.memory.alarms(**window) == self.sqlite.alarms(**window)
+        assert self.memory.anomalies(**window) == self.sqlite.anomalies(**window)
+        assert self.memory.changes(**window) == self.sqlite.changes(**window)
 
     def teardown(self) -> None:
         self.sqlite.close()

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from aiops.errors import ParseError
 from ingest.parsers.alertmanager import (
     MAX_BODY_BYTES,
+    MAX_TEXT_CHARS,
+    MAX_TEXTS,
     PostedAlert,
     label_fingerprint,
     parse_v2_alerts,
@@ -131,10 +133,33 @@ def test_too_many_alerts_are_refused() -> None:
         parse_webhook(webhook(alert(), alert(), alert()), received_at_s=NOW_S, max_alerts=2)
 
 
-def test_an_alert_nested_deeper_than_can_be_written_is_a_reject() -> None:
-    deep = b"[" * 500 + b"]" * 500
-    batch = parse_v2_alerts(b"[" + deep + b"]", received_at_s=NOW_S)
-    assert len(batch.rejects) == 1
+@pytest.mark.parametrize("depth", [70, 500, 100_000])
+def test_a_body_that_is_nested_too_deep_is_refused(depth: int) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse_v2_alerts(b"[" * depth + b"]" * depth, received_at_s=NOW_S)
+    assert caught.value.details["reason"] in ("nested too deep", "json")
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"labels": {f"l{n}": "x" for n in range(MAX_TEXTS + 1)}}, f"has {MAX_TEXTS + 1} members"),
+        ({"annotations": {"a": "x" * MAX_TEXT_CHARS}}, f"is longer than {MAX_TEXT_CHARS} characters"),
+        ({"generatorURL": "x" * (MAX_TEXT_CHARS + 1)}, f"is longer than {MAX_TEXT_CHARS} characters"),
+    ],
+)
+def test_an_alert_over_the_bounds_is_a_reject_and_the_others_stay(
+    fields: dict[str, object], problem: str
+) -> None:
+    batch = parse_webhook(webhook(alert(**fields), alert()), received_at_s=NOW_S)
+    assert len(batch.alerts) == 1
+    assert problem in batch.rejects[0].reason
+
+
+def test_of_a_name_that_stands_twice_the_last_counts() -> None:
+    body = b'[{"labels": {"alertname": "A"}, "labels": {"alertname": "B", "alertname": "C"}}]'
+    (posted,) = parse_v2_alerts(body, received_at_s=NOW_S).alerts
+    assert dict(posted.labels) == {"alertname": "C"}
 
 
 JSON = st.recursive(

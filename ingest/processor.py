@@ -1,0 +1,364 @@
+"""From the journal into the stores: read, unpack, hand to the worker, and commit once what was learned is kept too.
+
+Delivery is at least once and effects are once, because every id is made of a record's position. The offset that is committed is
+that of a snapshot: whoever goes on, loads the snapshot, reads from its offset and comes to the same state. A record that cannot
+be read or breaks the worker goes to the dead letters, and the next one is taken; a store that cannot be reached is tried again,
+and nothing behind it is read meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Protocol, TypeVar
+
+import structlog
+
+from aiops.contracts import Clock
+from aiops.domain.batches import EventBatch, RawBatch, Reject, SampleBatch
+from aiops.domain.occurrences import Change
+from aiops.errors import AiopsError, BackPressure, ParseError, StoreUnavailable
+from ingest.change_records import CHANGES, parse_changes
+from ingest.counters import Histogram, Taken
+from ingest.daemon_metrics import ProcessorReading
+from ingest.journal.seams import Consumer, Delivered, Partition, Snapshot, Snapshots
+from ingest.parsers.alertmanager import AlertBatch, parse_v2_alerts, parse_webhook
+from ingest.parsers.cloudevents import BATCH, read_cloudevents
+
+Unpacked = RawBatch | EventBatch | SampleBatch
+_FIRST_WAIT_S = 0.2
+_POLL_S = 0.2
+_LAST_POLLS = 2  # this many in vain after the stop, and nothing is left
+_T = TypeVar("_T")
+
+
+class PartitionWorker(Protocol):
+    """What the processor needs of :class:`ingest.worker.IngestWorker`. The state that a batch changes belongs to the partition
+    that its ``position`` names."""
+
+    def take_syslog(self, *batches: RawBatch) -> Taken: ...
+    def take_events(self, batch: EventBatch, *, peer: str = "") -> Taken: ...
+    def take_samples(self, batch: SampleBatch) -> Taken: ...
+    def take_alerts(self, batch: AlertBatch, *, source: str = "alertmanager") -> Taken: ...
+    def take_changes(self, changes: Iterable[Change], *, source: str = "changes") -> Taken: ...
+    def reject(self, reject: Reject) -> Taken: ...
+    def maintain(self, at: datetime) -> int: ...
+
+    def snapshot(self, partition: Partition) -> Mapping[str, bytes]:
+        """What was learned from this partition; () where nothing is learned from its topic."""
+        ...
+
+    def restore(self, partition: Partition, parts: Mapping[str, bytes]) -> None:
+        """Go on from a snapshot. Raises ParseError where it cannot be read; then nothing was restored."""
+        ...
+
+    def forget(self, partition: Partition) -> None:
+        """The partition is somebody else's now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often and how long, in seconds and bytes."""
+
+    snapshot_s: float = 30.0
+    maintain_s: float = 30.0
+    drain_s: float = 30.0
+    retry_max_s: float = 5.0
+    poll_bytes: int = 8 * 2**20
+
+
+@dataclass(slots=True)
+class _Tally:
+    records: int = 0
+    poison: int = 0
+    retries: int = 0
+    rebalances: int = 0
+    lost_snapshots: int = 0
+    batch_s: Histogram = field(default_factory=Histogram)
+
+
+class Drained(Exception):
+    """The time to drain is over: what was not done stays in the journal."""
+
+
+class Processor:
+    """Runs in one thread. Give :meth:`assigned` and :meth:`revoked` to the consumer, then :meth:`attach` it and :meth:`run`."""
+
+    def __init__(
+        self,
+        worker: PartitionWorker,
+        snapshots: Snapshots,
+        unpack: Callable[[bytes, str], Unpacked],
+        *,
+        clock: Clock,
+        stop: threading.Event,
+        pace: Pace = Pace(),
+    ) -> None:
+        self._worker = worker
+        self._snapshots = snapshots
+        self._unpack = unpack
+        self._clock = clock
+        self._stop = stop
+        self._pace = pace
+        self._consumer: Consumer | None = None
+        self._next: dict[Partition, int] = {}
+        self._kept: dict[Partition, tuple[int, float]] = {}  # offset of the newest snapshot, and when
+        self._behind_s: dict[Partition, float] = {}
+        self._lag: Mapping[Partition, int] = {}
+        self._tally = _Tally()
+        self._deadline = float("inf")
+        self._polls_in_vain = 0
+        self._log = structlog.get_logger("aiops.ingest.processor")
+
+    def attach(self, consumer: Consumer) -> None:
+        """The consumer that :meth:`run` reads."""
+        self._consumer = consumer
+
+    def assigned(self, partitions: Iterable[Partition]) -> None:
+        """Before the first record of ``partitions``: what was learned of them is restored, and reading goes on from there."""
+        consumer = self._of()
+        for partition in sorted(partitions):
+            snapshot = self._insist(partial(self._snapshots.load, partition))
+            if snapshot is not None and self._restored(partition, snapshot):
+                consumer.seek(partition, snapshot.offset)
+                self._next[partition] = snapshot.offset
+                self._kept[partition] = (snapshot.offset, time.monotonic())
+            self._tally.rebalances += 1
+
+    def revoked(self, partitions: Iterable[Partition]) -> None:
+        """Before ``partitions`` go to somebody else: what was learned is kept, once, without insisting."""
+        leaving = sorted(partitions)
+        try:
+            self._keep(leaving)
+        except (StoreUnavailable, BackPressure) as exc:
+            self._log.warning(
+                "partitions leave without a snapshot; their last one is replayed", error=str(exc)
+            )
+        for partition in leaving:
+            self._worker.forget(partition)
+            self._next.pop(partition, None)
+            self._kept.pop(partition, None)
+            self._behind_s.pop(partition, None)
+
+    def run(self) -> None:
+        """Until the stop is set and everything that was appended by then is processed, or the time to drain is over."""
+        consumer = self._of()
+        kept_at = maintained_at = time.monotonic()
+        try:
+            while not self._finished():
+                for group in self._poll(consumer):
+                    self._insist(partial(self._take, group))
+                if time.monotonic() - kept_at >= self._pace.snapshot_s:
+                    kept_at = time.monotonic()
+                    self._try("snapshot", lambda: self._keep(sorted(self._next)))
+                if time.monotonic() - maintained_at >= self._pace.maintain_s:
+                    maintained_at = time.monotonic()
+                    self._try("maintenance", lambda: self._worker.maintain(self._clock.now()))
+        except Drained:
+            self._log.error("stopped before everything was processed; it stays in the journal")
+        self._try("snapshot", lambda: self._keep(sorted(self._next)))
+
+    def reading(self) -> ProcessorReading:
+        """Our own figures; any thread may ask."""
+        now = time.monotonic()
+        kept = dict(self._kept)
+        return ProcessorReading(
+            records=self._tally.records,
+            poison=self._tally.poison,
+            retries=self._tally.retries,
+            rebalances=self._tally.rebalances,
+            lag_records={str(partition): count for partition, count in self._lag.items()},
+            lag_s=max(self._behind_s.copy().values(), default=0.0),
+            snapshot_age_s=max((now - at for _offset, at in kept.values()), default=0.0),
+            batch_s=self._tally.batch_s.copy(),
+        )
+
+    def _of(self) -> Consumer:
+        assert self._consumer is not None, "attach a consumer first"
+        return self._consumer
+
+    def _finished(self) -> bool:
+        if not self._is_stopping():
+            return False
+        return self._polls_in_vain > _LAST_POLLS
+
+    def _poll(self, consumer: Consumer) -> list[list[Delivered]]:
+        """The next records, those of a partition together and in their order."""
+        delivered = self._insist(lambda: consumer.poll(timeout_s=_POLL_S, max_bytes=self._pace.poll_bytes))
+        self._lag = self._insist(consumer.lag)
+        self._polls_in_vain = 0 if delivered or any(self._lag.values()) else self._polls_in_vain + 1
+        groups: dict[Partition, list[Delivered]] = {}
+        for record in delivered:
+            groups.setdefault(record.partition, []).append(record)
+        for partition in consumer.assigned() - set(groups):
+            if not self._lag.get(partition):
+                self._behind_s[partition] = 0.0
+        return list(groups.values())
+
+    def _take(self, records: Sequence[Delivered]) -> None:
+        """Effects of ``records``, which are of one partition, in order; then they count as done."""
+        began = time.perf_counter()
+        pending: list[tuple[Delivered, RawBatch]] = []
+        for record in records:
+            item = self._unpacked(record)
+            if isinstance(item, RawBatch) and item.transport not in _BODIES:
+                pending.append((record, item))
+                continue
+            self._take_lines(pending)
+            pending.clear()
+            if item is not None:
+                self._guarded(record, partial(self._take_item, item))
+        self._take_lines(pending)
+        last = records[-1]
+        self._next[last.partition] = last.offset + 1
+        self._behind_s[last.partition] = max(0.0, self._clock.now().timestamp() - last.appended_at_s)
+        self._tally.records += len(records)
+        self._tally.batch_s.observe(time.perf_counter() - began)
+
+    def _unpacked(self, record: Delivered) -> Unpacked | None:
+        try:
+            return self._unpack(record.value, record.position)
+        except ParseError as exc:
+            self._set_aside(record, f"ParseError: {exc.message}")
+            return None
+
+    def _take_lines(self, pending: Sequence[tuple[Delivered, RawBatch]]) -> None:
+        """All at once; where that breaks, one by one, so that only what is poisonous is set aside."""
+        if not pending:
+            return
+        try:
+            self._worker.take_syslog(*(batch for _record, batch in pending))
+        except (StoreUnavailable, BackPressure):
+            raise
+        except Exception:  # noqa: BLE001 - the records' boundary: each of them is tried by itself below
+            for record, batch in pending:
+                self._guarded(record, partial(self._worker.take_syslog, batch))
+
+    def _take_item(self, item: Unpacked) -> None:
+        if isinstance(item, SampleBatch):
+            self._worker.take_samples(item)
+        elif isinstance(item, EventBatch):
+            self._worker.take_events(item)
+        else:
+            for body, at_s in zip(item.payloads, item.received_at_s, strict=True):
+                _BODIES[item.transport](self._worker, body, float(at_s), item.source)
+
+    def _guarded(self, record: Delivered, take: Callable[[], object]) -> None:
+        try:
+            take()
+        except (StoreUnavailable, BackPressure):
+            raise
+        except Exception as exc:  # noqa: BLE001 - the record's boundary: a poisonous one must not stop the partition
+            ours = isinstance(exc, AiopsError)
+            reason = f"{type(exc).__name__}: {exc}" if ours else f"defect: {type(exc).__name__}"
+            self._log.error("record set aside", position=record.position, reason=reason, exc_info=exc)
+            self._set_aside(record, reason)
+
+    def _set_aside(self, record: Delivered, reason: str) -> None:
+        source = f"journal-{record.partition.topic}"
+        self._worker.reject(
+            Reject(source, f"{reason} ({record.position})", record.appended_at_s, record.value)
+        )
+        self._tally.poison += 1
+
+    def _keep(self, partitions: Sequence[Partition]) -> None:
+        """A snapshot of each that moved on, then its offset is committed. Raises StoreUnavailable."""
+        moved = {
+            partition: self._next[partition]
+            for partition in partitions
+            if partition in self._next and self._kept.get(partition, (-1, 0.0))[0] != self._next[partition]
+        }
+        for partition, offset in moved.items():
+            parts = self._worker.snapshot(partition)
+            if parts:
+                self._snapshots.save(partition, Snapshot(offset, parts))
+        if moved:
+            self._of().commit(moved)
+        now = time.monotonic()
+        self._kept |= {
+            partition: (self._next[partition], now) for partition in partitions if partition in self._next
+        }
+
+    def _restored(self, partition: Partition, snapshot: Snapshot) -> bool:
+        try:
+            self._worker.restore(partition, snapshot.parts)
+        except ParseError as exc:
+            self._log.error(
+                "a snapshot cannot be read; learning begins anew", partition=str(partition), error=str(exc)
+            )
+            return False
+        return True
+
+    def _try(self, what: str, work: Callable[[], object]) -> None:
+        """Now or the next time."""
+        try:
+            work()
+        except (StoreUnavailable, BackPressure) as exc:
+            self._tally.retries += 1
+            self._log.warning(f"{what} must wait", error=str(exc))
+
+    def _insist(self, work: Callable[[], _T]) -> _T:
+        """``work``, tried again with growing waits for as long as a store is away. Raises :class:`Drained`."""
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                return work()
+            except (StoreUnavailable, BackPressure) as exc:
+                if self._tally.retries == 0 or wait_s >= self._pace.retry_max_s:
+                    self._log.warning("trying again", error=str(exc), wait_s=wait_s)
+                self._tally.retries += 1
+                self._finished_waiting(wait_s)
+                wait_s = min(wait_s * 2.0, self._pace.retry_max_s)
+
+    def _finished_waiting(self, wait_s: float) -> None:
+        """Wait, but not longer than a stop allows."""
+        until = time.monotonic() + wait_s
+        while time.monotonic() < until:
+            self._is_stopping()
+            time.sleep(min(0.05, wait_s))
+
+    def _is_stopping(self) -> bool:
+        """Whether to come to an end. Raises :class:`Drained` when the time for that is over."""
+        if not self._stop.is_set():
+            return False
+        if self._deadline == float("inf"):
+            self._deadline = time.monotonic() + self._pace.drain_s
+            self._polls_in_vain = 0
+        if time.monotonic() > self._deadline:
+            raise Drained
+        return True
+
+
+def _take_webhook(worker: PartitionWorker, body: bytes, at_s: float, source: str) -> None:
+    worker.take_alerts(parse_webhook(body, received_at_s=at_s), source=source)
+
+
+def _take_v2(worker: PartitionWorker, body: bytes, at_s: float, source: str) -> None:
+    worker.take_alerts(parse_v2_alerts(body, received_at_s=at_s), source=source)
+
+
+def _take_changes(worker: PartitionWorker, body: bytes, _at_s: float, source: str) -> None:
+    worker.take_changes(parse_changes(body), source=source)
+
+
+def _take_cloud_events(worker: PartitionWorker, body: bytes, at_s: float, source: str) -> None:
+    """Alerts and changes of the body; its events came as such."""
+    found = read_cloudevents(body, {"content-type": BATCH}, source=source, received_at_s=at_s)
+    if found.alerts.alerts:
+        worker.take_alerts(found.alerts, source=source)
+    if found.changes:
+        worker.take_changes(found.changes, source=source)
+
+
+#: Transports whose payloads are whole bodies, and who takes one.
+_BODIES: Mapping[str, Callable[[PartitionWorker, bytes, float, str], None]] = {
+    "alertmanager-webhook": _take_webhook,
+    "alertmanager-v2": _take_v2,
+    CHANGES: _take_changes,
+    "cloudevents": _take_cloud_events,
+}
