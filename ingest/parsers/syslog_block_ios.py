@@ -18,7 +18,7 @@ from ingest.parsers.syslog_block import (
     are_digits,
     judge_texts,
     rows_told_inside,
-    text_spans,
+    spans_of,
 )
 from ingest.parsers.syslog_block_time import (
     NO_ZONE,
@@ -118,7 +118,7 @@ def _read_end(
 
 
 def _zones(block: LineBlock, start: IntArray, end: IntArray) -> tuple[IntArray, BoolArray]:
-    texts = text_spans(block.data, start, end).dictionary_encode()
+    texts = spans_of(block.data, start, end).dictionary_encode()
     distinct = texts.dictionary.to_pylist()
     offsets = np.array(
         [int(ZONES[name] * 3600) if name in ZONES else NO_ZONE for name in distinct], dtype=np.int64
