@@ -261,3 +261,14 @@ def test_plain_series_of_one_target_are_worked_out_once() -> None:
     batch = samples(*(load("db-1", 1.0, f"m{n}") for n in range(100)))
     assert {one.entity for one in desk.reader.read(batch).series} == {"host:db-1"}
     assert desk.asked == 1
+
+
+def test_series_become_columns_and_columns_stay_as_they_are() -> None:
+    one = EntitySeries("e", None, "m", np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    empty = EntitySeries("e", "p", "m", np.empty(0), np.empty(0))
+    columns = SeriesColumns.of(item for item in (empty, one, one))
+    assert columns.keys == [one.key, one.key]
+    assert columns.starts.tolist() == [0, 2, 4]
+    assert columns.value.tolist() == [3.0, 4.0, 3.0, 4.0]
+    assert SeriesColumns.of(columns) is columns
+    assert len(SeriesColumns.of([empty])) == 0
