@@ -9,19 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from aiops.domain.batches import LOG_SCHEMA, EntitySeries, FloatArray, IntArray, StateObservation
+from aiops.domain.batches import LOG_SCHEMA, EntitySeries, FloatArray, IntArray, SeriesKey, StateObservation
 from aiops.errors import InputError
 from aiops.store.merge import check_text
 
-SeriesKey = tuple[str, str | None, str, tuple[tuple[str, str], ...]]
-
 #: What one sample takes: series number, time and value.
 SAMPLE_BYTES = 20
-
-
-def series_key(series: EntitySeries) -> SeriesKey:
-    """What makes two series the same."""
-    return (series.entity, series.peer, series.metric, series.labels)
 
 
 def series_order(key: SeriesKey) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:

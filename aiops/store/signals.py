@@ -19,18 +19,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aiops.contracts import Clock
-from aiops.domain.batches import EntitySeries, SignalWindow, StateObservation
+from aiops.domain.batches import EntitySeries, SeriesKey, SignalWindow, StateObservation
 from aiops.errors import ConfigError
 from aiops.store.columns import (
     Samples,
-    SeriesKey,
     check_all,
     checked_logs,
     checked_states,
     first_of_each,
     joined,
     no_samples,
-    series_key,
     sorted_logs,
     state_bytes,
     state_order,
@@ -91,7 +89,7 @@ class DiskSignalStore:
     def write_series(self, series: Iterable[EntitySeries]) -> int:
         given = list(series)
         with self._lock:
-            check_all(given, [series_key(item) not in self._numbers for item in given])
+            check_all(given, [item.key not in self._numbers for item in given])
             return self._write_checked([item for item in given if len(item.at_s)])
 
     def _write_checked(self, series: Sequence[EntitySeries]) -> int:
@@ -125,7 +123,7 @@ class DiskSignalStore:
             return no_samples()
         numbers: list[int] = []
         for item in series:
-            key = series_key(item)
+            key = item.key
             number = self._numbers.get(key)
             if number is None:
                 number = self._numbers[key] = add_series(connection, key)

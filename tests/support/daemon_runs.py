@@ -11,7 +11,6 @@ from pathlib import Path
 from ingest.counters import Taken
 from ingest.daemon import Processing, Receiving, run_daemon, totals
 from ingest.daemon_metrics import ReceiveCounters
-from ingest.daemon_worker import DaemonWorker
 from ingest.dead_letters import DeadLetters
 from ingest.journal.envelopes import pack, unpack
 from ingest.journal.spool import SpoolLimits, open_spool
@@ -19,6 +18,7 @@ from ingest.processor import Pace, Processor
 from ingest.record_keys import Cut
 from ingest.recorder import Recorder
 from ingest.sources.inbox import Inbox, Source
+from ingest.worker import IngestWorker
 from tests.support.ingest_sites import FixedClock
 
 SMALL = SpoolLimits(max_bytes=64 << 20, segment_bytes=1 << 20, max_record_bytes=2 << 20, sync="interval")
@@ -28,7 +28,7 @@ SMALL = SpoolLimits(max_bytes=64 << 20, segment_bytes=1 << 20, max_record_bytes=
 class DaemonRun:
     """A daemon that runs. Leaving the block that made it stops and drains it."""
 
-    worker: DaemonWorker
+    worker: IngestWorker
     receiving: Receiving
     processing: Processing
 
@@ -39,7 +39,7 @@ class DaemonRun:
 @contextmanager
 def daemon_run(
     sources: Sequence[Source],
-    worker: DaemonWorker,
+    worker: IngestWorker,
     dead_letters: DeadLetters,
     folder: Path,
     *,

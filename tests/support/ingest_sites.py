@@ -10,9 +10,9 @@ import numpy as np
 
 from aiops.domain.batches import RawBatch, SampleBatch, Series
 from aiops.store.memory import MemoryGraphStore, MemorySignalStore
-from ingest.daemon_worker import DaemonWorker
 from ingest.dead_letters import MemoryDeadLetters
 from ingest.topology.mapping import load_mapping
+from ingest.worker import IngestWorker
 
 AT_S = 1_790_000_000.0
 AT = datetime.fromtimestamp(AT_S, UTC)
@@ -34,10 +34,10 @@ class IngestSite:
     graph: MemoryGraphStore = field(default_factory=MemoryGraphStore)
     signals: MemorySignalStore = field(default_factory=lambda: MemorySignalStore(200_000_000))
     dead_letters: MemoryDeadLetters = field(default_factory=MemoryDeadLetters)
-    worker: DaemonWorker = field(init=False)
+    worker: IngestWorker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.worker = DaemonWorker(self.graph, self.signals, load_mapping(), self.dead_letters, FixedClock())
+        self.worker = IngestWorker(self.graph, self.signals, load_mapping(), self.dead_letters, FixedClock())
 
     def relations(self, provenance: str | None = None) -> list[tuple[str, str, str]]:
         """Open relations as triples."""
