@@ -1,5 +1,5 @@
-"""Syslog over UDP: nothing is lost without being counted. A process that sends numbered lines at a pace, and another that receives
-them and records them in its spool; then the spool is read, and sent = stored + counted drops must hold to the line.
+"""Syslog over UDP: nothing is lost without being counted. A process sends numbered lines at a pace, another receives them and
+records them in its spool; then the spool is read, and sent = stored + counted drops must hold to the line.
 
 Run: ``python -m benchmarks.udp [--quick] [--seconds S] [--only NAME] [-o FILE]``. Linux only.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import socket
 import subprocess
@@ -68,8 +69,8 @@ def send(port: int, rate: int, seconds: float) -> tuple[int, float]:
 
 
 def receive(folder: Path, *, sockets: int, burn: bool) -> None:
-    """Receives until standard input ends; says its port first and its counts last. ``burn``: another thread of the process is busy
-    with Python all the time, as a processor is."""
+    """Receives until standard input ends; says its port first and its counts last. ``burn``: another thread of the process is
+    busy with Python all the time, as a processor is."""
     dead_letters = MemoryDeadLetters()
     spool = open_spool(folder, set_aside=dead_letters.put, limits=SpoolLimits(max_bytes=8 << 30))
     inbox, counters = Inbox(), ReceiveCounters()
@@ -87,11 +88,12 @@ def receive(folder: Path, *, sockets: int, burn: bool) -> None:
     thread.join()
     spool.close()
     used = resource.getrusage(resource.RUSAGE_SELF)
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     counts = {
         **source.counts(),
         "recorded": sum(sums.recorded for sums in counters.by_source().values()),
         "cpu_s": used.ru_utime + used.ru_stime,
-        "resident_bytes": used.ru_maxrss * 1024,
+        "resident_bytes": int(peak[1]) * 1024 if peak else 0,
     }
     print(json.dumps(counts), flush=True)
 
@@ -169,6 +171,7 @@ def figures(name: str, runs: Sequence[Run]) -> list[Result]:
         result(f"{name}_stored", [one.stored for one in runs], "lines"),
         result(f"{name}_doubles", [one.doubles for one in runs], "lines"),
         result(f"{name}_counted_drops", [one.kernel_drops + one.no_room for one in runs], "lines"),
+        result(f"{name}_counted_drops_of_the_kernel", [one.kernel_drops for one in runs], "lines"),
         result(
             f"{name}_not_counted",
             [one.sent - one.stored - one.kernel_drops - one.no_room for one in runs],
