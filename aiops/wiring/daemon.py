@@ -81,6 +81,8 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
     manager = ServiceManager(os.environ)
     with open_daemon(whole) as site:
         keep_loaded()
+        if site.receiving is None and site.http is not None:
+            site.http.start(Inbox())
         said = _listening(site)
 
         def ready() -> None:
@@ -123,10 +125,8 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
     """Everything that the role needs, opened and not started; closed on leaving. Raises :class:`AiopsError`."""
     time = clock or SystemClock()
     config = whole.config
-    http = config.sources.http
-    settings = (
-        whole.settings.model_copy(update={"host": http.listen[0]}) if http is not None else whole.settings
-    )
+    listen = _listens_on(config)
+    settings = whole.settings.model_copy(update={"host": listen[0]}) if listen else whole.settings
     site = Site(config, settings)
     with ExitStack() as stack:
         if config.role != "receive":
@@ -143,18 +143,21 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
         if site.worker is not None:
             site.processing = _processing(site, journal, site.worker, time)
             stack.callback(_close_consumers, site)
-        if http is not None:
-            site.http = HttpListener(_app(site, access, time), http.listen)
-            if site.receiving is not None:
-                site.receiving = Receiving(
-                    [site.http, *site.receiving.sources],
-                    site.receiving.inbox,
-                    site.receiving.recorder,
-                    site.receiving.journal,
-                    site.receiving.counters,
-                )
+        if listen is not None:
+            site.http = HttpListener(_app(site, access, time), listen)
+            stack.callback(site.http.stop)
+        if site.receiving is not None and site.http is not None:
+            sources = [site.http, *site.receiving.sources]
+            site.receiving = replace(site.receiving, sources=sources)
         _measure(site)
         yield site
+
+
+def _listens_on(config: IngestConfig) -> tuple[str, int] | None:
+    """Where HTTP is served; a process that only processes takes no deliveries."""
+    if config.role == "process":
+        return config.metrics_listen
+    return config.sources.http.listen if config.sources.http is not None else None
 
 
 def _receiving(site: Site, journal: OpenJournal) -> Receiving:
@@ -198,15 +201,13 @@ def _close_consumers(site: Site) -> None:
 def _app(site: Site, access: Access, clock: Clock) -> FastAPI:
     """The deliveries, or the whole API where the configuration wants it."""
     http = site.config.sources.http
-    assert http is not None
-    assert site.receiving is not None
     port = JournalPort(
-        site.receiving.recorder,
+        site.receiving.recorder if site.receiving is not None else None,
         clock,
         append_timeout_s=site.config.journal.append_timeout,
         worker=site.worker,
     )
-    if http.api and site.stores is not None:
+    if http is not None and http.api and site.stores is not None:
         site.rules, corrector = load_reloading_rules(site.settings), load_corrector(site.settings)
         services = site_services(
             site.settings, site.stores, port, access, clock, site.rules, corrector, site.registry
@@ -228,7 +229,7 @@ def _app(site: Site, access: Access, clock: Clock) -> FastAPI:
         health={"journal": lambda: _journal_health(site)},
         registry=site.registry,
     )
-    return create_app(services, surface="deliveries")
+    return create_app(services, surface="deliveries" if site.receiving is not None else "operations")
 
 
 def _refuse_to_analyze(
@@ -240,7 +241,8 @@ def _refuse_to_analyze(
 
 def _journal_health(site: Site) -> Health:
     """Well as long as it takes what comes: senders are told 503 where it does not."""
-    assert site.receiving is not None
+    if site.receiving is None:
+        return Health(True, "processes its journal")
     reading = site.receiving.reading()
     full = reading.inbox_bytes >= site.config.limits.inbox
     return Health(not full, f"{reading.journal_bytes} bytes wait to be processed")
