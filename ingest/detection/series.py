@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,8 +23,8 @@ _FORMAT = "aiops-series-watch/1"
 COUNTERS = ("_total", "_count", "_sum", "_bucket")
 #: What is larger is not watched: its square would not fit.
 LARGEST = 1e18
-#: The data's own clock goes on by at most so much a batch: one sender whose clock is a year ahead ages nobody else.
-MAX_ADVANCE_S = 3_600.0
+#: The data's own clock is the median of so many batches' medians: one sender whose clock is a year ahead ages nobody else.
+CLOCK_BATCHES = 5
 
 
 class SeriesWatch:
@@ -37,6 +38,7 @@ class SeriesWatch:
         )
         self._open = OpenAnomalies(settings)
         self._now_s = -np.inf
+        self._middles: deque[float] = deque(maxlen=CLOCK_BATCHES)
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -69,9 +71,8 @@ class SeriesWatch:
         return told
 
     def _advance_clock(self, series: Sequence[EntitySeries]) -> None:
-        newest = float(np.median([float(item.at_s[-1]) for item in series]))
-        limit = newest if np.isinf(self._now_s) else self._now_s + MAX_ADVANCE_S
-        self._now_s = max(self._now_s, min(newest, limit))
+        self._middles.append(float(np.median([float(item.at_s[-1]) for item in series])))
+        self._now_s = max(self._now_s, float(np.median(self._middles)))
 
     def _take(self, slot: IntArray, at_s: FloatArray, raw: FloatArray, *, counter: bool) -> list[Anomaly]:
         """One sample for each of ``slot``. What is older than the one before is passed over."""
@@ -80,6 +81,9 @@ class SeriesWatch:
         restarted = ~(elapsed > -RESTART_S) | np.isinf(elapsed)
         first = restarted if counter else np.zeros(len(slot), dtype=np.bool_)
         usable = ((elapsed > 0) | restarted) & (np.abs(raw) < LARGEST)
+        again = restarted & (table.filled[slot] > 0)
+        if again.any():
+            table.begin_anew(slot[again])
         fresh = usable & ~first
         before = table.raw[slot]
         table.at_s[slot[usable]] = at_s[usable]
@@ -153,18 +157,19 @@ class SeriesWatch:
         """Everything that was learned, for :meth:`load`."""
         keys, small, data = self._slots.dump()
         now = None if np.isinf(self._now_s) else self._now_s
-        head = orjson.dumps([now, keys, small, self._open.dump()])
+        head = orjson.dumps([now, list(self._middles), keys, small, self._open.dump()])
         return packed_part(_FORMAT, len(head).to_bytes(8, "little") + head + data)
 
     def load(self, part: bytes) -> None:
         """Become what was saved. Raises :class:`aiops.errors.ParseError` for bytes that :meth:`save` did not make."""
         fresh = SeriesWatch(self._settings)
         unpacked_part(_FORMAT, part, fresh._fill)
-        self._slots, self._open, self._now_s = fresh._slots, fresh._open, fresh._now_s
+        self._slots, self._open = fresh._slots, fresh._open
+        self._now_s, self._middles = fresh._now_s, fresh._middles
 
     def _fill(self, content: bytes) -> None:
         size = int.from_bytes(content[:8], "little")
-        now, keys, small, opened = orjson.loads(content[8 : 8 + size])
+        now, middles, keys, small, opened = orjson.loads(content[8 : 8 + size])
         made = [
             (slot, (entity, peer, metric, tuple((name, value) for name, value in labels)))
             for slot, (entity, peer, metric, labels) in keys
@@ -172,6 +177,7 @@ class SeriesWatch:
         self._slots.fill(made, small, content[8 + size :])
         self._open.fill(*opened)
         self._now_s = -np.inf if now is None else now
+        self._middles.extend(middles)
 
 
 def _rounds(part: Sequence[tuple[int, EntitySeries]]) -> list[tuple[IntArray, FloatArray, FloatArray]]:
