@@ -42,7 +42,9 @@ class DeadLetters(Protocol):
     def close(self) -> None: ...
 
 
-class _Counts:
+class RejectCounts:
+    """How many of which, bounded."""
+
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
 
@@ -65,7 +67,7 @@ class DeadLetterFile:
         self._older = path.with_name(path.name + ".1")
         self._half = max(1, max_bytes // 2)
         self._max_raw_bytes = max(1, min(max_raw_bytes, self._half // 2))
-        self._counts = _Counts()
+        self._counts = RejectCounts()
         self._lock = threading.Lock()
 
     def put(self, rejects: Iterable[Reject]) -> int:
@@ -106,7 +108,7 @@ class DeadLetterFile:
     def _blocks(self, rejects: Iterable[Reject]) -> Iterator[bytes]:
         block = bytearray()
         for reject in rejects:
-            line = _written(reject, self._max_raw_bytes)
+            line = to_line(reject, self._max_raw_bytes)
             if block and len(block) + len(line) > self._half:
                 yield bytes(block)
                 block.clear()
@@ -130,7 +132,7 @@ class MemoryDeadLetters:
     def __init__(self, max_items: int = 10_000) -> None:
         self._max_items = max_items
         self._held: list[Reject] = []
-        self._counts = _Counts()
+        self._counts = RejectCounts()
 
     def put(self, rejects: Iterable[Reject]) -> int:
         taken = list(rejects)
@@ -154,7 +156,8 @@ def _ends_a_line(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _written(reject: Reject, max_raw_bytes: int) -> bytes:
+def to_line(reject: Reject, max_raw_bytes: int) -> bytes:
+    """A dead letter as JSON and a line end; at most ``max_raw_bytes`` of what was sent."""
     raw = reject.raw[:max_raw_bytes]
     document: dict[str, object] = {
         "source": reject.source.encode("utf-8", "replace").decode(),
@@ -169,17 +172,22 @@ def _written(reject: Reject, max_raw_bytes: int) -> bytes:
     return orjson.dumps(document) + b"\n"
 
 
+def of_line(line: bytes) -> Reject:
+    """What :func:`to_line` wrote. Raises ValueError, KeyError or TypeError for what is none."""
+    document = orjson.loads(line)
+    return Reject(
+        source=str(document["source"]),
+        reason=str(document["reason"]),
+        received_at_s=datetime.fromisoformat(document["received_at"]).timestamp(),
+        raw=base64.b64decode(document["raw"], validate=True),
+        offset=document["offset"],
+    )
+
+
 def _read(line: bytes, path: Path, number: int) -> Reject:
     try:
-        document = orjson.loads(line)
-        return Reject(
-            source=str(document["source"]),
-            reason=str(document["reason"]),
-            received_at_s=datetime.fromisoformat(document["received_at"]).timestamp(),
-            raw=base64.b64decode(document["raw"], validate=True),
-            offset=document["offset"],
-        )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as exc:
+        return of_line(line)
+    except (KeyError, TypeError, ValueError) as exc:
         raise InputError(
             f"{path}, line {number}: no dead letter ({exc})", file=str(path), line=number
         ) from exc

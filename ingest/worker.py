@@ -83,6 +83,13 @@ class IngestWorker:
         self._counters = Counters()
         self._lock = threading.RLock()
 
+    def use_mapping(self, mapping: TopologyMapping) -> None:
+        """Take up a changed mapping between two batches."""
+        with self._lock:
+            self._discovery = Discovery(mapping, self._resolver)
+            self._lines = LineReader(mapping, self._resolver, self._discovery)
+            self._samples = SampleReader(mapping, self._resolver, self._discovery)
+
     def take_syslog(self, *batches: RawBatch) -> Taken:
         """Lines as they came, of one sender or of several; where a line names no host, the peer speaks. Several batches at
         once cost less than one by one, and are stored with one transaction."""

@@ -14,8 +14,8 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from aiops.domain.batches import LOG_SCHEMA, FloatArray, IntArray
-from aiops.store.columns import SAMPLE_BYTES, Samples, SeriesKey
+from aiops.domain.batches import LOG_SCHEMA, FloatArray, IntArray, SeriesKey
+from aiops.store.columns import SAMPLE_BYTES, Samples
 from aiops.store.sqlite_schema import marks
 
 #: Width of a time bucket.

@@ -19,17 +19,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aiops.contracts import Clock
-from aiops.domain.batches import EntitySeries, IntArray, SignalWindow, StateObservation
+from aiops.domain.batches import (
+    EntitySeries,
+    IntArray,
+    SeriesColumns,
+    SeriesKey,
+    SignalWindow,
+    StateObservation,
+)
 from aiops.errors import ConfigError
 from aiops.store.columns import (
     Samples,
-    SeriesKey,
-    check_all,
+    checked_columns,
     checked_logs,
     checked_states,
     joined,
     no_samples,
-    series_key,
     sorted_logs,
     state_bytes,
     state_order,
@@ -96,12 +101,10 @@ class DiskSignalStore:
     # writing ----------------------------------------------------------------------------------------------------
 
     def write_series(self, series: Iterable[EntitySeries]) -> int:
-        given = list(series)
         with self._lock:
-            check_all(given, [series_key(item) not in self._numbers for item in given])
-            return self._write_checked([item for item in given if len(item.at_s)])
+            return self._write_checked(checked_columns(series, self._numbers))
 
-    def _write_checked(self, series: Sequence[EntitySeries]) -> int:
+    def _write_checked(self, series: SeriesColumns) -> int:
         with self._db.write() as connection:
             try:
                 self._refresh(connection)
@@ -127,20 +130,21 @@ class DiskSignalStore:
         self._numbers = {key: number for number, key, _ in rows}
         self._newest = {number: newest_s for number, _, newest_s in rows}
 
-    def _numbered(self, connection: sqlite3.Connection, series: Sequence[EntitySeries]) -> Samples:
-        if not series:
+    def _numbered(self, connection: sqlite3.Connection, series: SeriesColumns) -> Samples:
+        if not len(series):
             return no_samples()
-        numbers: list[int] = []
-        for item in series:
-            key = series_key(item)
-            number = self._numbers.get(key)
-            if number is None:
-                number = self._numbers[key] = add_series(connection, key)
-            numbers.append(number)
-        column = np.repeat(np.array(numbers, np.int64), [len(item.at_s) for item in series])
-        at_s = np.concatenate([item.at_s for item in series], dtype=np.float64)
-        value = np.concatenate([item.value for item in series], dtype=np.float64)
-        return joined([Samples(column, at_s, value)])
+        numbers = [
+            known if known is not None else self._new_number(connection, key)
+            for key, known in zip(series.keys, map(self._numbers.get, series.keys), strict=True)
+        ]
+        column = np.repeat(np.array(numbers, np.int64), np.diff(series.starts))
+        return joined([Samples(column, series.at_s, series.value)])
+
+    def _new_number(self, connection: sqlite3.Connection, key: SeriesKey) -> int:
+        number = self._numbers.get(key)  # it may stand twice in what is written
+        if number is None:
+            number = self._numbers[key] = add_series(connection, key)
+        return number
 
     def _unseen(self, connection: sqlite3.Connection, samples: Samples) -> Samples:
         """Without what is held already. Only series that go back in time need a look at the chunks."""

@@ -31,6 +31,10 @@ _MNEMONIC = re.compile(
     r"|^(?P<event>Event\|\d+)\|"
 )
 _MNEMONIC_WITHIN = 160
+#: Junos with ``explicit-priority`` writes the syslog facility in the place of Cisco's: ``%DAEMON-4-RPD_OSPF_NBRDOWN``.
+_FACILITIES = frozenset(
+    {"KERN", "USER", "DAEMON", "AUTH", "PFE", "DFC", "INTERACT", "CHANGE", "CONFLICT", "EXTERNAL"}
+)
 
 
 def mnemonic_of(text: str) -> str | None:
@@ -38,6 +42,9 @@ def mnemonic_of(text: str) -> str | None:
     found = _MNEMONIC.search(text, 0, _MNEMONIC_WITHIN)
     if found is None:
         return None
+    if found["name"] and found["facility"] in _FACILITIES:
+        name: str = found["name"]
+        return name
     if found["name"]:
         return f"{found['facility']}-{found['name']}"
     if found["brief"]:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import orjson
 
-from aiops.domain.batches import EntitySeries, FloatArray, IntArray
+from aiops.domain.batches import EntitySeries, FloatArray, IntArray, SeriesKey
 from aiops.domain.occurrences import Anomaly
-from aiops.store.columns import SeriesKey, series_key
 from ingest.detection.arrays import RESTART_S, ArrayDetector, BoolArray, NarrowArray
 from ingest.detection.confirmation import confirmed
 from ingest.detection.openings import OpenAnomalies, anomaly_id, time_of
@@ -58,7 +57,7 @@ class SeriesWatch:
         if not series:
             return []
         self._advance_clock(series)
-        slots = self._slots.slots([series_key(item) for item in series], self._now_s).tolist()
+        slots = self._slots.slots([item.key for item in series], self._now_s).tolist()
         placed = [(slot, item) for slot, item in zip(slots, series, strict=True) if slot >= 0]
         told: list[Anomaly] = []
         for counter in (False, True):
