@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import orjson
 
-from aiops.domain.batches import EntitySeries, FloatArray, IntArray, SeriesKey
+from aiops.domain.batches import EntitySeries, FloatArray, IntArray, SeriesColumns, SeriesKey
 from aiops.domain.occurrences import Anomaly
 from ingest.detection.arrays import RESTART_S, ArrayDetector, BoolArray, NarrowArray
 from ingest.detection.confirmation import confirmed
@@ -36,6 +36,7 @@ class SeriesWatch:
             max_slots=settings.max_series, window=settings.window, idle_s=settings.idle_s
         )
         self._open = OpenAnomalies(settings)
+        self._is_counter = np.zeros(0, dtype=np.bool_)
         self._now_s = -np.inf
         self._middles: deque[float] = deque(maxlen=CLOCK_BATCHES)
 
@@ -54,23 +55,35 @@ class SeriesWatch:
 
     def observe(self, series: Sequence[EntitySeries]) -> list[Anomaly]:
         """What begins, gets worse or ends with these samples (times ascending in each series)."""
-        if not series:
+        columns = SeriesColumns.of(series)
+        if not len(columns):
             return []
-        self._advance_clock(series)
-        slots = self._slots.slots([item.key for item in series], self._now_s).tolist()
-        placed = [(slot, item) for slot, item in zip(slots, series, strict=True) if slot >= 0]
+        self._advance_clock(columns)
+        slots = self._slots.slots(columns.keys, self._now_s, objects=True)
         told: list[Anomaly] = []
-        for counter in (False, True):
-            part = [(slot, item) for slot, item in placed if item.metric.endswith(COUNTERS) is counter]
-            for places, at_s, value in _rounds(part):
-                told += self._take(places, at_s, value, counter=counter)
+        for slot, at_s, value in _rounds(slots, columns):
+            counts = self._counts(slot)
+            for chosen, counter in ((~counts, False), (counts, True)):
+                if chosen.any():
+                    told += self._take(slot[chosen], at_s[chosen], value[chosen], counter=counter)
         for which_slot, anomaly in self._open.end_silent(self._now_s):
             self._settle(which_slot, anew=True)
             told.append(anomaly)
         return told
 
-    def _advance_clock(self, series: Sequence[EntitySeries]) -> None:
-        self._middles.append(float(np.median([float(item.at_s[-1]) for item in series])))
+    def _counts(self, slots: IntArray) -> BoolArray:
+        """Which slots are of counters; looked at once, when a slot has no sample yet."""
+        held = len(self._slots.heard_s)
+        if len(self._is_counter) < held:
+            more = np.zeros(held - len(self._is_counter), dtype=np.bool_)
+            self._is_counter = np.concatenate([self._is_counter, more])
+        for slot in slots[np.isinf(self._slots.at_s[slots])].tolist():
+            self._is_counter[slot] = self._slots.key(slot)[2].endswith(COUNTERS)
+        found: BoolArray = self._is_counter[slots]
+        return found
+
+    def _advance_clock(self, columns: SeriesColumns) -> None:
+        self._middles.append(float(np.median(columns.at_s[columns.starts[1:] - 1])))
         self._now_s = max(self._now_s, float(np.median(self._middles)))
 
     def _take(self, slot: IntArray, at_s: FloatArray, raw: FloatArray, *, counter: bool) -> list[Anomaly]:
@@ -164,7 +177,7 @@ class SeriesWatch:
         fresh = SeriesWatch(self._settings)
         unpacked_part(_FORMAT, part, fresh._fill)
         self._slots, self._open = fresh._slots, fresh._open
-        self._now_s, self._middles = fresh._now_s, fresh._middles
+        self._now_s, self._middles, self._is_counter = fresh._now_s, fresh._middles, fresh._is_counter
 
     def _fill(self, content: bytes) -> None:
         size = int.from_bytes(content[:8], "little")
@@ -174,29 +187,28 @@ class SeriesWatch:
             for slot, (entity, peer, metric, labels) in keys
         ]
         self._slots.fill(made, small, content[8 + size :])
+        self._is_counter = np.zeros(len(self._slots.heard_s), dtype=np.bool_)
+        for key, slot in self._slots.items():
+            self._is_counter[slot] = key[2].endswith(COUNTERS)
         self._open.fill(*opened)
         self._now_s = -np.inf if now is None else now
         self._middles.extend(middles)
 
 
-def _rounds(part: Sequence[tuple[int, EntitySeries]]) -> list[tuple[IntArray, FloatArray, FloatArray]]:
-    """The first sample of every series, then the second of those that have one, and so on."""
-    if not part:
-        return []
-    slots = np.array([slot for slot, _item in part], dtype=np.int64)
-    counts = np.array([len(item.at_s) for _slot, item in part], dtype=np.int64)
-    at_s = np.concatenate([item.at_s for _slot, item in part]).astype(np.float64)
-    value = np.concatenate([item.value for _slot, item in part]).astype(np.float64)
-    starts = np.cumsum(counts) - counts
-    # two items may be of one series: what is of one slot is taken in order
+def _rounds(slots: IntArray, columns: SeriesColumns) -> Iterator[tuple[IntArray, FloatArray, FloatArray]]:
+    """The first sample of every series that has a slot, then the second of those that have one, and so on."""
+    counts = np.diff(columns.starts)
+    if counts.max() == 1 and slots.min() >= 0 and len(np.unique(slots)) == len(slots):
+        yield slots, columns.at_s, columns.value
+        return
     slot_of = np.repeat(slots, counts)
-    if len(np.unique(slots)) < len(slots):
-        order = np.lexsort((at_s, slot_of))
-        slot_of, at_s, value = slot_of[order], at_s[order], value[order]
-        starts = np.flatnonzero(np.r_[True, np.diff(slot_of) != 0])
-        counts = np.diff(np.append(starts, len(slot_of)))
-    rounds = []
+    rows = np.flatnonzero(slot_of >= 0)
+    rows = rows[np.lexsort((columns.at_s[rows], slot_of[rows]))]  # two series may be of one slot
+    slot_of, at_s, value = slot_of[rows], columns.at_s[rows], columns.value[rows]
+    if not len(rows):
+        return
+    starts = np.flatnonzero(np.r_[True, np.diff(slot_of) != 0])
+    counts = np.diff(np.append(starts, len(slot_of)))
     for number in range(int(counts.max())):
-        rows = starts[counts > number] + number
-        rounds.append((slot_of[rows], at_s[rows], value[rows]))
-    return rounds
+        which = starts[counts > number] + number
+        yield slot_of[which], at_s[which], value[which]
