@@ -98,8 +98,6 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
                 manager.reloading()
                 reload(site)
                 manager.ready(said())
-            if stop.is_set():
-                manager.stopping()
 
         try:
             run_daemon(
@@ -109,6 +107,7 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
                 drain_s=site.config.intervals.drain,
                 ready=ready,
                 tick=tick,
+                stopping=manager.stopping,
             )
         except OSError as error:
             hint = "is the port taken?"
