@@ -81,7 +81,7 @@ class KafkaSettings:
             "linger_ms": 0,
             "max_request_size": self.max_record_bytes + RECORD_OVERHEAD_BYTES,
             "max_block_ms": _ms(self.connect_timeout_s),
-            "delivery_timeout_ms": _ms(max(self.delivery_timeout_s, self.request_timeout_s)),
+            "delivery_timeout_ms": _ms(86_400),  # the writer gives up, not the producer: see there
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }

@@ -40,7 +40,7 @@ class OwnKafka:
             self._server.stop()
 
     def kill(self) -> None:
-        """kill -9."""
+        """kill -9, also of one that is paused or has ended."""
         assert self._server is not None
         self._server.kill()
 
@@ -83,7 +83,7 @@ def own_kafka() -> Iterator[OwnKafka]:
         except ServerUnavailable as exc:
             _none(exc)
         yield made
-        made.stop()
+        made.kill()  # nobody needs its data any more
 
 
 def _none(exc: ServerUnavailable) -> None:
