@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CASES ?= ../shared/data/cases
 CACHE ?= artefacts/bench
 
-.PHONY: help setup setup-dev system demo test check bench calibration weights lab clean
+.PHONY: help setup setup-dev system demo test check bench bench-ingest calibration weights lab clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -30,11 +30,12 @@ setup-dev: $(VENV)/.dev ## the base plus what trains, tests and checks (torch br
 system: setup ## the real servers that the tests start: Debian's packages, and Neo4j's jars through Maven
 	sh servers/debian.sh
 	$(BIN)/python -m servers.neo4j_server --fetch
+	$(BIN)/python -m servers.kafka_server --fetch
 
 demo: setup ## replay a recorded outage through the real pipeline and print the ranked causes
 	$(BIN)/aiops demo
 
-test: setup-dev system ## everything, on a real Neo4j, Prometheus, Alertmanager and rsyslog
+test: setup-dev system ## everything, on a real Neo4j, Kafka, Prometheus, Alertmanager, rsyslog and browser
 	CI=$${CI:-true} $(BIN)/python -m pytest --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 
 check: setup-dev ## ruff, mypy, import-linter, deptry
@@ -53,6 +54,18 @@ bench: setup-dev ## accuracy, throughput, latency, memory; writes benchmarks/res
 	$(BIN)/python -m benchmarks.simulator --cases $(CASES) -o benchmarks/results/simulator.json
 	$(BIN)/python -m benchmarks.throughput -o benchmarks/results/throughput.json
 	$(BIN)/python -m benchmarks.latency -o benchmarks/results/latency.json
+	$(BIN)/python -m benchmarks.tables
+
+bench-ingest: setup-dev system ## pace, losses and memory of the stream beside rsyslogd, on real Kafka and Neo4j (an hour)
+	$(BIN)/python -m benchmarks.rsyslog -o benchmarks/results/rsyslog.json
+	$(BIN)/python -m benchmarks.throughput -o benchmarks/results/throughput.json
+	$(BIN)/python -m benchmarks.metrics_memory -o benchmarks/results/metrics_memory.json
+	$(BIN)/python -m benchmarks.journal -o benchmarks/results/journal.json
+	$(BIN)/python -m benchmarks.udp -o benchmarks/results/udp.json
+	$(BIN)/python -m benchmarks.neo4j_sink -o benchmarks/results/neo4j_sink.json
+	$(BIN)/python -m benchmarks.socket_to_graph -o benchmarks/results/socket_to_graph.json
+	$(BIN)/python -m benchmarks.scaleout -o benchmarks/results/scaleout.json
+	$(BIN)/python -m benchmarks.faults -o benchmarks/results/faults.json
 	$(BIN)/python -m benchmarks.tables
 
 calibration: setup-dev ## make the map of confidence anew from labelled cases, and measure it

@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
+
+import orjson
 
 from aiops.domain.evidence import evidence_id
 from aiops.domain.occurrences import Alarm, severity_named
 from ingest.parsers.alertmanager import PostedAlert, label_fingerprint
+from ingest.partition_parts import packed_part, unpacked_part
 
 #: Labels by which replicas of one Prometheus differ; the alert they send is one.
 REPLICA_LABELS: frozenset[str] = frozenset({"replica", "prometheus_replica", "__replica__"})
 MAX_REMEMBERED = 100_000
 _MAX_STARTS = 8
+_FORMAT = "aiops-alarms/1"
 _MESSAGE_ANNOTATIONS = ("summary", "description", "message", "title")
 _MAX_MESSAGE = 4096
 
@@ -83,6 +87,25 @@ class AlarmMemory:
             self._known.move_to_end(alarm.fingerprint)
         while len(self._known) > self._max_remembered:
             self._known.popitem(last=False)
+
+    def save(self) -> bytes:
+        """Everything that is remembered, for :meth:`load`."""
+        alarms = [asdict(alarm) for group in self._known.values() for alarm in group.values()]
+        return packed_part(_FORMAT, orjson.dumps(alarms))
+
+    def load(self, part: bytes) -> None:
+        """Become what was saved. Raises :class:`aiops.errors.ParseError` for bytes that :meth:`save` did not make."""
+        alarms = [
+            Alarm(**{**row, "started_at": _time(row["started_at"]), "ended_at": _time(row["ended_at"])})
+            for row in unpacked_part(_FORMAT, part, orjson.loads)
+        ]
+        self._known = OrderedDict()
+        for alarm in alarms:
+            self._known.setdefault(alarm.fingerprint, {})[alarm.started_at] = alarm
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _united(before: Alarm, after: Alarm) -> Alarm:

@@ -71,17 +71,22 @@ class Loaded:
         return self.lines.get(place, ("environment", 0))
 
 
-def read_config(path: Path, environment: Mapping[str, str]) -> Loaded:
-    """The configuration in ``path`` with what ``environment`` overrides. Raises :class:`ConfigFaults`."""
+def read_config(
+    path: Path, environment: Mapping[str, str], options: Mapping[str, object] | None = None
+) -> Loaded:
+    """The configuration in ``path`` with what ``environment`` overrides, and ``options`` of the command line above both: values
+    as in the file; lists of theirs come beside the file's. Raises :class:`ConfigFaults`."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is no UTF-8"
         raise ConfigFaults((Fault(str(path), 1, "", f"cannot be read: {reason}"),)) from exc
-    return parse_config(text, str(path), environment)
+    return parse_config(text, str(path), environment, options)
 
 
-def parse_config(text: str, file: str, environment: Mapping[str, str]) -> Loaded:
+def parse_config(
+    text: str, file: str, environment: Mapping[str, str], options: Mapping[str, object] | None = None
+) -> Loaded:
     """As :func:`read_config`, on the text of ``file``. A file of comments only is a configuration of defaults."""
     try:
         root = load_yaml(text, file) if _says_anything(text) else Located({}, 1, file)
@@ -94,6 +99,7 @@ def parse_config(text: str, file: str, environment: Mapping[str, str]) -> Loaded
     plain = _plain(root, (), lines)
     assert isinstance(plain, dict)
     faults = [*_secrets_in_file(plain, lines), *_override(plain, lines, environment)]
+    _add_options(plain, options or {}, (), lines)
     try:
         config = IngestConfig.model_validate(plain)
     except ValidationError as exc:
@@ -195,6 +201,24 @@ def _put(plain: dict[str, Any], key: Key, text: str, lines: dict[Place, tuple[st
             here.pop(other, None)
     here[parts[-1]] = text
     lines[tuple(parts)] = ("environment", 0)
+
+
+def _add_options(
+    plain: dict[str, Any], options: Mapping[str, object], place: Place, lines: dict[Place, tuple[str, int]]
+) -> None:
+    for name, value in options.items():
+        here: Place = (*place, name)
+        held = plain.get(name)
+        if isinstance(value, Mapping):
+            inner = held if isinstance(held, dict) else {}
+            plain[name] = inner
+            _add_options(inner, value, here, lines)
+        elif isinstance(value, list) and isinstance(held, list):
+            plain[name] = [*held, *value]
+            lines |= {(*here, len(held) + number): ("command line", 0) for number in range(len(value))}
+        else:
+            plain[name] = value
+            lines[here] = ("command line", 0)
 
 
 def _fault_of(item: dict[str, Any], lines: Mapping[Place, tuple[str, int]], file: str) -> Fault:

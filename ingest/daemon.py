@@ -1,152 +1,168 @@
-"""The daemon's loop: what the sources bring goes through the worker, is stored, and only then leaves the inbox."""
+"""The daemon: sources into the journal, the journal into the stores, in one process or in several; started and stopped in order.
+
+A stop receives nothing more, records what was received, processes what is in the journal (as long as the time to drain lasts; the
+rest stays there), keeps what was learned, commits.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 
-from aiops.contracts import Clock
-from aiops.domain.batches import RawBatch, Reject, SampleBatch
-from aiops.errors import AiopsError, BackPressure, StoreUnavailable
-from ingest.counters import IngestMetrics
-from ingest.sources.inbox import Inbox, Item, Source
-from ingest.worker import IngestWorker
+from ingest.counters import Taken
+from ingest.daemon_metrics import ReceiveCounters, ReceiverReading
+from ingest.journal.seams import Consumer, Journal
+from ingest.processor import Processor
+from ingest.recorder import Recorder
+from ingest.sources.inbox import Inbox, Source
 
-MAINTAIN_EVERY_S = 30.0
-DRAIN_S = 30.0
-_LOST_EVERY_S = 1.0
-_WAIT_S = 0.2
-_RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+TICK_S = 0.5
+
+
+class ThreadFailed(Exception):
+    """A thread of the daemon has ended by a defect: the process must not go on as if nothing were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """The side from the sources to the journal."""
+
+    sources: Sequence[Source]
+    inbox: Inbox
+    recorder: Recorder
+    journal: Journal
+    counters: ReceiveCounters
+
+    def count_lost(self) -> None:
+        for source in self.sources:
+            lost = source.lost()
+            if lost:
+                self.counters.add(source.name, dropped=lost)
+
+    def reading(self) -> ReceiverReading:
+        """Our own figures; any thread may ask."""
+        self.count_lost()
+        return ReceiverReading(
+            sources=self.counters.by_source(),
+            events={
+                (source.name, event): count
+                for source in self.sources
+                for event, count in source.counts().items()
+            },
+            inbox_bytes=self.inbox.size_bytes,
+            journal_bytes=self.journal.size_bytes(),
+            append_retries=self.recorder.retries,
+            append_s=self.recorder.append_s.copy(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """The side from the journal to the stores. ``stop`` is the processor's own."""
+
+    processor: Processor
+    consumer: Consumer
+    stop: threading.Event
+
+
+def totals(worker: Mapping[str, Taken], receiving: Receiving | None) -> Mapping[str, Taken]:
+    """What became of everything, by source: what ``worker`` did, and what was lost or set aside before the journal."""
+    sums = dict(worker)
+    if receiving is not None:
+        receiving.count_lost()
+        for source, one in receiving.counters.by_source().items():
+            beside = Taken(one.rejected + one.dropped, 0, one.rejected, one.dropped)
+            sums[source] = sums.get(source, Taken()) + beside
+    return dict(sorted(sums.items()))
 
 
 def run_daemon(
-    sources: Sequence[Source],
-    worker: IngestWorker,
+    receiving: Receiving | None,
+    processing: Processing | None,
     *,
-    clock: Clock,
     stop: threading.Event,
-    inbox: Inbox | None = None,
+    drain_s: float,
     ready: Callable[[], None] = lambda: None,
-    drain_s: float = DRAIN_S,
+    tick: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run until ``stop`` is set; then the sources stop, and what they brought is stored for up to ``drain_s``.
+    """Run until ``stop`` is set, then drain. ``ready`` is called once every source listens, ``tick`` every :data:`TICK_S`.
 
-    A store that cannot be reached is tried again for as long as it takes, while the inbox fills: TCP senders wait, UDP lines are
-    counted as lost. ``ready`` is called once every source listens. Raises OSError where one cannot.
+    Raises OSError where a source cannot listen and :class:`ThreadFailed`.
     """
-    queue = Inbox() if inbox is None else inbox
-    log = structlog.get_logger("aiops.ingest")
+    process = _Guarded("processor", processing.processor.run if processing is not None else None)
+    record = _Guarded("recorder", receiving.recorder.run if receiving is not None else None)
     started: list[Source] = []
-    stopped = threading.Event()
-    loop = threading.Thread(
-        target=_consume, args=(queue, worker, stopped, drain_s), name="ingest-worker", daemon=True
-    )
     try:
-        for source in sources:
-            source.start(queue)
-            started.append(source)
-        loop.start()
+        process.start()
+        record.start()
+        if receiving is not None:
+            for source in receiving.sources:
+                source.start(receiving.inbox)
+                started.append(source)
         ready()
-        _watch(started, worker, clock, stop)
+        while not stop.wait(TICK_S):
+            process.check()
+            record.check()
+            if receiving is not None:
+                receiving.count_lost()
+            tick()
     finally:
+        until = time.monotonic() + drain_s
         for source in started:
             source.stop()
-        _count_lost(started, worker)
-        stopped.set()
-        if loop.ident is not None:
-            loop.join()
-        left = queue.size_bytes
-        if left:
-            log.error("stopped with input that could not be stored", bytes=left)
+        if receiving is not None:
+            receiving.count_lost()
+            receiving.recorder.stop(max(0.0, until - time.monotonic()))
+            record.join(until + 1.0, tick)
+        if processing is not None:
+            processing.stop.set()
+            process.join(until + drain_s + 5.0, tick)
+            processing.consumer.close()
+    process.check_end()
+    record.check_end()
 
 
-def metrics_of(worker: IngestWorker, inbox: Inbox) -> IngestMetrics:
-    """A collector of the daemon's own metrics, to be registered with ``prometheus_client``."""
-    return IngestMetrics(lambda: worker.reading(queue_bytes=inbox.size_bytes))
+class _Guarded:
+    """A thread whose defect is noticed. Without work it is done before it begins."""
 
+    def __init__(self, name: str, work: Callable[[], None] | None) -> None:
+        self._work = work
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-def _watch(sources: Sequence[Source], worker: IngestWorker, clock: Clock, stop: threading.Event) -> None:
-    log = structlog.get_logger("aiops.ingest")
-    maintained = time.monotonic()
-    while not stop.wait(_LOST_EVERY_S):
-        _count_lost(sources, worker)
-        if time.monotonic() - maintained >= MAINTAIN_EVERY_S:
-            maintained = time.monotonic()
-            try:
-                worker.maintain(clock.now())
-            except StoreUnavailable as exc:
-                log.warning("cannot close old relations now", error=str(exc))
+    def start(self) -> None:
+        if self._work is not None:
+            self._thread.start()
 
+    def check(self) -> None:
+        """Raises where the thread has ended before anyone asked it to."""
+        if self._work is not None and not self._thread.is_alive():
+            raise ThreadFailed(f"the {self._thread.name} has ended: {self._failure!r}") from self._failure
 
-def _count_lost(sources: Sequence[Source], worker: IngestWorker) -> None:
-    for source in sources:
-        lost = source.lost()
-        if lost:
-            worker.lost(source.name, lost)
+    def check_end(self) -> None:
+        if self._failure is not None:
+            raise ThreadFailed(f"the {self._thread.name} failed: {self._failure!r}") from self._failure
 
+    def join(self, until: float, tick: Callable[[], None]) -> None:
+        """Wait for its end, but not beyond ``until`` (monotonic seconds)."""
+        while self._thread.is_alive() and time.monotonic() < until:
+            self._thread.join(TICK_S)
+            tick()
+        if self._thread.is_alive():
+            structlog.get_logger("aiops.ingest").error(
+                "still busy at the end of the time to drain", part=self._thread.name
+            )
 
-def _consume(inbox: Inbox, worker: IngestWorker, stopped: threading.Event, drain_s: float) -> None:
-    deadline = float("inf")
-    tries = 0
-    while True:
-        if stopped.is_set() and deadline == float("inf"):
-            deadline = time.monotonic() + drain_s
-        item = inbox.take(_WAIT_S)
-        if item is None:
-            if stopped.is_set():
-                return
-            continue
+    def _run(self) -> None:
+        assert self._work is not None
         try:
-            take(item, worker)
-        except (StoreUnavailable, BackPressure) as exc:
-            if time.monotonic() > deadline:
-                return
-            if tries == 0:
-                structlog.get_logger("aiops.ingest").warning("trying again", error=str(exc))
-            time.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
-            tries += 1
-            continue
-        tries = 0
-        inbox.done()
-
-
-def take(item: Item, worker: IngestWorker) -> None:
-    """Hand one item to the worker. What breaks the worker for a reason of its own goes to the dead letters, whole."""
-    try:
-        if isinstance(item, RawBatch):
-            worker.take_syslog(item)
-        elif isinstance(item, SampleBatch):
-            worker.take_samples(item)
-        else:
-            worker.reject(item)
-    except (StoreUnavailable, BackPressure):
-        raise
-    except Exception as exc:  # noqa: BLE001 - the record's boundary: one poisonous batch must not stop the stream
-        reason = (
-            f"{type(exc).__name__}: {exc}" if isinstance(exc, AiopsError) else f"defect: {type(exc).__name__}"
-        )
-        structlog.get_logger("aiops.ingest").error("batch set aside", reason=reason, exc_info=exc)
-        for reject in _set_aside(item, reason):
-            worker.reject(reject)
-
-
-def _set_aside(item: Item, reason: str) -> Sequence[Reject]:
-    if isinstance(item, RawBatch):
-        pairs = zip(item.payloads, item.received_at_s, strict=True)
-        return [Reject(item.source, reason, at_s, payload) for payload, at_s in pairs]
-    if isinstance(item, SampleBatch):
-        return [
-            Reject(
-                item.source,
-                reason,
-                at_s,
-                f"{item.series[which].metric}{dict(item.series[which].labels)} {value!r}".encode(),
+            self._work()
+        except BaseException as exc:  # noqa: BLE001 - a thread's end: handed to the main thread by check()
+            self._failure = exc
+            structlog.get_logger("aiops.ingest").error(
+                "a thread has failed", part=self._thread.name, exc_info=exc
             )
-            for which, at_s, value in zip(
-                item.series_index.tolist(), item.at_s.tolist(), item.value.tolist(), strict=True
-            )
-        ]
-    return [item]

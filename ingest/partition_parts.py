@@ -12,7 +12,7 @@ from typing import TypeVar
 import pyarrow as pa
 import xxhash
 
-from aiops.errors import StoreError
+from aiops.errors import ParseError
 
 _T = TypeVar("_T")
 
@@ -28,7 +28,7 @@ def packed_part(form: str, content: bytes) -> bytes:
 
 
 def unpacked_part(form: str, part: bytes, read: Callable[[bytes], _T]) -> _T:
-    """What ``read`` makes of the content. Raises :class:`aiops.errors.StoreError` where this is no whole part of ``form``."""
+    """What ``read`` makes of the content. Raises :class:`aiops.errors.ParseError` where this is no whole part of ``form``."""
     header, newline, _ = part[: _HEADER_BYTES + 1].partition(b"\n")
     words = header.decode("ascii", errors="replace").split(" ")
     if not newline or len(words) != 3 or not words[1].isdigit():
@@ -51,8 +51,8 @@ def unpacked_part(form: str, part: bytes, read: Callable[[bytes], _T]) -> _T:
         raise _refused(form, "its content is of another shape") from exc
 
 
-def _refused(form: str, why: str) -> StoreError:
-    return StoreError(
+def _refused(form: str, why: str) -> ParseError:
+    return ParseError(
         f"a snapshot's part {form} cannot be used: {why}",
         hint="remove the snapshot: what was learned is learned anew",
     )

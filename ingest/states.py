@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
+import orjson
+
 from aiops.domain.batches import StateObservation
+from ingest.partition_parts import packed_part, unpacked_part
 
 MAX_PROPERTIES = 500_000
 #: A value that stays is stated again this often, so that a window sees it.
 REFRESH_S = 600.0
+_FORMAT = "aiops-states/1"
 
 
 class StateMemory:
@@ -39,3 +43,12 @@ class StateMemory:
             self._last.move_to_end((state.entity, state.property))
         while len(self._last) > self._max_properties:
             self._last.popitem(last=False)
+
+    def save(self) -> bytes:
+        """Everything that is remembered, for :meth:`load`."""
+        return packed_part(_FORMAT, orjson.dumps([(*key, *last) for key, last in self._last.items()]))
+
+    def load(self, part: bytes) -> None:
+        """Become what was saved. Raises :class:`aiops.errors.ParseError` for bytes that :meth:`save` did not make."""
+        loaded = unpacked_part(_FORMAT, part, orjson.loads)
+        self._last = OrderedDict(((entity, name), (value, at_s)) for entity, name, value, at_s in loaded)

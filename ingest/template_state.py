@@ -30,7 +30,7 @@ def save_state(state: TemplateState) -> bytes:
 
 
 def load_state(data: bytes) -> TemplateState:
-    """Raises :class:`aiops.errors.StoreError` for anything but what :func:`save_state` made."""
+    """Raises :class:`aiops.errors.ParseError` for anything but what :func:`save_state` made."""
     counts, clusters, cached = unpacked_part(_FORMAT, data, orjson.loads)
     return TemplateState(
         tuple(counts),

@@ -181,7 +181,7 @@ class TemplateMiner:
         return save_state(TemplateState(counts, tuple(self._tree), tuple(cached)))
 
     def load(self, state: bytes) -> None:
-        """Become what was saved. Raises :class:`aiops.errors.StoreError` for bytes that :meth:`save` did not make."""
+        """Become what was saved. Raises :class:`aiops.errors.ParseError` for bytes that :meth:`save` did not make."""
         loaded = load_state(state)
         tree = self._make_tree()
         for cluster in loaded.clusters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -29,9 +29,16 @@ _DESCRIPTION = (
     "Ask with `Authorization: Bearer aiops_<prefix>_<secret>`, or Basic with the token as password."
 )
 
+Surface = Literal["whole", "deliveries"]
+_MODULES = {
+    "whole": (operations, deliveries, incidents, analyses, topology, token_routes),
+    "deliveries": (operations, deliveries),
+}
 
-def create_app(services: Services) -> FastAPI:
-    """The HTTP surface over ``services``. The caller opens and closes what is in them."""
+
+def create_app(services: Services, *, surface: Surface = "whole") -> FastAPI:
+    """The HTTP surface over ``services``. The caller opens and closes what is in them. ``surface`` "deliveries" is what a process
+    needs that takes input and has no analyses: deliveries, health, metrics, version."""
     metrics = ApiMetrics(services.registry, services.version)
 
     @asynccontextmanager
@@ -53,7 +60,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.desk = desk
     app.state.patching = threading.Lock()
     app.state.started_at = services.clock.now()
-    for module in (operations, deliveries, incidents, analyses, topology, token_routes):
+    for module in _MODULES[surface]:
         app.router.routes.extend(module.router.routes)
     _handle_errors(app)
     app.add_middleware(Boundary, limits=services.limits, metrics=metrics)

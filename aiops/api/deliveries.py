@@ -1,4 +1,4 @@
-"""What monitoring systems send: alerts, samples, changes.
+"""What monitoring systems send: alerts, samples, events, lines, changes.
 
 Alertmanager and Prometheus try again on 5xx only, so back-pressure is 503 here, and what can never be read is 4xx.
 Unknown fields are ignored: their documents grow.
@@ -60,6 +60,25 @@ def _takes(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {**needs("ingest:write"), "requestBody": body}
 
 
+_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+_OTLP: dict[str, dict[str, Any]] = {"application/x-protobuf": _BINARY, "application/json": {"type": "object"}}
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "source", "specversion", "type"],
+    "properties": {
+        "id": {"type": "string", "minLength": 1},
+        "source": {"type": "string", "minLength": 1},
+        "specversion": {"const": "1.0"},
+        "type": {"type": "string", "minLength": 1},
+    },
+}
+
+
+def _takes_any(schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    content = {name: {"schema": schema} for name, schema in schemas.items()}
+    return {**needs("ingest:write"), "requestBody": {"required": True, "content": content}}
+
+
 @router.post(
     "/api/v1/ingest/alertmanager",
     response_model=Receipt,
@@ -102,23 +121,86 @@ async def post_v2_alerts(request: Request) -> Response:
     openapi_extra=_takes(REMOTE_WRITE_TYPE, {"type": "string", "format": "binary"}),
 )
 async def post_remote_write(request: Request) -> Response:
-    """Prometheus remote write 1.0: snappy-compressed protobuf."""
-    content_type = request.headers.get("content-type", "")
-    if REMOTE_WRITE_2 in content_type.lower():
-        raise Problem(
-            415,
-            "unsupported-media-type",
-            "remote write 2.0 is not taken yet: leave protobuf_message at its default prometheus.WriteRequest",
-            headers={"Accept": REMOTE_WRITE_TYPE},
-        )
+    """Prometheus remote write, 1.0 or 2.0 by its content type: snappy-compressed protobuf.
+
+    2.0 is told what was written by its headers, and 400 where a part could not be: the rest is written all the same, and the
+    sender does not try again.
+    """
     require_content_type(request, REMOTE_WRITE_TYPE)
     encoding = request.headers.get("content-encoding", "snappy").strip().lower()
     if encoding != "snappy":
         raise Problem(415, "unsupported-media-type", f"expected snappy, got {encoding[:60]}")
     body = await request.body()
     ingest = services_of(request).ingest
-    await run_in_threadpool(ingest.take_remote_write, body, dict(request.headers))
-    return Response(status_code=204)
+    answered = await run_in_threadpool(ingest.take_remote_write, body, dict(request.headers))
+    second = REMOTE_WRITE_2 in request.headers.get("content-type", "").lower()
+    if second and answered.body:
+        detail = f"written but for: {answered.body.decode()}"
+        raise Problem(400, "invalid-delivery", detail, headers=answered.headers)
+    return Response(status_code=204, headers=dict(answered.headers) if second else None)
+
+
+@router.post(
+    "/v1/logs",
+    response_class=Response,
+    responses={**problems(*BODY_STATUSES, 409), 200: {"description": "An ExportLogsServiceResponse"}},
+    openapi_extra=_takes_any(_OTLP),
+)
+async def post_otlp_logs(request: Request) -> Response:
+    """OTLP/HTTP logs, protobuf or JSON, plain or gzip. A body that is sent again is kept once."""
+    require_content_type(request, *_OTLP)
+    body = await request.body()
+    ingest = services_of(request).ingest
+    answered = await run_in_threadpool(ingest.take_otlp_logs, body, dict(request.headers))
+    return Response(answered.body, 200, headers={"Content-Type": answered.content_type})
+
+
+@router.post(
+    "/v1/metrics",
+    response_class=Response,
+    responses={**problems(*BODY_STATUSES, 409), 200: {"description": "An ExportMetricsServiceResponse"}},
+    openapi_extra=_takes_any(_OTLP),
+)
+async def post_otlp_metrics(request: Request) -> Response:
+    """OTLP/HTTP metrics, protobuf or JSON, plain or gzip."""
+    require_content_type(request, *_OTLP)
+    body = await request.body()
+    ingest = services_of(request).ingest
+    answered = await run_in_threadpool(ingest.take_otlp_metrics, body, dict(request.headers))
+    return Response(answered.body, 200, headers={"Content-Type": answered.content_type})
+
+
+@router.post(
+    "/api/v1/ingest/cloudevents",
+    response_model=Receipt,
+    responses=problems(*BODY_STATUSES, 409),
+    openapi_extra=_takes_any(
+        {
+            "application/cloudevents+json": _EVENT,
+            "application/cloudevents-batch+json": {"type": "array", "items": _EVENT},
+        }
+    ),
+)
+async def post_cloudevents(request: Request) -> Response:
+    """CloudEvents 1.0: structured or batched by content type, binary by ``ce-`` headers."""
+    body = await request.body()
+    ingest = services_of(request).ingest
+    return answer(receipt(await run_in_threadpool(ingest.take_cloudevents, body, dict(request.headers))))
+
+
+@router.post(
+    "/api/v1/ingest/lines",
+    response_model=Receipt,
+    responses=problems(*BODY_STATUSES, 409),
+    openapi_extra=_takes_any({"text/plain": {"type": "string", "pattern": "\\S"}}),
+)
+async def post_lines(request: Request) -> Response:
+    """Text lines, one after the other; syslog or not. With an ``Idempotency-Key`` a body that is sent again is kept once."""
+    require_content_type(request, "text/plain")
+    body = await request.body()
+    ingest = services_of(request).ingest
+    peer = request.client.host if request.client is not None else ""
+    return answer(receipt(await run_in_threadpool(ingest.take_lines, body, dict(request.headers), peer)))
 
 
 @router.get(

@@ -64,6 +64,14 @@ class Problem(Exception):
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
+#: Reasons of parsers that HTTP has a status of its own for.
+_REFUSED: Mapping[str, tuple[int, str]] = {
+    "content type": (415, "unsupported-media-type"),
+    "content encoding": (415, "unsupported-media-type"),
+    "too large": (413, "body-too-large"),
+}
+
+
 def problem_response(problem: Problem, *, instance: str, request_id: str) -> Response:
     """The answer for ``problem``; a slug without a title of ours is a plain HTTP status (``about:blank``)."""
     ours = problem.slug in TITLES
@@ -89,7 +97,8 @@ def problem_of(error: AiopsError, *, sender_retries: bool) -> Problem | None:
     match error:
         case ParseError():
             place = {key: error.details[key] for key in ("offset", "line", "reason") if key in error.details}
-            return Problem(400, "invalid-delivery", str(error), ({"detail": error.message, **place},))
+            status, slug = _REFUSED.get(str(error.details.get("reason")), (400, "invalid-delivery"))
+            return Problem(status, slug, str(error), ({"detail": error.message, **place},))
         case TopologyError():
             return Problem(422, "invalid-topology", str(error), _pointed(error.details.get("problems", ())))
         case NothingResolved():

@@ -31,6 +31,16 @@ class IngestCounts:
     reasons: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a protocol's own answer says: its body, content type and headers, beside the counts."""
+
+    counts: IngestCounts
+    body: bytes = b""
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class IngestPort(Protocol):
     """Takes deliveries from outside. Durable when it returns, idempotent, safe to call from several threads.
 
@@ -38,8 +48,24 @@ class IngestPort(Protocol):
     :class:`aiops.errors.BackPressure` where nothing more can be held and :class:`aiops.errors.StoreUnavailable`.
     """
 
-    def take_remote_write(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
-        """A snappy-compressed remote write 1.0 request; header names are lower case."""
+    def take_remote_write(self, body: bytes, headers: Mapping[str, str]) -> Answered:
+        """A snappy-compressed remote write request, 1.0 or 2.0 by its content type; header names are lower case."""
+        ...
+
+    def take_otlp_logs(self, body: bytes, headers: Mapping[str, str]) -> Answered:
+        """An ExportLogsServiceRequest, protobuf or JSON."""
+        ...
+
+    def take_otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Answered:
+        """An ExportMetricsServiceRequest, protobuf or JSON."""
+        ...
+
+    def take_cloudevents(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
+        """CloudEvents 1.0: structured, batched or binary mode."""
+        ...
+
+    def take_lines(self, body: bytes, headers: Mapping[str, str], peer: str) -> IngestCounts:
+        """Text lines, syslog or not; ``peer`` is who sent them."""
         ...
 
     def take_webhook(self, body: bytes) -> IngestCounts:

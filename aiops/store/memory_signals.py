@@ -10,18 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aiops.domain.batches import EntitySeries, SignalWindow, StateObservation
+from aiops.domain.batches import EntitySeries, SeriesKey, SignalWindow, StateObservation
 from aiops.store.columns import (
     SAMPLE_BYTES,
     Samples,
-    SeriesKey,
     checked_logs,
     checked_series,
     checked_states,
     first_of_each,
     joined,
     no_samples,
-    series_key,
     sorted_logs,
     state_bytes,
     state_order,
@@ -57,7 +55,7 @@ class MemorySignalStore:
             for item in checked:
                 if not len(item.at_s):
                     continue
-                number = self._numbers.setdefault(series_key(item), len(self._numbers))
+                number = self._numbers.setdefault(item.key, len(self._numbers))
                 late = late or float(item.at_s.min()) <= self._newest.get(number, -np.inf)
                 parts.append(
                     Samples(

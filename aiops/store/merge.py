@@ -211,6 +211,9 @@ def _checked(relation: Relation) -> Relation:
             relation=relation.key,
         )
     check_text(*relation.key, relation.redundancy_group, *relation.labels, *relation.labels.values())
+    times = (relation.first_seen, relation.last_seen, relation.valid_from, relation.valid_to)
+    if not relation.labels and all(time is None for time in times):
+        return relation
     return replace(
         relation,
         first_seen=utc_or_none(relation.first_seen),
@@ -222,14 +225,16 @@ def _checked(relation: Relation) -> Relation:
 
 
 def _only_closed(write: IntervalWrite) -> bool:
-    return write.old is not None and replace(write.new, valid_to=write.old.valid_to) == write.old
+    if write.old is None or write.old.valid_to == write.new.valid_to:
+        return False
+    return replace(write.new, valid_to=write.old.valid_to) == write.old
 
 
 class _History:
     """The intervals of one relation key in time order, each beside the stored one it came from."""
 
     def __init__(self, stored: Sequence[Relation]) -> None:
-        ordered = sorted(stored, key=_interval_order)
+        ordered = sorted(stored, key=_interval_order) if len(stored) > 1 else stored
         self._rows: list[tuple[Relation | None, Relation]] = [(row, row) for row in ordered]
 
     def writes(self) -> Iterable[IntervalWrite]:
@@ -247,7 +252,10 @@ class _History:
         old, last = self._rows[-1]
         begins = seen.valid_from
         if last.valid_to is None:
-            self._rows[-1] = (old, replace(_sighted(last, seen, at), valid_from=last.valid_from or begins))
+            now = _sighted(last, seen, at)
+            if last.valid_from is None and begins is not None:
+                now = replace(now, valid_from=begins)
+            self._rows[-1] = (old, now)
         elif at < last.valid_to:
             self._rows[-1] = (old, _sighted(last, seen, at))
         elif last.valid_to in (at, begins):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from neo4j import ManagedTransaction
 
@@ -17,30 +16,28 @@ from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
 from aiops.store.lookup import MAX_COMPARED, nearest
 from aiops.store.merge import (
     EPOCH,
-    IntervalWrite,
     RelationKey,
     checked_delta,
     folded,
     plan_delta,
     relation_order,
     shortened,
-    touched_ids,
     touched_keys,
+    unknown_entity,
     utc,
 )
-from aiops.store.neo4j_entities import load_entities, write_entities
-from aiops.store.neo4j_occurrences import Neo4jOccurrences
+from aiops.store.neo4j_connection import Neo4jConnection, found_in_batches, rows, tuples
+from aiops.store.neo4j_entities import known_ids, load_entities, lock_entities, lock_ids, write_entities
+from aiops.store.neo4j_incidents import Neo4jIncidents
+from aiops.store.neo4j_relations import load_intervals, open_keys, write_intervals
 from aiops.store.neo4j_retention import prune
-from aiops.store.neo4j_rows import RELATION, entity_of, moment_or_none, relation_of, relation_properties
-from aiops.store.neo4j_schema import Neo4jConnection, in_batches, rows, take_turn, type_of
+from aiops.store.neo4j_rows import ENTITY, RELATION, at_read, entity_of, relation_of
+from aiops.store.sqlite_rows import moment_or_none
 
 _VALID = "(r.valid_from IS NULL OR r.valid_from <= $at) AND (r.valid_to IS NULL OR $at < r.valid_to)"
 
-#: What a node is known by in the plan: a relation's key and the begin of its interval.
-_Place = tuple[RelationKey, datetime | None]
 
-
-class Neo4jGraphStore(Neo4jOccurrences):
+class Neo4jGraphStore(Neo4jIncidents):
     """GraphStore and IncidentStore in a Neo4j 5 database; any thread and any number of processes may call it.
 
     Connects on the first use and then brings the schema to the newest version. ``retry_s`` bounds how long a
@@ -67,12 +64,14 @@ class Neo4jGraphStore(Neo4jOccurrences):
         checked, moment = checked_delta(delta), utc(at)
 
         def work(tx: ManagedTransaction) -> ApplyResult:
-            take_turn(tx)
-            entities = load_entities(tx, touched_ids(checked))
-            intervals, places = _load_intervals(tx, checked)
+            keys = set(touched_keys(checked))
+            if checked.complete:
+                keys |= open_keys(tx, checked.source)
+            entities = _load_locked(tx, checked, keys)
+            intervals, places = load_intervals(tx, keys)
             plan = plan_delta(checked, moment, entities, intervals)
             write_entities(tx, plan.entities_created, plan.entities_updated)
-            _write_intervals(tx, plan.intervals, places)
+            write_intervals(tx, plan.intervals, places)
             return plan.result
 
         return self._ready().write(work)
@@ -87,26 +86,26 @@ class Neo4jGraphStore(Neo4jOccurrences):
         of_kind = "WHERE e.kind_key = $kind" if kind is not None else ""
         cypher = (
             f"{named if wanted else every} {of_kind}"
-            " RETURN properties(e) AS e ORDER BY exact DESC, coalesce(e.full_id, e.id) LIMIT $limit"
+            f" WITH e, exact ORDER BY exact DESC, coalesce(e.full_id, e.id) LIMIT $limit"
+            f" RETURN {ENTITY}"
         )
         given = {"text": wanted, "kind": shortened(kind or ""), "limit": max(limit, 0)}
-        found = self._ready().read(lambda tx: rows(tx, cypher, **given))
-        return tuple(entity_of(row["e"]) for row in found)
+        return tuple(map(entity_of, self._ready().read(lambda tx: tuples(tx, cypher, **given))))
 
     def resolve(self, names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-        cypher = (
-            "MATCH (n:Name)-[:NAMES]->(e:Entity) WHERE n.text IN $names"
-            " RETURN n.text AS name, collect(coalesce(e.full_id, e.id)) AS ids"
-        )
+        cypher, returned = "MATCH (n:Name {text: row})-[:NAMES]->(e:Entity)", "row, coalesce(e.full_id, e.id)"
         wanted = sorted({folded(name) for name in names})
-        found = self._ready().read(lambda tx: rows(tx, cypher, names=wanted))
-        ids = {row["name"]: tuple(sorted(row["ids"])) for row in found}
-        return {name: ids.get(folded(name), ()) for name in names}
+        ids: dict[str, list[str]] = {}
+        for name, entity_id in self._ready().read(
+            lambda tx: found_in_batches(tx, cypher, wanted, returned=returned)
+        ):
+            ids.setdefault(name, []).append(entity_id)
+        return {name: tuple(sorted(ids.get(folded(name), ()))) for name in names}
 
     def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
-        cypher = "MATCH (e:Entity) RETURN properties(e) AS e ORDER BY coalesce(e.full_id, e.id) LIMIT $limit"
-        found = self._ready().read(lambda tx: rows(tx, cypher, limit=MAX_COMPARED))
-        entities = [entity_of(row["e"]) for row in found]
+        cypher = f"MATCH (e:Entity) WITH e ORDER BY coalesce(e.full_id, e.id) LIMIT $limit RETURN {ENTITY}"
+        found = self._ready().read(lambda tx: tuples(tx, cypher, limit=MAX_COMPARED))
+        entities = [entity_of(row) for row in found]
         return nearest(
             name, (text for item in entities for text in (item.id, item.name, *item.aliases)), limit
         )
@@ -120,13 +119,14 @@ class Neo4jGraphStore(Neo4jOccurrences):
         held = "r.valid_to IS NULL" if at is None else _VALID
 
         def work(tx: ManagedTransaction) -> Subgraph:
-            entities = rows(tx, "MATCH (e:Entity) RETURN properties(e) AS e")
-            found = rows(tx, f"MATCH (a:Entity)-[r]->(b:Entity) WHERE {held} RETURN {RELATION}", at=at)
-            newest = rows(tx, "MATCH (:Entity)-[r]->(:Entity) RETURN max(r.last_seen) AS at")
+            entities = map(entity_of, tuples(tx, f"MATCH (e:Entity) RETURN {ENTITY}"))
+            found = tuples(tx, f"MATCH (a:Entity)-[r]->(b:Entity) WHERE {held} RETURN {RELATION}", at=at)
+            seen = "MATCH (:Entity)-[r]->(:Entity) WITH max(r.last_seen) AS at"
+            ((newest,),) = tuples(tx, f"{seen} RETURN {at_read('at')}")
             return Subgraph(
-                at or moment_or_none(newest[0]["at"]) or EPOCH,
-                tuple(sorted((entity_of(row["e"]) for row in entities), key=lambda entity: entity.id)),
-                _sorted(relation_of(row) for row in found),
+                at or moment_or_none(newest) or EPOCH,
+                tuple(sorted(entities, key=lambda entity: entity.id)),
+                _sorted(map(relation_of, found)),
             )
 
         return self._ready().read(work)
@@ -161,60 +161,13 @@ def _sorted(relations: Iterable[Relation]) -> tuple[Relation, ...]:
     return tuple(sorted(relations, key=relation_order))
 
 
-def _load_intervals(
-    tx: ManagedTransaction, delta: GraphDelta
-) -> tuple[dict[RelationKey, list[Relation]], dict[_Place, str]]:
-    """The intervals that the delta touches, and where each of them lies in the database."""
-    found: list[Mapping[str, Any]] = []
-    by_type: dict[str, set[RelationKey]] = {}
-    for key in touched_keys(delta):
-        by_type.setdefault(type_of(key[1]), set()).add(key)
-    for name in sorted(by_type):
-        found += in_batches(
-            tx,
-            "MATCH (a:Entity {id: row.a}), (b:Entity {id: row.b})"
-            f" MATCH (a)-[r:{name}]->(b) WHERE r.source = row.source AND coalesce(r.kind, type(r)) = row.kind"
-            f" RETURN {RELATION}, elementId(r) AS place",
-            [
-                {"a": shortened(a), "b": shortened(b), "kind": kind, "source": source}
-                for a, kind, b, source in sorted(by_type[name])
-            ],
-        )
-    if delta.complete:
-        cypher = (
-            "MATCH (a:Entity)-[r]->(b:Entity) WHERE r.source = $source AND r.valid_to IS NULL"
-            f" RETURN {RELATION}, elementId(r) AS place"
-        )
-        found += rows(tx, cypher, source=delta.source)
-    places: dict[_Place, str] = {}
-    intervals: dict[RelationKey, list[Relation]] = {}
-    for row in found:
-        relation = relation_of(row)
-        if (relation.key, relation.valid_from) not in places:
-            places[(relation.key, relation.valid_from)] = row["place"]
-            intervals.setdefault(relation.key, []).append(relation)
-    return intervals, places
-
-
-def _write_intervals(
-    tx: ManagedTransaction, writes: Sequence[IntervalWrite], places: Mapping[_Place, str]
-) -> None:
-    changed: list[dict[str, object]] = []
-    by_type: dict[str, list[dict[str, object]]] = {}
-    for write in writes:
-        properties = relation_properties(write.new)
-        if write.old is not None:
-            changed.append({"place": places[(write.old.key, write.old.valid_from)], "r": properties})
-        else:
-            ends = {"a": shortened(write.new.source_id), "b": shortened(write.new.target_id)}
-            by_type.setdefault(type_of(write.new.kind), []).append({**ends, "r": properties})
-    in_batches(tx, "MATCH ()-[r]->() WHERE elementId(r) = row.place SET r = row.r", changed)
-    for name in sorted(by_type):
-        in_batches(
-            tx,
-            f"MATCH (a:Entity {{id: row.a}}), (b:Entity {{id: row.b}}) CREATE (a)-[r:{name}]->(b) SET r = row.r",
-            by_type[name],
-        )
+def _load_locked(tx: ManagedTransaction, delta: GraphDelta, keys: Iterable[RelationKey]) -> dict[str, Entity]:
+    """What a plan has to know of entities: what changes is locked, of the other ends it suffices that they are there."""
+    changing = {entity.id for entity in delta.entities} | {key[0] for key in keys}
+    ends = {relation.target_id for relation in delta.relations} - changing
+    if delta.entities:
+        return {key: unknown_entity(key) for key in known_ids(tx, ends)} | lock_entities(tx, changing)
+    return {key: unknown_entity(key) for key in lock_ids(tx, changing) | known_ids(tx, ends)}
 
 
 def _neighbourhood(
@@ -233,16 +186,16 @@ def _neighbourhood(
             break
         cypher = (
             f"MATCH (a:Entity)-[r]-(b:Entity) WHERE a.id IN $level AND NOT b.id IN $chosen AND {_VALID}"
-            " WITH DISTINCT b RETURN properties(b) AS e ORDER BY coalesce(b.full_id, b.id) LIMIT $room"
+            f" WITH DISTINCT b AS e ORDER BY coalesce(e.full_id, e.id) LIMIT $room RETURN {ENTITY}"
         )
         known = [shortened(key) for key in chosen]
         here = [shortened(key) for key in level]
-        beside = rows(tx, cypher, level=here, chosen=known, at=at, room=max(limit, 0) - len(chosen) + 1)
-        found = {entity.id: entity for entity in (entity_of(row["e"]) for row in beside)}
+        beside = tuples(tx, cypher, level=here, chosen=known, at=at, room=max(limit, 0) - len(chosen) + 1)
+        found = {entity.id: entity for entity in map(entity_of, beside)}
         level = sorted(found)
     inside = (
         f"MATCH (a:Entity)-[r]->(b:Entity) WHERE a.id IN $ids AND b.id IN $ids AND {_VALID} RETURN {RELATION}"
     )
-    relations = rows(tx, inside, ids=[shortened(key) for key in sorted(chosen)], at=at)
+    relations = tuples(tx, inside, ids=[shortened(key) for key in sorted(chosen)], at=at)
     entities = tuple(chosen[key] for key in sorted(chosen))
-    return Subgraph(at, entities, _sorted(relation_of(row) for row in relations), truncated)
+    return Subgraph(at, entities, _sorted(map(relation_of, relations)), truncated)

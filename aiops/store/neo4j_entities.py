@@ -8,55 +8,97 @@ from neo4j import ManagedTransaction
 
 from aiops.domain.graph import Entity
 from aiops.store.merge import merged_entity, names_of, shortened, unknown_entity
-from aiops.store.neo4j_rows import entity_of, entity_properties
-from aiops.store.neo4j_schema import BATCH, in_batches, label_of, rows
+from aiops.store.neo4j_connection import found_in_batches, in_batches
+from aiops.store.neo4j_rows import ENTITY, entity_of, entity_properties
+from aiops.store.neo4j_schema import LOCK, label_of
+
+#: Makes (or finds) the node of a name and says that ``e`` answers to it; both are in the row.
+_NAMED = "UNWIND row.names AS name MERGE (n:Name {text: name}) CREATE (n)-[:NAMES]->(e)"
+
+_LOCKED = f"MATCH (e:Entity {{id: row}}) REMOVE e.{LOCK} WITH e"
+_ID = "coalesce(e.full_id, e.id)"
 
 
 def load_entities(tx: ManagedTransaction, ids: Iterable[str]) -> dict[str, Entity]:
     """The stored ones of ``ids``."""
-    wanted = sorted({shortened(entity_id) for entity_id in ids})
-    found: dict[str, Entity] = {}
-    for begin in range(0, len(wanted), BATCH):
-        cypher = "MATCH (e:Entity) WHERE e.id IN $ids RETURN properties(e) AS e"
-        for row in rows(tx, cypher, ids=wanted[begin : begin + BATCH]):
-            entity = entity_of(row["e"])
-            found[entity.id] = entity
-    return found
+    found = found_in_batches(tx, "MATCH (e:Entity {id: row})", _keys(ids), returned=ENTITY)
+    return {entity.id: entity for entity in map(entity_of, found)}
+
+
+def lock_entities(tx: ManagedTransaction, ids: Iterable[str]) -> dict[str, Entity]:
+    """The stored ones of ``ids``, locked until the transaction ends and as they are since then.
+
+    Whoever changes an entity, or a relation that begins at it, holds this lock. All take locks in order of ids.
+    """
+    found = found_in_batches(tx, _LOCKED, _keys(ids), returned=ENTITY)
+    return {entity.id: entity for entity in map(entity_of, found)}
+
+
+def lock_ids(tx: ManagedTransaction, ids: Iterable[str]) -> frozenset[str]:
+    """As :func:`lock_entities`, for those who need to know no more than which of ``ids`` are stored."""
+    return frozenset(row[0] for row in found_in_batches(tx, _LOCKED, _keys(ids), returned=_ID))
+
+
+def known_ids(tx: ManagedTransaction, ids: Iterable[str]) -> frozenset[str]:
+    """Those of ``ids`` that are entities. An entity is never deleted, so it needs no lock to stay."""
+    found = found_in_batches(tx, "MATCH (e:Entity {id: row})", _keys(ids), returned=_ID)
+    return frozenset(row[0] for row in found)
+
+
+def _keys(ids: Iterable[str]) -> list[str]:
+    return sorted({shortened(entity_id) for entity_id in ids})
 
 
 def write_entities(
     tx: ManagedTransaction, created: Sequence[Entity], updated: Sequence[tuple[Entity, Entity]] = ()
 ) -> None:
-    """Create and update entities, their labels and their names."""
+    """Create and update entities, their labels and their names. Those that are updated must be locked."""
     by_label: dict[str, list[dict[str, object]]] = {}
     for entity in created:
-        by_label.setdefault(label_of(entity.kind), []).append({"e": entity_properties(entity)})
+        row: dict[str, object] = {"e": entity_properties(entity), "names": names_of(entity)}
+        by_label.setdefault(label_of(entity.kind), []).append(row)
     for label in sorted(by_label):
-        in_batches(tx, f"CREATE (e:Entity:{label}) SET e = row.e", by_label[label])
+        create = f"CREATE (e:Entity:{label}) SET e = row.e WITH e, row {_NAMED}"
+        in_batches(tx, create, by_label[label])
     in_batches(
         tx,
-        "MATCH (e:Entity {id: row.e.id}) SET e = row.e",
-        [{"e": entity_properties(new)} for _, new in updated],
+        "MATCH (e:Entity {id: row.id}) SET e += row.e",
+        [{"id": shortened(new.id), "e": _changed(old, new)} for old, new in updated],
     )
     _relabel(tx, [(old, new) for old, new in updated if label_of(old.kind) != label_of(new.kind)])
-    renamed = [(old, new) for old, new in updated if names_of(old) != names_of(new)]
+    _rename(tx, [(old, new) for old, new in updated if _may_rename(old, new)])
+
+
+def _changed(old: Entity, new: Entity) -> dict[str, object]:
+    """The properties of ``new`` that are not as in ``old``."""
+    properties = entity_properties(new)
+    if old.kind == new.kind:
+        del properties["kind"], properties["kind_key"]
+    for name in ("name", "aliases", "labels"):
+        if getattr(old, name) == getattr(new, name):
+            del properties[name]
+    return properties
+
+
+def _may_rename(old: Entity, new: Entity) -> bool:
+    return (old.name, old.aliases) != (new.name, new.aliases)
+
+
+def _rename(tx: ManagedTransaction, updated: Sequence[tuple[Entity, Entity]]) -> None:
+    """A name that nobody answers to any more goes with the last who did."""
+    lost: list[dict[str, object]] = []
+    gained: list[dict[str, object]] = []
+    for old, new in updated:
+        before, after = set(names_of(old)), set(names_of(new))
+        lost += [{"name": name, "id": shortened(old.id)} for name in sorted(before - after)]
+        gained.append({"names": sorted(after - before), "id": shortened(new.id)})
     in_batches(
         tx,
         "MATCH (n:Name {text: row.name})-[r:NAMES]->(:Entity {id: row.id}) DELETE r"
         " WITH DISTINCT n WHERE NOT EXISTS { (n)-[:NAMES]->() } DELETE n",
-        [
-            {"name": name, "id": shortened(old.id)}
-            for old, new in renamed
-            for name in sorted(set(names_of(old)) - set(names_of(new)))
-        ],
+        lost,
     )
-    fresh = [(entity, names_of(entity)) for entity in created]
-    fresh += [(new, tuple(sorted(set(names_of(new)) - set(names_of(old))))) for old, new in renamed]
-    in_batches(
-        tx,
-        "MATCH (e:Entity {id: row.id}) MERGE (n:Name {text: row.name}) CREATE (n)-[:NAMES]->(e)",
-        [{"name": name, "id": shortened(entity.id)} for entity, names in fresh for name in names],
-    )
+    in_batches(tx, f"MATCH (e:Entity {{id: row.id}}) {_NAMED}", [row for row in gained if row["names"]])
 
 
 def _relabel(tx: ManagedTransaction, changed: Sequence[tuple[Entity, Entity]]) -> None:
@@ -70,5 +112,5 @@ def _relabel(tx: ManagedTransaction, changed: Sequence[tuple[Entity, Entity]]) -
 def ensure_entities(tx: ManagedTransaction, ids: Iterable[str]) -> None:
     """Make place-holders for those of ``ids`` that are not there."""
     wanted = sorted(set(ids))
-    known = load_entities(tx, wanted)
+    known = known_ids(tx, wanted)
     write_entities(tx, [merged_entity(None, unknown_entity(key)) for key in wanted if key not in known])

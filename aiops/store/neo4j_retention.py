@@ -7,8 +7,8 @@ from datetime import datetime
 
 from neo4j import ManagedTransaction
 
+from aiops.store.neo4j_connection import Neo4jConnection, rows
 from aiops.store.neo4j_rows import incident_of
-from aiops.store.neo4j_schema import Neo4jConnection, rows
 from aiops.store.retention import LASTING_CHANGE, PRUNE_BATCH, PRUNED, Gap, free_gaps, incident_window
 
 #: How each of what is counted is found, and when it began and was over (null: it is open).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry
 from aiops import __version__
 from aiops.api.app import create_app
 from aiops.api.idempotency import SqliteIdempotency
-from aiops.api.services import ApiLimits, Health, IngestCounts, Services, VersionInfo
+from aiops.api.services import ApiLimits, Health, IngestPort, Services, VersionInfo
 from aiops.api.tokens import SqliteTokenStore
-from aiops.contracts import ApplyResult, Clock, Corrector
+from aiops.contracts import Clock, Corrector
 from aiops.domain.analysis import Analysis
-from aiops.domain.occurrences import Change, Incident
+from aiops.domain.occurrences import Incident
 from aiops.errors import AiopsError, ConfigError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.pipeline import Assumption, Pipeline
@@ -28,6 +28,7 @@ from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.rendering import render_markdown, render_text
 from aiops.settings import Settings
 from aiops.wiring.analysis import load_corrector, load_mapping, load_reloading_rules, make_pipeline
+from aiops.wiring.delivery_ports import WorkerPort
 from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.stores import (
     ANSWERS_FILE,
@@ -38,59 +39,13 @@ from aiops.wiring.stores import (
     open_dead_letters,
     open_stores,
 )
-from ingest.counters import IngestMetrics, Taken
-from ingest.parsers.alertmanager import AlertBatch, parse_v2_alerts, parse_webhook
-from ingest.parsers.remote_write import RemoteWriteDecoder
+from ingest.counters import IngestMetrics
+from ingest.dead_letters import DeadLetterFile
 from ingest.topology.documents import topology_document
 from ingest.worker import IngestWorker
 from rules.reload import ReloadingRuleEngine
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class WorkerPort:
-    """The API's :class:`aiops.api.services.IngestPort` over the ingest worker."""
-
-    def __init__(self, worker: IngestWorker, clock: Clock) -> None:
-        self._worker = worker
-        self._clock = clock
-        self._decoder = RemoteWriteDecoder()
-
-    def take_remote_write(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:  # noqa: ARG002  1.0 needs none
-        batch = self._decoder.decode(body, source="remote-write", received_at_s=self._now_s())
-        return _counts(self._worker.take_samples(batch))
-
-    def take_webhook(self, body: bytes) -> IngestCounts:
-        return self._alerts(parse_webhook(body, received_at_s=self._now_s()), "alertmanager")
-
-    def take_v2_alerts(self, body: bytes) -> IngestCounts:
-        return self._alerts(parse_v2_alerts(body, received_at_s=self._now_s()), "alerts-v2")
-
-    def take_topology(self, document: Mapping[str, object]) -> ApplyResult:
-        applied = self._worker.take_topology(document, at=self._clock.now()).applied
-        assert applied is not None  # a refused document raises
-        return applied
-
-    def take_changes(self, changes: Sequence[Change]) -> IngestCounts:
-        return _counts(self._worker.take_changes(changes))
-
-    def resolve_labels(self, labels: Mapping[str, str]) -> tuple[str, ...]:
-        return self._worker.candidates(labels)
-
-    def _alerts(self, batch: AlertBatch, source: str) -> IngestCounts:
-        taken = self._worker.take_alerts(batch, source=source)
-        named = {self._worker.entity_of(alert.labels) for alert in batch.alerts}
-        entities = tuple(sorted(name for name in named if name is not None))
-        return _counts(
-            taken, entities=entities, reasons=tuple(reject.reason for reject in batch.rejects[:10])
-        )
-
-    def _now_s(self) -> float:
-        return self._clock.now().timestamp()
-
-
-def _counts(taken: Taken, *, entities: tuple[str, ...] = (), reasons: tuple[str, ...] = ()) -> IngestCounts:
-    return IngestCounts(taken.received, taken.stored, taken.rejected, taken.dropped, entities, reasons)
 
 
 class PipelineAnalyze:
@@ -132,71 +87,89 @@ class Site:
     rules: ReloadingRuleEngine
 
 
-@contextmanager
-def open_site(
-    settings: Settings, clock: Clock | None = None, *, queue_bytes: Callable[[], int] = lambda: 0
-) -> Iterator[Site]:
-    """Everything behind the HTTP surface, opened; closed on leaving. ``queue_bytes`` is what waits before the worker.
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask, what was answered, and what could not be used: files that every HTTP surface has."""
 
-    Raises :class:`AiopsError` on what is missing.
-    """
-    check_package_is_ours("rules")
-    time = clock or SystemClock()
-    rules, corrector = load_reloading_rules(settings), load_corrector(settings)
-    stores = open_stores(settings, time)
+    tokens: SqliteTokenStore
+    answers: SqliteIdempotency
+    letters: DeadLetterFile
+
+
+@contextmanager
+def open_access(settings: Settings, clock: Clock) -> Iterator[Access]:
+    """Opened, and closed on leaving. Raises :class:`AiopsError`, also where nobody could hold a token beyond loopback."""
     data = make_data_directory(settings)
     letters = open_dead_letters(settings)
     tokens, answers = (
-        SqliteTokenStore(data / TOKEN_FILE, time).open(),
-        SqliteIdempotency(data / ANSWERS_FILE, time).open(),
+        SqliteTokenStore(data / TOKEN_FILE, clock).open(),
+        SqliteIdempotency(data / ANSWERS_FILE, clock).open(),
     )
     try:
         _prepare_access(settings, tokens)
-        worker = IngestWorker(stores.graph, stores.signals, load_mapping(settings), letters, time)
-        registry = CollectorRegistry()
-        registry.register(IngestMetrics(lambda: worker.reading(queue_bytes=queue_bytes())))
-        services = _services(settings, stores, worker, tokens, answers, time, rules, corrector, registry)
-        yield Site(create_app(services), worker, stores, rules)
+        yield Access(tokens, answers, letters)
     finally:
         answers.close()
         tokens.close()
         letters.close()
+
+
+@contextmanager
+def open_site(settings: Settings, clock: Clock | None = None) -> Iterator[Site]:
+    """Everything behind the HTTP surface, opened; closed on leaving. Raises :class:`AiopsError` on what is missing."""
+    check_package_is_ours("rules")
+    time = clock or SystemClock()
+    rules, corrector = load_reloading_rules(settings), load_corrector(settings)
+    stores = open_stores(settings, time)
+    try:
+        with open_access(settings, time) as access:
+            worker = IngestWorker(stores.graph, stores.signals, load_mapping(settings), access.letters, time)
+            registry = CollectorRegistry()
+            registry.register(IngestMetrics(worker.reading))
+            port = WorkerPort(worker, time)
+            services = site_services(settings, stores, port, access, time, rules, corrector, registry)
+            yield Site(create_app(services), worker, stores, rules)
+    finally:
         stores.close()
 
 
-def _services(
+def site_services(
     settings: Settings,
     stores: Stores,
-    worker: IngestWorker,
-    tokens: SqliteTokenStore,
-    answers: SqliteIdempotency,
+    port: IngestPort,
+    access: Access,
     clock: Clock,
     rules: ReloadingRuleEngine,
     corrector: Corrector | None,
     registry: CollectorRegistry,
 ) -> Services:
+    """What the whole API stands on."""
     pipeline = make_pipeline(settings, stores.graph, stores.signals, rules=rules, corrector=corrector)
     return Services(
         graph=stores.graph,
         incidents=stores.incidents,
-        ingest=WorkerPort(worker, clock),
+        ingest=port,
         analyze=PipelineAnalyze(pipeline),
         renderers=DocumentRenderers(),
         topology_document=topology_document,
-        tokens=tokens,
-        idempotency=answers,
+        tokens=access.tokens,
+        idempotency=access.answers,
         clock=clock,
         version=VersionInfo(
             __version__, rules=str(rules.version), model=corrector.model if corrector else None
         ),
-        limits=ApiLimits(
-            body_bytes=settings.max_body_bytes,
-            analysis_workers=settings.analysis_workers,
-            analysis_queue=settings.analysis_queue,
-        ),
+        limits=limits_of(settings),
         health={"graph": lambda: _graph_health(stores), "signals": lambda: _signal_health(stores)},
         signal_stats=stores.signals.stats,
         registry=registry,
+    )
+
+
+def limits_of(settings: Settings) -> ApiLimits:
+    return ApiLimits(
+        body_bytes=settings.max_body_bytes,
+        analysis_workers=settings.analysis_workers,
+        analysis_queue=settings.analysis_queue,
     )
 
 

@@ -32,12 +32,14 @@ class DaemonConfig:
         return self.loaded.config
 
 
-def load_daemon_config(path: Path | None, **overrides: object) -> DaemonConfig:
-    """The configuration in ``path`` (None: defaults), the environment above it, ``overrides`` of settings on top.
+def load_daemon_config(
+    path: Path | None, *, options: Mapping[str, object] | None = None, **overrides: object
+) -> DaemonConfig:
+    """The configuration in ``path`` (None: defaults), the environment above it, ``options`` and ``overrides`` of settings on top.
 
     Raises :class:`ConfigError`.
     """
-    loaded = parse_config("", "defaults", os.environ) if path is None else read_config(path, os.environ)
+    loaded = read_config(path, os.environ, options) if path else parse_config("", "", os.environ, options)
     return DaemonConfig(loaded, load_settings(file=loaded.settings, **overrides))
 
 

@@ -2,122 +2,300 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
-import uvicorn
+import structlog
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
-from aiops.errors import ConfigError, StoreUnavailable
+from aiops import __version__
+from aiops.api.app import create_app
+from aiops.api.services import Health, Services, VersionInfo
+from aiops.contracts import Clock
+from aiops.domain.analysis import Analysis
+from aiops.domain.occurrences import Incident
+from aiops.errors import AiopsError, StoreUnavailable
+from aiops.packages import check_package_is_ours
 from aiops.settings import Settings
-from aiops.wiring.api import Site, bind, open_site
+from aiops.store.memory import MemoryGraphStore
+from aiops.wiring.analysis import load_corrector, load_mapping, load_reloading_rules
+from aiops.wiring.api import Access, DocumentRenderers, limits_of, open_access, site_services
+from aiops.wiring.config import DaemonConfig
+from aiops.wiring.delivery_ports import JournalPort
+from aiops.wiring.http_listener import HttpListener
+from aiops.wiring.journals import OpenJournal, open_journal
 from aiops.wiring.loaded import keep_loaded
-from aiops.wiring.stores import SystemClock
-from ingest.daemon import run_daemon
+from aiops.wiring.service_manager import ServiceManager
+from aiops.wiring.sources import make_sources
+from aiops.wiring.stores import Stores, SystemClock, open_stores
+from ingest.config import IngestConfig
+from ingest.counters import IngestMetrics, Reading, Taken
+from ingest.daemon import Processing, Receiving, run_daemon
+from ingest.daemon import totals as sum_up
+from ingest.daemon_metrics import DaemonMetrics, HeldReading, ReceiveCounters
+from ingest.journal.envelopes import unpack
+from ingest.processor import Pace, Processor
+from ingest.recorder import Recorder
 from ingest.sources.inbox import Inbox, Source
-from ingest.sources.scrape import Scraper, ScrapeTarget
-from ingest.sources.syslog_tcp import SyslogTcp
-from ingest.sources.syslog_udp import SyslogUdp
+from ingest.topology.documents import topology_document
+from ingest.worker import IngestWorker
+from rules.reload import ReloadingRuleEngine
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonPlan:
-    """What the daemon listens to: ``ADDRESS:PORT`` for the listeners, ``JOB=URL`` for each scrape."""
+@dataclass(slots=True)
+class Site:
+    """What a role has open. ``worker``, ``stores`` and ``processing``: roles that process; ``receiving``: roles that receive."""
 
-    syslog_udp: str | None = None
-    syslog_tcp: str | None = None
-    http: str | None = None
-    scrape: tuple[str, ...] = ()
-    scrape_interval_s: float = 15.0
+    config: IngestConfig
+    settings: Settings
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    stores: Stores | None = None
+    worker: IngestWorker | None = None
+    receiving: Receiving | None = None
+    processing: Processing | None = None
+    http: HttpListener | None = None
+    rules: ReloadingRuleEngine | None = None
+    seen: Reading = field(default_factory=lambda: Reading({}, {}, 0, 0, 0))
+    held: Mapping[str, int] = field(default_factory=dict)
 
-
-def split_address(text: str, option: str) -> tuple[str, int]:
-    """``127.0.0.1:5514``, ``[::1]:5514`` or ``:5514`` (loopback). Raises :class:`ConfigError` naming the option."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"{option} {text!r} is no ADDRESS:PORT", hint="for example 127.0.0.1:5514")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def scrape_target(text: str, interval_s: float) -> ScrapeTarget:
-    """``node=http://10.0.0.1:9100/metrics``. Raises :class:`ConfigError`."""
-    job, equals, url = text.partition("=")
-    parts = urlsplit(url)
-    if not equals or not job or parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ConfigError(
-            f"--scrape {text!r} is no JOB=URL", hint="for example node=http://10.0.0.1:9100/metrics"
-        )
-    return ScrapeTarget(url=url, job=job, interval_s=interval_s, timeout_s=min(10.0, interval_s))
+    def observe(self) -> None:
+        """What worker and stores hold. In the processor's thread, so that who asks for metrics waits for no store."""
+        if self.worker is not None and self.stores is not None:
+            self.seen = self.worker.reading()
+            self.held = held_by(self.seen, self.stores)
 
 
-def make_sources(plan: DaemonPlan) -> list[Source]:
-    """The sources of a plan, not started yet."""
-    sources: list[Source] = []
-    if plan.syslog_udp:
-        sources.append(SyslogUdp(*split_address(plan.syslog_udp, "--syslog-udp")))
-    if plan.syslog_tcp:
-        sources.append(SyslogTcp(*split_address(plan.syslog_tcp, "--syslog-tcp")))
-    if plan.scrape:
-        sources.append(Scraper([scrape_target(text, plan.scrape_interval_s) for text in plan.scrape]))
-    return sources
-
-
-def run_ingest(settings: Settings, plan: DaemonPlan, *, announce: Callable[[str], None]) -> None:
-    """Run until SIGINT or SIGTERM; then sources stop, and what they brought is stored."""
-    stop = threading.Event()
+def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
+    """Run until SIGINT or SIGTERM, then drain; SIGHUP takes up changed mappings and rules."""
+    check_package_is_ours("rules")
+    stop, changed = threading.Event(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    sources, inbox = make_sources(plan), Inbox()
-    if plan.http is not None:
-        settings = settings.model_copy(update={"host": split_address(plan.http, "--http")[0]})
-    with open_site(settings, queue_bytes=lambda: inbox.size_bytes) as site:
+    signal.signal(signal.SIGHUP, lambda *_: changed.set())
+    manager = ServiceManager(os.environ)
+    with open_daemon(whole) as site:
         keep_loaded()
-        with _http(site, plan.http, announce):
-            try:
-                run_daemon(
-                    sources,
-                    site.worker,
-                    clock=SystemClock(),
-                    stop=stop,
-                    inbox=inbox,
-                    ready=lambda: announce(_listening(sources, settings)),
-                )
-            except OSError as error:
-                raise StoreUnavailable(
-                    f"a source cannot listen: {error.strerror}", hint="is the port taken?"
-                ) from error
-        for source, taken in sorted(site.worker.counters().items()):
+        said = _listening(site)
+
+        def ready() -> None:
+            if site.http is not None:
+                announce("http " + ":".join(map(str, site.http.address)))
+            announce(said())
+            manager.ready(said())
+
+        def tick() -> None:
+            manager.alive()
+            if changed.is_set():
+                changed.clear()
+                manager.reloading()
+                reload(site)
+                manager.ready(said())
+            if stop.is_set():
+                manager.stopping()
+
+        try:
+            run_daemon(
+                site.receiving,
+                site.processing,
+                stop=stop,
+                drain_s=site.config.intervals.drain,
+                ready=ready,
+                tick=tick,
+            )
+        except OSError as error:
+            hint = "is the port taken?"
+            raise StoreUnavailable(f"a source cannot listen: {error.strerror}", hint=hint) from error
+        for source, taken in sorted(totals(site).items()):
             announce(
                 f"{source}: {taken.received} received = {taken.stored} stored"
                 f" + {taken.rejected} rejected + {taken.dropped} dropped"
             )
 
 
-def _listening(sources: list[Source], settings: Settings) -> str:
-    places = [
-        f"{source.name} {':'.join(map(str, source.address))}"
-        for source in sources
-        if hasattr(source, "address")
-    ]
-    return f"aiops ingests {', '.join(places) or 'scrapes'} into {settings.store} at {settings.data}"
-
-
 @contextmanager
-def _http(site: Site, address: str | None, announce: Callable[[str], None]) -> Iterator[None]:
-    """The HTTP surface beside the sources, over the same worker, where ``address`` is given."""
-    if address is None:
-        yield
-        return
-    listener = bind(*split_address(address, "--http"))
-    announce("http " + ":".join(str(part) for part in listener.getsockname()[:2]))
-    server = uvicorn.Server(uvicorn.Config(site.app, log_level="warning", server_header=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http", daemon=True)
-    thread.start()
+def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Site]:
+    """Everything that the role needs, opened and not started; closed on leaving. Raises :class:`AiopsError`."""
+    time = clock or SystemClock()
+    config = whole.config
+    http = config.sources.http
+    settings = (
+        whole.settings.model_copy(update={"host": http.listen[0]}) if http is not None else whole.settings
+    )
+    site = Site(config, settings)
+    with ExitStack() as stack:
+        if config.role != "receive":
+            site.stores = open_stores(settings, time)
+            stack.callback(site.stores.close)
+        access = stack.enter_context(open_access(settings, time))
+        journal = open_journal(config, settings, access.letters)
+        stack.callback(journal.close)
+        if site.stores is not None:
+            mapping = load_mapping(settings)
+            site.worker = IngestWorker(site.stores.graph, site.stores.signals, mapping, journal.letters, time)
+        if config.role != "process":
+            site.receiving = _receiving(site, journal)
+        if site.worker is not None:
+            site.processing = _processing(site, journal, site.worker, time)
+        if http is not None:
+            site.http = HttpListener(_app(site, access, time), http.listen)
+            if site.receiving is not None:
+                site.receiving = Receiving(
+                    [site.http, *site.receiving.sources],
+                    site.receiving.inbox,
+                    site.receiving.recorder,
+                    site.receiving.journal,
+                    site.receiving.counters,
+                )
+        _measure(site)
+        yield site
+
+
+def _receiving(site: Site, journal: OpenJournal) -> Receiving:
+    inbox, counters = Inbox(site.config.limits.inbox), ReceiveCounters()
+    recorder = Recorder(inbox, journal.journal, journal.cut, journal.letters, counters)
+    return Receiving(make_sources(site.config, site.settings), inbox, recorder, journal.journal, counters)
+
+
+def _processing(site: Site, journal: OpenJournal, worker: IngestWorker, clock: Clock) -> Processing:
+    intervals, stop = site.config.intervals, threading.Event()
+    pace = Pace(
+        snapshot_s=intervals.snapshot,
+        maintain_s=intervals.maintain,
+        drain_s=intervals.drain,
+        retry_max_s=intervals.retry_max,
+        poll_bytes=site.config.limits.poll,
+    )
+    processor = Processor(
+        worker, journal.snapshots, unpack, clock=clock, stop=stop, pace=pace, observe=site.observe
+    )
+    consumer = journal.consumer(processor.assigned, processor.revoked)
+    processor.attach(consumer)
+    return Processing(processor, consumer, stop)
+
+
+def _app(site: Site, access: Access, clock: Clock) -> FastAPI:
+    """The deliveries, or the whole API where the configuration wants it."""
+    http = site.config.sources.http
+    assert http is not None
+    assert site.receiving is not None
+    port = JournalPort(
+        site.receiving.recorder,
+        clock,
+        append_timeout_s=site.config.journal.append_timeout,
+        worker=site.worker,
+    )
+    if http.api and site.stores is not None:
+        site.rules, corrector = load_reloading_rules(site.settings), load_corrector(site.settings)
+        services = site_services(
+            site.settings, site.stores, port, access, clock, site.rules, corrector, site.registry
+        )
+        return create_app(services)
+    nothing = MemoryGraphStore()  # names in changes are resolved where they are processed
+    services = Services(
+        graph=nothing,
+        incidents=nothing,
+        ingest=port,
+        analyze=_refuse_to_analyze,
+        renderers=DocumentRenderers(),
+        topology_document=topology_document,
+        tokens=access.tokens,
+        idempotency=access.answers,
+        clock=clock,
+        version=VersionInfo(__version__),
+        limits=limits_of(site.settings),
+        health={"journal": lambda: _journal_health(site)},
+        registry=site.registry,
+    )
+    return create_app(services, surface="deliveries")
+
+
+def _refuse_to_analyze(
+    incident: Incident, *, healthy: frozenset[str] = frozenset(), failed: frozenset[str] = frozenset()
+) -> Analysis:
+    what = f"{incident.id}, {len(healthy)} healthy, {len(failed)} failed"
+    raise StoreUnavailable(f"no analysis of {what} here", hint="ask aiops serve")
+
+
+def _journal_health(site: Site) -> Health:
+    """Well as long as it takes what comes: senders are told 503 where it does not."""
+    assert site.receiving is not None
+    reading = site.receiving.reading()
+    full = reading.inbox_bytes >= site.config.limits.inbox
+    return Health(not full, f"{reading.journal_bytes} bytes wait to be processed")
+
+
+def _measure(site: Site) -> None:
+    """Registers our own metrics."""
+    receiving, processing = site.receiving, site.processing
+    site.registry.register(IngestMetrics(lambda: _ingest_reading(site)))
+    site.registry.register(
+        DaemonMetrics(
+            receiver=receiving.reading if receiving is not None else None,
+            processor=processing.processor.reading if processing is not None else None,
+            held=lambda: HeldReading(site.held, resident_bytes()),
+        )
+    )
+
+
+def _ingest_reading(site: Site) -> Reading:
+    queue = site.receiving.inbox.size_bytes if site.receiving is not None else 0
+    return replace(site.seen, sources=totals(site), queue_bytes=queue)
+
+
+def totals(site: Site) -> Mapping[str, Taken]:
+    """What became of everything that came to this process, by source."""
+    return sum_up(site.worker.counters() if site.worker is not None else {}, site.receiving)
+
+
+def held_by(reading: Reading, stores: Stores) -> dict[str, int]:
+    """What is kept in memory and on disk, by name."""
+    return {"relations": reading.relations, "series": stores.signals.stats().get("series", 0)}
+
+
+def resident_bytes() -> int:
+    """VmRSS of this process; 0 where the system does not say."""
     try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(timeout=15.0)
+        with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123  read anew at each scrape
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def reload(site: Site) -> None:
+    """Take up changed mappings and rules; what cannot be used is logged, and the old stays in force."""
+    log = structlog.get_logger("aiops.ingest")
+    if site.rules is not None:
+        refused = site.rules.reload()
+        log.info("rules reloaded", refused=refused)
+    if site.worker is not None:
+        try:
+            site.worker.use_mapping(load_mapping(site.settings))
+        except AiopsError as error:
+            log.error("the changed mapping is refused, the old one stays", reason=str(error))
+        else:
+            log.info("mapping reloaded")
+
+
+def _listening(site: Site) -> Callable[[], str]:
+    def said() -> str:
+        sources: list[Source] = list(site.receiving.sources) if site.receiving is not None else []
+        places = [f"{one.name} {_place(one)}".strip() for one in sources if one is not site.http]
+        into = (
+            f"into {site.settings.store} at {site.settings.data}"
+            if site.stores is not None
+            else "into the journal"
+        )
+        what = ", ".join(places) or ("http" if site.http is not None else "its journal")
+        return f"aiops ingests {what} {into}"
+
+    return said
+
+
+def _place(source: Source) -> str:
+    address = getattr(source, "address", None)
+    return ":".join(map(str, address)) if address is not None else ""

@@ -7,7 +7,8 @@ What an event is, is decided by the longest prefix of its ``type`` in :data:`KIN
   ``started_at``, ``entities``) is taken from the event's ``id``, ``source``, ``subject`` or ``type``, ``time`` and ``subject``.
 * log event: the message is ``data`` where it is a text, its member ``message`` or ``msg``, else ``data`` as JSON, else the
   subject, else the type. ``host``: extension ``host`` or ``hostname``, else the authority of ``source``; ``app``: extension
-  ``app``, else the first segment of the path of ``source``; ``msgid``: the type; ``severity``: extension ``severity`` (a word or 0 to 7).
+  ``app``, else the first segment of the path of ``source``; ``msgid``: the type; ``severity``: extension
+  ``severity`` (a word or 0 to 7).
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """

@@ -1,47 +1,47 @@
-"""The Prometheus text format (0.0.4) and OpenMetrics 1.0, line by line.
+"""The Prometheus text format (0.0.4) and OpenMetrics 1.0, all lines of a scrape at once.
 
-A scrape names the same series every time: the raw bytes ``name{labels}`` are the key of a cache, and a known line
-costs one search, one look-up and one float. A line that cannot be read is a reject with its number, not the scrape.
+A scrape names the same series every time: the raw bytes ``name{labels}`` are the key of a cache, and a known line costs one cut,
+one look-up and one float. A line that cannot be read is a reject with its number, not the scrape.
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 import numpy as np
 
-from aiops.domain.batches import Reject, SampleBatch, Series
+from aiops.domain.batches import FloatArray, Reject, SampleBatch, Series
 from aiops.errors import ParseError
+from ingest.parsers.exposition_series import BadLine, plain_pairs, read_identity
 from ingest.parsers.openmetrics import judge_openmetrics
 from ingest.parsers.series_cache import SeriesCache
+from ingest.parsers.series_reader import BadSeries, SeriesLimits, SeriesReader, numbered
 
 MAX_BODY_BYTES = 64 << 20
 MAX_LINE_BYTES = 64 << 10
 
 _BLANKS = b" \t"
-_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_QUOTED = r'"(?:[^"\\\n]|\\.)*"'
-_LABEL = re.compile(
-    rf"[ \t]*(?P<name>[a-zA-Z_][a-zA-Z0-9_]*|{_QUOTED})[ \t]*=[ \t]*(?P<value>{_QUOTED})[ \t]*"
-)
-_QUOTED_NAME = re.compile(rf"[ \t]*(?P<name>{_QUOTED})[ \t]*(?=[,}}])")
+_COMMENT = ord("#")
 _IDENTITY_END = re.compile(rb'[^"{ \t]*[ \t]*(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?')
-_ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
-_ESCAPE = re.compile(r'\\[\\"n]')
-
-
-class _BadLine(ValueError):
-    """One line cannot be read; ``offset`` is the byte of the line, if that is known."""
 
 
 class ExpositionParser:
-    """Parses scrapes and remembers their series. Not for use by two threads at once."""
+    """Parses scrapes and remembers their series. Not for use by two threads at once.
+
+    ``cache`` bounds the active series: samples of a new one beyond are dropped and counted in ``ignored``.
+    """
 
     def __init__(
-        self, *, cache: SeriesCache[bytes] | None = None, max_body_bytes: int = MAX_BODY_BYTES
+        self,
+        *,
+        cache: SeriesCache[bytes] | None = None,
+        limits: SeriesLimits | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._cache: SeriesCache[bytes] = SeriesCache() if cache is None else cache
+        self._series = SeriesReader(limits or SeriesLimits())
         self._max_body_bytes = max_body_bytes
 
     def parse(
@@ -68,82 +68,165 @@ class ExpositionParser:
         if strict:
             judge_openmetrics(text)
         seconds = text.rstrip(b"\r\n").endswith(b"# EOF") if openmetrics is None else openmetrics
-        known: dict[int, int] = {}
-        identities: list[Series] = []
-        index: list[int] = []
-        values: list[float] = []
-        times: list[float] = []
-        rejects: list[Reject] = []
-        ignored = 0
-        find = self._cache.get
-        for number, line in enumerate(text.split(b"\n"), start=1):
-            if not line or line[:1] == b"#":
-                continue
-            cut = line.rfind(b"} ") + 1 or line.find(b" ")
-            series = find(line[:cut], cut) if cut > 0 else None
-            rest = line[cut:]
-            try:
-                if series is None:
-                    if not line.strip():
-                        continue
-                    series, rest = self._identity(line)
-                parts = rest.split()
-                if len(parts) > 2:
-                    parts, exemplar = _without_exemplar(rest)
-                    ignored += exemplar
-                value = _number(parts[0]) if parts else _no_value()
-                at_s = received_at_s if len(parts) == 1 else _time(parts[1], seconds)
-            except _BadLine as wrong:
-                offset = _offset_of_line(text, number)
-                rejects.append(Reject(source, f"line {number}: {wrong}", received_at_s, line, offset))
-                continue
-            place = known.setdefault(id(series), len(identities))
-            if place == len(identities):
-                identities.append(series)
-            index.append(place)
-            values.append(value)
-            times.append(at_s)
+        self._cache.turn(received_at_s)
+        scrape = _Scrape(text.split(b"\n"), seconds)
+        known = self._cache.young.get
+        scrape.found = [known(part[0]) for part in scrape.parts]
+        if None in scrape.found:
+            self._read_others(scrape)
+        owners, values = scrape.columns()
+        series, index = numbered(owners)
         return SampleBatch(
             source,
-            tuple(identities),
-            np.array(index, dtype=np.int64),
-            np.array(times, dtype=np.float64),
-            np.array(values, dtype=np.float64),
-            tuple(rejects),
-            ignored=ignored,
+            series,
+            index,
+            scrape.times(len(owners), received_at_s),
+            values,
+            scrape.rejects(source, received_at_s),
+            ignored=scrape.ignored,
         )
 
-    def _identity(self, line: bytes) -> tuple[Series, bytes]:
-        """The series of a line and what follows it. Raises _BadLine."""
+    def _read_others(self, scrape: _Scrape) -> None:
+        """Lines that are no known series, a blank and a value: comments, times, exemplars, new series, bad ones."""
+        known, parts, found = self._cache.young.get, scrape.parts, scrape.found
+        for row, series in enumerate(found):
+            if series is not None:
+                continue
+            line = scrape.lines[row]
+            if not line or line[0] == _COMMENT:
+                continue
+            key, _, value = parts[row][0].rpartition(b" ")
+            series = known(key)
+            try:
+                if series is None:
+                    self._read_line(scrape, row, line)
+                else:  # the usual line with a time
+                    scrape.own_times[row] = _time(parts[row][2], scrape.seconds)
+                    parts[row] = (key, b" ", value)
+                    found[row] = series
+            except BadLine as wrong:
+                scrape.problems[row] = str(wrong)
+                scrape.own_times.pop(row, None)
+                found[row] = None
+
+    def _read_line(self, scrape: _Scrape, row: int, line: bytes) -> None:
+        """Any line. Raises BadLine."""
+        if not line.strip():
+            return
+        series, rest = self._identity(line)
+        fields = rest.split()
+        if len(fields) > 2:
+            fields, exemplar = _without_exemplar(rest)
+            scrape.ignored += exemplar
+        scrape.parts[row] = (b"", b"", fields[0] if fields else _no_value())
+        _number(fields[0])
+        if len(fields) > 1:
+            scrape.own_times[row] = _time(fields[1], scrape.seconds)
+        if series is None:
+            scrape.ignored += 1
+        scrape.found[row] = series
+
+    def _identity(self, line: bytes) -> tuple[Series | None, bytes]:
+        """The series of a line (None while there is no room for a new one) and what follows it. Raises BadLine."""
         if len(line) > MAX_LINE_BYTES:
-            raise _BadLine(f"longer than {MAX_LINE_BYTES} bytes")
+            raise BadLine(f"longer than {MAX_LINE_BYTES} bytes")
         start = len(line) - len(line.lstrip(_BLANKS))
         match = _IDENTITY_END.match(line, start)
         assert match is not None  # every part of the pattern may be empty
         end = match.end()
         rest = line[end:]
         if rest[:1] not in (b" ", b"\t") and line[end - 1 : end] not in (b"}", b" ", b"\t"):
-            raise _BadLine("a blank and a value are expected after the series")
+            raise BadLine("a blank and a value are expected after the series")
         key = line[start:end].rstrip(_BLANKS)
         series = self._cache.get(key, len(key))
         if series is None:
-            try:
-                series = read_identity(key.decode())
-            except UnicodeDecodeError as wrong:
-                raise _BadLine("not UTF-8") from wrong
-            self._cache.put(key, series, len(key))
+            series = self._new(key)
+            if not self._cache.put(key, series, len(key)):
+                return None, rest
         return series, rest
 
+    def _new(self, key: bytes) -> Series:
+        """The series that ``key`` names. Raises BadLine."""
+        shared = self._series.shared
+        try:
+            text = key.decode()
+            pairs = plain_pairs(text)
+            if pairs is None:
+                found = read_identity(text)
+                pairs = sorted([("__name__", found.metric), *found.labels], key=_encoded_name)
+            return self._series.of_pairs([shared(name, value) for name, value in pairs])
+        except UnicodeDecodeError as wrong:
+            raise BadLine("not UTF-8") from wrong
+        except BadSeries as wrong:
+            raise BadLine(str(wrong)) from wrong
 
-def _offset_of_line(text: bytes, number: int) -> int:
-    offset = 0
-    for _ in range(number - 1):
-        offset = text.index(b"\n", offset) + 1
-    return offset
+
+class _Scrape:
+    """The lines of one scrape. ``parts[i]`` is line i cut at its last blank: (key, blank, value); ``found[i]``: its series."""
+
+    __slots__ = ("found", "ignored", "lines", "own_times", "parts", "problems", "seconds")
+
+    def __init__(self, lines: list[bytes], seconds: bool) -> None:
+        self.lines = lines
+        self.seconds = seconds
+        self.parts = [line.rpartition(b" ") for line in lines]
+        self.found: list[Series | None] = []
+        self.own_times: dict[int, float] = {}
+        self.problems: dict[int, str] = {}
+        self.ignored = 0
+
+    def columns(self) -> tuple[list[Series], FloatArray]:
+        """Series and value of every line that has both."""
+        texts = [part[2] for part, series in zip(self.parts, self.found, strict=True) if series is not None]
+        try:
+            values = list(map(float, texts))
+            usual = b"_" not in b"".join(texts)  # Python's float takes 1_000
+        except ValueError:
+            usual = False
+        if not usual:
+            values = self._checked_values()
+        return [series for series in self.found if series is not None], np.array(values, dtype=np.float64)
+
+    def _checked_values(self) -> list[float]:
+        values: list[float] = []
+        for row, series in enumerate(self.found):
+            if series is None:
+                continue
+            try:
+                values.append(_number(self.parts[row][2]) if self.parts[row][2] else _no_value())
+            except BadLine as wrong:
+                self.problems[row] = str(wrong)
+                self.own_times.pop(row, None)
+                self.found[row] = None
+        return values
+
+    def times(self, count: int, received_at_s: float) -> FloatArray:
+        """Epoch seconds of each of the ``count`` samples."""
+        at_s = np.full(count, received_at_s, dtype=np.float64)
+        if self.own_times:
+            place = np.cumsum([series is not None for series in self.found]) - 1
+            rows = [row for row in self.own_times if self.found[row] is not None]
+            at_s[place[rows]] = [self.own_times[row] for row in rows]
+        return at_s
+
+    def rejects(self, source: str, received_at_s: float) -> tuple[Reject, ...]:
+        """Every bad line, in order."""
+        if not self.problems:
+            return ()
+        lengths = np.fromiter(map(len, self.lines), dtype=np.int64, count=len(self.lines)) + 1
+        offsets = (np.cumsum(lengths) - lengths).tolist()
+        return tuple(
+            Reject(source, f"line {row + 1}: {problem}", received_at_s, self.lines[row], offsets[row])
+            for row, problem in sorted(self.problems.items())
+        )
 
 
-def _no_value() -> float:
-    raise _BadLine("the value is missing")
+def _encoded_name(pair: tuple[str, str]) -> bytes:
+    return pair[0].encode()
+
+
+def _no_value() -> NoReturn:
+    raise BadLine("the value is missing")
 
 
 def _number(text: bytes) -> float:
@@ -152,7 +235,7 @@ def _number(text: bytes) -> float:
             return float(text)
     except ValueError:
         pass
-    raise _BadLine(f"{text[:40].decode(errors='replace')!r} is no number")
+    raise BadLine(f"{text[:40].decode(errors='replace')!r} is no number")
 
 
 def _time(text: bytes, seconds: bool) -> float:
@@ -160,7 +243,7 @@ def _time(text: bytes, seconds: bool) -> float:
         return int(text) / 1000.0
     value = _number(text)
     if not seconds or not np.isfinite(value):
-        raise _BadLine(f"{text[:40].decode(errors='replace')!r} is no time")
+        raise BadLine(f"{text[:40].decode(errors='replace')!r} is no time")
     return value
 
 
@@ -168,44 +251,8 @@ def _without_exemplar(rest: bytes) -> tuple[list[bytes], bool]:
     sample, mark, _ = rest.partition(b" # ")
     parts = sample.split()
     if not mark or len(parts) > 2:
-        raise _BadLine("something stands after the time")
+        raise BadLine("something stands after the time")
     return parts, True
-
-
-def _unquoted(text: str) -> str:
-    return _ESCAPE.sub(lambda match: _ESCAPES[match[0]], text[1:-1])
-
-
-def read_identity(text: str) -> Series:
-    """``name{label="value",...}`` or ``{"name",...}``. Raises _BadLine, a ValueError."""
-    match = _NAME.match(text)
-    metric, at = (match[0], match.end()) if match else ("", 0)
-    labels: dict[str, str] = {}
-    body = text[at:].lstrip()
-    if body.startswith("{"):
-        inside, at = body, 1
-        quoted = _QUOTED_NAME.match(inside, at)
-        if quoted is not None and not metric:
-            metric, at = _unquoted(quoted["name"]), quoted.end()
-            at += inside[at : at + 1] == ","
-        while (label := _LABEL.match(inside, at)) is not None:
-            name = _unquoted(label["name"]) if label["name"][0] == '"' else label["name"]
-            if name in labels or name == "__name__":
-                raise _BadLine(f"label {name!r} stands twice")
-            labels[name] = _unquoted(label["value"])
-            at = label.end()
-            if inside[at : at + 1] != ",":
-                break
-            at += 1
-        if inside[at:].strip() != "}":
-            raise _BadLine(f"labels cannot be read from {inside[at : at + 40]!r} on")
-    elif body:
-        raise _BadLine(f"{body[:40]!r} stands where labels or a value belong")
-    if not metric:
-        raise _BadLine("there is no metric name")
-    return Series(
-        metric, tuple((name, labels[name]) for name in sorted(labels, key=str.encode) if labels[name])
-    )
 
 
 def parse_exposition(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 
 DAY_S = 86_400.0
 
@@ -13,61 +14,126 @@ _MONTHS = {
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
     )
 }
-#: Hours east of UTC of the zone names that devices print. Names with two meanings have the one of network gear's defaults.
-_ZONES: dict[str, float] = {
-    **dict.fromkeys(("Z", "UTC", "GMT", "UCT", "WET"), 0.0),
+_MONTH_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+_WEEK_DAYS = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
+#: Hours east of UTC of the zone names that devices print. A name with several meanings has one of them here, the
+#: one that gear is mostly found in: BST British, CST and MST North American, IST Indian, PST Pacific; docs/ingest.md says so.
+ZONES: dict[str, float] = {
+    **dict.fromkeys(("UTC", "GMT", "UCT", "WET", "AZOST"), 0.0),
     **{
+        "NST": -3.5,
+        "NDT": -2.5,
+        "AST": -4.0,
+        "ADT": -3.0,
         "EST": -5.0,
         "EDT": -4.0,
         "CST": -6.0,
         "CDT": -5.0,
+    },
+    **{
         "MST": -7.0,
         "MDT": -6.0,
         "PST": -8.0,
         "PDT": -7.0,
+        "AKST": -9.0,
+        "AKDT": -8.0,
+        "HST": -10.0,
+        "HDT": -9.0,
     },
-    **{"AKST": -9.0, "AKDT": -8.0, "HST": -10.0, "BRT": -3.0, "ART": -3.0, "BST": 1.0, "WEST": 1.0},
-    **{"CET": 1.0, "CEST": 2.0, "MET": 1.0, "MEST": 2.0, "EET": 2.0, "EEST": 3.0, "MSK": 3.0, "SAST": 2.0},
-    **{"IST": 5.5, "PKT": 5.0, "SGT": 8.0, "HKT": 8.0, "AWST": 8.0, "JST": 9.0, "KST": 9.0},
-    **{"ACST": 9.5, "AEST": 10.0, "AEDT": 11.0, "NZST": 12.0, "NZDT": 13.0},
+    **{
+        "BRT": -3.0,
+        "BRST": -2.0,
+        "ART": -3.0,
+        "CLT": -4.0,
+        "CLST": -3.0,
+        "COT": -5.0,
+        "PET": -5.0,
+        "VET": -4.0,
+    },
+    **{"UYT": -3.0, "PYT": -4.0, "BOT": -4.0, "ECT": -5.0, "AZOT": -1.0, "CVT": -1.0},
+    **{"BST": 1.0, "IRST": 3.5, "WEST": 1.0, "WAT": 1.0, "CET": 1.0, "CEST": 2.0, "MET": 1.0, "MEZ": 1.0},
+    **{
+        "MEST": 2.0,
+        "MESZ": 2.0,
+        "EET": 2.0,
+        "EEST": 3.0,
+        "CAT": 2.0,
+        "SAST": 2.0,
+        "IDT": 3.0,
+        "MSK": 3.0,
+        "MSD": 4.0,
+    },
+    **{
+        "TRT": 3.0,
+        "EAT": 3.0,
+        "GST": 4.0,
+        "SAMT": 4.0,
+        "AZT": 4.0,
+        "AMT": 4.0,
+        "GET": 4.0,
+        "UZT": 5.0,
+        "YEKT": 5.0,
+    },
+    **{
+        "PKT": 5.0,
+        "IST": 5.5,
+        "NPT": 5.75,
+        "OMST": 6.0,
+        "BDT": 6.0,
+        "MMT": 6.5,
+        "ICT": 7.0,
+        "WIB": 7.0,
+        "KRAT": 7.0,
+    },
+    **{
+        "SGT": 8.0,
+        "HKT": 8.0,
+        "MYT": 8.0,
+        "PHT": 8.0,
+        "WITA": 8.0,
+        "AWST": 8.0,
+        "IRKT": 8.0,
+        "JST": 9.0,
+        "KST": 9.0,
+    },
+    **{
+        "WIT": 9.0,
+        "YAKT": 9.0,
+        "ACST": 9.5,
+        "ACDT": 10.5,
+        "AEST": 10.0,
+        "AEDT": 11.0,
+        "VLAT": 10.0,
+        "MAGT": 11.0,
+    },
+    **{"NZST": 12.0, "NZDT": 13.0, "FJT": 12.0},
 }
+#: Words after a clock that belong to the time, not to what follows it.
+WORDS_OF_TIME = frozenset((*ZONES, "Z", "AM", "PM"))
 
-_MONTH = r"(?P<month>[A-Za-z]{3})"
-_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,:](?P<fraction>\d{1,9}))?"
+_CLOCK = r"(?P<clock>\d{1,2}:\d\d:\d\d)(?:[.,:](?P<fraction>\d{1,9}))?"
 _NOON = r"(?: (?P<noon>[AP]M)\b)?"
-_ZONE = r"(?: ?(?P<zone>[A-Z]{3,4}\b(?=[: ,]|$)|Z\b|[+-]\d\d:?\d\d\b))?"
+_KNOWN_ZONE = "|".join(sorted(ZONES, key=len, reverse=True))
+#: A known name, an unknown one before ``: %``, or an offset.
+_ZONE = rf"(?: ?(?P<zone>(?:{_KNOWN_ZONE})\b(?=[: ,]|$)|[A-Z]{{3,5}}(?=: ?[%#])|Z\b(?=[: ,]|$)|[+-]\d\d:?\d\d\b(?=[: ,]|$)))?"
+DATE_WORD = rf"(?:{_WEEK_DAYS}|{_MONTH_NAMES}|{_MONTH_NAMES.upper()})\b"
 #: ``Mar  1 2026 12:00:00.123 CET``, year perhaps first or last or absent, perhaps a week day before it.
-BSD_STAMP = re.compile(
-    rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:(?P<year>\d{{4}}) )?{_MONTH} +(?P<day>\d{{1,2}}),?"
-    rf"(?: +(?P<year2>\d{{4}}))? +{_CLOCK}{_NOON}{_ZONE}(?: (?P<year3>(?:19|20)\d\d)(?=[ :]))?"
-    rf"(?(zone)|{_ZONE.replace('zone', 'zone2')})"
+BSD_STAMP = (
+    rf"(?:(?:{_WEEK_DAYS}),? )?(?:(?P<year>\d{{4}}) )?(?P<month>[A-Za-z]{{3}}) +(?P<day>\d{{1,2}}),?"
+    rf"(?: +(?P<year2>\d{{4}}))? +{_CLOCK}{_NOON}{_ZONE}(?: (?P<year3>(?:19|20)\d\d)(?= |: ))?"
+    rf"(?(zone)|{_ZONE.replace('P<zone>', 'P<zone2>')})"
 )
 #: RFC 3339 and its relatives: a blank or ``T``, a comma or a point, with a zone or without, slashes for dashes.
-ISO_STAMP = re.compile(
+ISO_STAMP = (
     rf"(?P<year>\d{{4}})(?P<dash>[-/])(?P<month>\d\d)(?P=dash)(?P<day>\d\d)[Tt ] ?{_CLOCK}"
     r"(?: ?(?P<zone>[Zz]\b|[+-]\d\d:?\d\d\b|UTC\b|GMT\b))?"
 )
+#: ``03/01/2026:12:00:00 GMT``: month, day, year; day first where the first number is no month.
+SLASH_STAMP = rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}):{_CLOCK}{_ZONE}"
 #: RFC 5424 section 6.2.3: capital T and Z, at most six digits, no leap second.
 RFC5424_STAMP = re.compile(
     r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
 )
-
-
-def _offset(zone: str | None, default: tzinfo) -> tzinfo:
-    if zone is None:
-        return default
-    if zone[0] in "+-":
-        digits = zone[1:].replace(":", "")
-        minutes = int(digits[:2]) * 60 + int(digits[2:])
-        if minutes >= 24 * 60:
-            return default
-        return timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))
-    hours = _ZONES.get(zone.upper())
-    return default if hours is None else timezone(timedelta(hours=hours))
-
-
-def _seconds(moment: datetime) -> float:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
 
 
 def stamp_seconds(match: re.Match[str], *, arrival_s: float, zone: tzinfo) -> float | None:
@@ -77,35 +143,28 @@ def stamp_seconds(match: re.Match[str], *, arrival_s: float, zone: tzinfo) -> fl
     31 December that arrives on 1 January keeps the old year, and one from a clock that runs ahead gets the new one.
     """
     part = match.groupdict()
-    month_text = part["month"].lower()
-    month = int(month_text) if month_text.isdigit() else _MONTHS.get(month_text)
-    if month is None:
-        return None
-    hour = int(part["hour"])
-    if part.get("noon"):
-        hour = hour % 12 + (12 if part["noon"] == "PM" else 0)
-    second, leap = int(part["second"]), 0
-    if second == 60:
-        second, leap = 59, 1
-    micros = int(((part["fraction"] or "") + "000000")[:6])
-    offset = _offset(part.get("zone") or part.get("zone2"), zone)
-    year_text = part.get("year") or part.get("year2") or part.get("year3")
-
-    def moment(year: int) -> float | None:
-        try:
-            made = datetime(year, month, int(part["day"]), hour, int(part["minute"]), second, micros, offset)
-            return _seconds(made) + leap
-        except (ValueError, OverflowError):
-            return None
-
-    if year_text:
-        return moment(int(year_text))
-    arrival_year = datetime.fromtimestamp(min(max(arrival_s, 0.0), 4e9), UTC).year
-    for year in range(arrival_year + 1, arrival_year - 9, -1):
-        seconds = moment(year)
-        if seconds is not None and seconds <= arrival_s + DAY_S:
-            return seconds
+    year = part["year"] or part.get("year2") or part.get("year3")
+    month, day = part["month"], part["day"]
+    clock = f"{part['clock']} {part['noon']}" if part.get("noon") else part["clock"]
+    named = part["zone"] or part.get("zone2")
+    fraction = part["fraction"]
+    micros = int(fraction[:6].ljust(6, "0")) if fraction else 0
+    if year:
+        return _with_fraction(_moment(int(year), month, day, clock, named, zone), micros)
+    for candidate in _years_before(int(min(max(arrival_s, 0.0), 4e9) // DAY_S)):
+        whole_s = _moment(candidate, month, day, clock, named, zone)
+        if whole_s is not None:
+            seconds = _with_fraction(whole_s, micros)
+            if seconds is not None and seconds <= arrival_s + DAY_S:
+                return seconds
     return None
+
+
+def whole_seconds(
+    year: str, month: str, day: str, clock: str, named: str | None, zone: tzinfo
+) -> float | None:
+    """Epoch seconds of ``2026``, ``02``, ``03``, ``04:05:06`` in the zone that is named, else in ``zone``."""
+    return _with_fraction(_moment(int(year), month, day, clock, named, zone), 0)
 
 
 def rfc5424_seconds(text: str) -> float | None:
@@ -116,3 +175,49 @@ def rfc5424_seconds(text: str) -> float | None:
         return _seconds(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         return None
+
+
+def _with_fraction(whole_s: int | None, micros: int) -> float | None:
+    return None if whole_s is None else (whole_s * 1_000_000 + micros) / 1_000_000
+
+
+@lru_cache(maxsize=64)
+def _years_before(arrival_day: int) -> range:
+    """The years to try, the latest first."""
+    year = datetime.fromtimestamp(arrival_day * DAY_S, UTC).year
+    return range(year + 1, year - 9, -1)
+
+
+@lru_cache(maxsize=8192)
+def _moment(year: int, month_text: str, day: str, clock: str, named: str | None, zone: tzinfo) -> int | None:
+    """Whole epoch seconds; None where there is no such day or hour."""
+    month = int(month_text) if month_text.isdigit() else _MONTHS.get(month_text.lower())
+    hms, _, noon = clock.partition(" ")
+    hour, minute, second = map(int, hms.split(":"))
+    if noon:
+        hour = hour % 12 + (12 if noon == "PM" else 0)
+    leap = int(second == 60)
+    if month is None:
+        return None
+    try:
+        made = datetime(year, month, int(day), hour, minute, second - leap, tzinfo=_offset(named, zone))
+        return int(_seconds(made)) + leap
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(named: str | None, default: tzinfo) -> tzinfo:
+    if named is None:
+        return default
+    if named[0] in "+-":
+        digits = named[1:].replace(":", "")
+        minutes = int(digits[:2]) * 60 + int(digits[2:])
+        if minutes >= 24 * 60:
+            return default
+        return timezone(timedelta(minutes=-minutes if named[0] == "-" else minutes))
+    hours = 0.0 if named in "Zz" else ZONES.get(named)
+    return default if hours is None else timezone(timedelta(hours=hours))
+
+
+def _seconds(moment: datetime) -> float:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()

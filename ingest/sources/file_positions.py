@@ -6,7 +6,6 @@ A file is known by its inode and the fingerprint of its first bytes: a name may 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from aiops.errors import InputError
+from ingest.sources.whole_files import write_whole
 
 FORMAT = "aiops-file-positions/1"
 FINGERPRINT_BYTES = 1_024
@@ -77,15 +77,4 @@ def save_positions(path: Path, positions: Iterable[FilePosition]) -> None:
         }
         for held in sorted(positions, key=lambda held: (held.path, held.inode))
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
-        file.write(orjson.dumps({"format": FORMAT, "files": rows}, option=orjson.OPT_INDENT_2))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(path, orjson.dumps({"format": FORMAT, "files": rows}, option=orjson.OPT_INDENT_2))

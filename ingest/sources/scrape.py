@@ -1,81 +1,82 @@
-"""Scrapes static targets as Prometheus does: labels ``job`` and ``instance``, and ``up`` for whether it worked."""
+"""Scrapes targets as Prometheus does: static ones and those that files list, relabelled, within limits; ``up`` for whether it
+worked, and staleness markers for what is gone."""
 
 from __future__ import annotations
 
 import heapq
 import threading
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
+import structlog
+import xxhash
 
-from aiops.domain.batches import SampleBatch, Series
-from aiops.domain.graph import EMPTY
-from aiops.errors import ConfigError, ParseError
+from aiops.domain.batches import SampleBatch
+from aiops.errors import ConfigError, InputError, ParseError
 from ingest.parsers.exposition import ExpositionParser
+from ingest.sources.http_access import fetch
 from ingest.sources.inbox import Inbox
+from ingest.sources.scrape_targets import ScrapeJob, ScrapeTarget, Target, TargetFiles, targets_of
+from ingest.sources.scraped_samples import ScrapeReport, SeriesLabels
+from ingest.sources.tallies import Tally
 
-MAX_BODY_BYTES = 32 * 1024 * 1024
-MAX_WORKERS = 8
-ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+MAX_WORKERS = 16
+REFRESH_S = 5.0
+OPENMETRICS = "application/openmetrics-text"
+ACCEPT = f"{OPENMETRICS};version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+_LINES_A_SAMPLE = 2  # a body with more lines than that for each allowed sample is not parsed
+_TEXT_TYPES = ("text/plain", OPENMETRICS, "")
+
+__all__ = ["ScrapeJob", "ScrapeTarget", "Scraper"]
 
 
-@dataclass(frozen=True, slots=True)
-class ScrapeTarget:
-    """One target. ``labels`` are put on every series; ``honor_labels``: the target's own labels win over ours, else they become
-    ``exported_NAME``. Raises :class:`ConfigError` for a URL that is none."""
+class ScrapedTarget:
+    """One target and what is remembered of it."""
 
-    job: str
-    url: str
-    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
-    interval_s: float = 15.0
-    timeout_s: float = 10.0
-    honor_labels: bool = False
+    def __init__(self, target: Target, job_number: int) -> None:
+        self.target = target
+        self.job_number = job_number
+        self.labels = SeriesLabels(target)
+        self.parser = ExpositionParser(max_body_bytes=target.job.body_size_limit)
+        self.busy = threading.Lock()
 
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"scrape target {self.url!r} is no http URL", hint="http://HOST:PORT/metrics")
-        if not 0 < self.timeout_s <= self.interval_s:
-            raise ConfigError(
-                f"scrape target {self.url!r}: the timeout must be above 0 and within the interval"
-            )
-
-    def attached(self) -> dict[str, str]:
-        """The labels that its series get."""
-        return {"job": self.job, "instance": urlsplit(self.url).netloc.rpartition("@")[2], **self.labels}
+    def first_s(self, now_s: float) -> float:
+        """Spread over the interval by what the target is, so that a restart changes nothing."""
+        interval_s = self.target.interval_s
+        offset_s = xxhash.xxh64_intdigest(repr(self.target.key).encode()) % 1_000_000 / 1_000_000 * interval_s
+        return now_s + (offset_s - now_s) % interval_s
 
 
 class Scraper:
-    """Scrapes every target at its interval, spread over it by the target's name; at most :data:`MAX_WORKERS` at once."""
-
-    name = "scrape"
+    """Scrapes every target of ``jobs`` at its interval, at most ``max_workers`` at once. Files of targets are looked at every
+    ``refresh_s``; one that cannot be used leaves its targets as they were, is told and counted. A scrape never waits for the
+    inbox."""
 
     def __init__(
         self,
-        targets: Sequence[ScrapeTarget],
+        jobs: Sequence[ScrapeJob | ScrapeTarget],
         *,
-        max_body_bytes: int = MAX_BODY_BYTES,
+        name: str = "scrape",
+        max_workers: int = MAX_WORKERS,
+        refresh_s: float = REFRESH_S,
         now_s: Callable[[], float] = time.time,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._targets = tuple(targets)
-        self._max_body_bytes = max_body_bytes
+        self.name = name
+        self._jobs = tuple(job.as_job() if isinstance(job, ScrapeTarget) else job for job in jobs)
+        self._max_workers = max_workers
+        self._refresh_s = refresh_s
         self._now_s = now_s
-        self._client = httpx.Client(
-            transport=transport, trust_env=False, follow_redirects=False, headers={"Accept": ACCEPT}
-        )
-        self._parsers: dict[int, ExpositionParser] = {}
-        self._series: dict[int, dict[Series, Series]] = {}
+        self._clients = [job.access.client(transport) for job in self._jobs]
+        self._files = [TargetFiles(job.file_sd) for job in self._jobs]
+        self._held: dict[tuple[object, ...], ScrapedTarget] = {}
+        self._dropped_targets = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._lost = 0
+        self._tally = Tally("scrapes", "failed", "skipped", "no_room", "bad_targets")
 
     def start(self, inbox: Inbox) -> None:
         self._thread = threading.Thread(target=self._run, args=(inbox,), name=self.name, daemon=True)
@@ -85,102 +86,130 @@ class Scraper:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
-        self._client.close()
+        for client in self._clients:
+            client.close()
 
     def lost(self) -> int:
-        with self._lock:
-            lost, self._lost = self._lost, 0
-            return lost
+        return self._tally.take_lost()
 
-    def scrape(self, which: int) -> SampleBatch:
-        """One scrape of target ``which``. Never raises for what the target does: then ``up`` is 0."""
-        target = self._targets[which]
+    def counts(self) -> Mapping[str, int]:
+        """``scrapes``, how many ``failed`` (``up`` is 0) or were ``skipped`` (the one before still ran); ``no_room``: samples
+        that were lost; ``bad_targets``: lists of targets that could not be used. ``targets``, ``dropped_targets``: of now."""
+        now = {"targets": len(self._held), "dropped_targets": self._dropped_targets}
+        return {**self._tally.read(), **now}
+
+    def refresh(self) -> tuple[list[ScrapedTarget], list[ScrapedTarget]]:
+        """Look at the static targets and the files; the targets that are new, and those that are no more."""
+        wanted: dict[tuple[object, ...], ScrapedTarget] = {}
+        self._dropped_targets = 0
+        for number, (job, files) in enumerate(zip(self._jobs, self._files, strict=True)):
+            groups, problems = files.read()
+            for problem in problems:
+                self._complain(problem)
+            try:
+                targets, dropped = targets_of(job, (*job.static, *groups))
+            except InputError as problem:
+                self._complain(problem)
+                wanted.update({key: held for key, held in self._held.items() if key[0] == number})
+                continue
+            self._dropped_targets += dropped
+            for target in targets:
+                key = (number, *target.key)
+                wanted[key] = self._held.get(key) or ScrapedTarget(target, number)
+        new = [held for key, held in wanted.items() if key not in self._held]
+        gone = [held for key, held in self._held.items() if key not in wanted]
+        self._held = wanted
+        return new, gone
+
+    def _complain(self, problem: InputError) -> None:
+        self._tally.add("bad_targets")
+        structlog.get_logger("aiops.ingest").error("targets stay as they were", error=str(problem))
+
+    def scrape(self, held: ScrapedTarget) -> SampleBatch:
+        """One scrape. Never raises for what the target does: then ``up`` is 0, and its series go stale."""
         started_s, started = self._now_s(), time.perf_counter()
-        parser = self._parsers.setdefault(which, ExpositionParser(max_body_bytes=self._max_body_bytes))
+        self._tally.add("scrapes")
+        scraped = 0
         try:
-            body = self._fetch(target)
-            batch = parser.parse(body, source=self.name, received_at_s=started_s)
-            up = 1.0
-        except (httpx.HTTPError, httpx.InvalidURL, ParseError):
-            batch = SampleBatch(self.name, (), np.empty(0, np.int64), np.empty(0), np.empty(0))
-            up = 0.0
-        return self._labelled(which, batch, started_s, up, time.perf_counter() - started)
+            batch = self._read(held, started_s)
+            scraped = len(batch.at_s)
+            took_s = time.perf_counter() - started
+            return held.labels.labelled(batch, ScrapeReport(started_s, True, took_s, scraped))
+        except (httpx.HTTPError, httpx.InvalidURL, ConfigError, ParseError) as problem:
+            self._tally.add("failed")
+            log = structlog.get_logger("aiops.ingest")
+            log.debug("scrape failed", target=held.target.url, error=str(problem))
+            empty = np.empty(0)
+            nothing = SampleBatch(self.name, (), np.empty(0, np.int64), empty, empty)
+            took_s = time.perf_counter() - started
+            return held.labels.labelled(nothing, ScrapeReport(started_s, False, took_s, scraped))
 
-    def _fetch(self, target: ScrapeTarget) -> bytes:
-        deadline = time.monotonic() + target.timeout_s
-        parts: list[bytes] = []
-        size = 0
-        with self._client.stream("GET", target.url, timeout=target.timeout_s) as answer:
-            answer.raise_for_status()
-            for part in answer.iter_bytes():
-                size += len(part)
-                if size > self._max_body_bytes:
-                    raise ParseError(
-                        f"{target.url}: more than {self._max_body_bytes} bytes", reason="too large"
-                    )
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout(f"{target.url}: longer than {target.timeout_s} s")
-                parts.append(part)
-        return b"".join(parts)
-
-    def _labelled(self, which: int, batch: SampleBatch, at_s: float, up: float, took_s: float) -> SampleBatch:
-        target = self._targets[which]
-        before = self._series.get(which, {})
-        known = {series: before.get(series) or _attach(series, target) for series in batch.series}
-        self._series[which] = known  # bounded by what the last scrape had
-        own = (
-            ("up", up),
-            ("scrape_duration_seconds", took_s),
-            ("scrape_samples_scraped", float(len(batch.at_s))),
+    def _read(self, held: ScrapedTarget, at_s: float) -> SampleBatch:
+        target = held.target
+        job, client = target.job, self._clients[held.job_number]
+        headers, auth = job.access.auth()
+        timeout = f"{target.timeout_s:g}"
+        request = client.build_request(
+            "GET",
+            target.url,
+            headers={**headers, "Accept": ACCEPT, "X-Prometheus-Scrape-Timeout-Seconds": timeout},
+            timeout=target.timeout_s,
         )
-        labels = tuple(sorted(target.attached().items()))
-        series = (*known.values(), *(Series(name, labels) for name, _value in own))
-        position = {identity: place for place, identity in enumerate(known)}
-        renumbered = np.fromiter((position[s] for s in batch.series), np.int64, len(batch.series))
-        index = np.concatenate([renumbered[batch.series_index], np.arange(len(known), len(series))])
-        return SampleBatch(
-            self.name,
-            series,
-            index.astype(np.int64),
-            np.concatenate([batch.at_s, np.full(len(own), at_s)]),
-            np.concatenate([batch.value, np.array([value for _name, value in own])]),
-            batch.rejects,
-            tuple((int(renumbered[i]), stale_s) for i, stale_s in batch.stale),
-            batch.ignored,
+        answer = fetch(
+            client, request, auth=auth, timeout_s=target.timeout_s, max_body_bytes=job.body_size_limit
+        )
+        if answer.status != 200:
+            raise ParseError(f"{target.url}: status {answer.status}", reason="status")
+        if answer.media_type not in _TEXT_TYPES:
+            raise ParseError(f"{target.url}: content type {answer.media_type!r}", reason="content type")
+        lines = answer.body.count(b"\n") - answer.body.count(b"\n#")
+        if job.sample_limit and lines > _LINES_A_SAMPLE * job.sample_limit:
+            raise ParseError(f"{target.url}: {lines} lines for {job.sample_limit} samples", reason="limit")
+        return held.parser.parse(
+            answer.body,
+            source=self.name,
+            received_at_s=at_s,
+            openmetrics=answer.media_type == OPENMETRICS,
         )
 
     def _run(self, inbox: Inbox) -> None:
-        now = time.monotonic()
-        due = [
-            (now + target.interval_s * (zlib.crc32(target.url.encode()) % 1000) / 1000, which)
-            for which, target in enumerate(self._targets)
-        ]
-        heapq.heapify(due)
-        with ThreadPoolExecutor(MAX_WORKERS, thread_name_prefix=self.name) as pool:
-            while due and not self._stopping.is_set():
-                at, which = due[0]
-                if self._stopping.wait(min(1.0, max(0.0, at - time.monotonic()))):
-                    return
-                if time.monotonic() < at:
+        due: list[tuple[float, int, ScrapedTarget]] = []
+        look_s, number = 0.0, 0
+        with ThreadPoolExecutor(self._max_workers, thread_name_prefix=self.name) as pool:
+            while not self._stopping.is_set():
+                now_s = time.monotonic()
+                if now_s >= look_s:
+                    look_s = now_s + self._refresh_s
+                    new, gone = self.refresh()
+                    for held in new:
+                        number += 1
+                        heapq.heappush(due, (held.first_s(now_s), number, held))
+                    for held in gone:
+                        self._put(held.labels.ended(self._now_s(), self.name), inbox)
+                    leaving = set(map(id, gone))
+                    due = [entry for entry in due if id(entry[2]) not in leaving] if gone else due
+                    heapq.heapify(due)
+                if not due or due[0][0] > now_s:
+                    self._stopping.wait(min(0.5, look_s - now_s, due[0][0] - now_s if due else 0.5))
                     continue
-                pool.submit(self._scrape_into, which, inbox)
-                heapq.heapreplace(
-                    due, (max(at, time.monotonic() - 1.0) + self._targets[which].interval_s, which)
-                )
+                at_s, order, held = due[0]
+                pool.submit(self._scrape_into, held, inbox)
+                interval_s = held.target.interval_s
+                late = max(0.0, (now_s - at_s) // interval_s) * interval_s
+                heapq.heapreplace(due, (at_s + late + interval_s, order, held))
 
-    def _scrape_into(self, which: int, inbox: Inbox) -> None:
-        batch = self.scrape(which)
+    def _scrape_into(self, held: ScrapedTarget, inbox: Inbox) -> None:
+        if not held.busy.acquire(blocking=False):
+            self._tally.add("skipped")
+            return
+        try:
+            self._put(self.scrape(held), inbox)
+        except Exception as exc:  # noqa: BLE001 - the scrape's boundary: a defect must be heard of, and ends this scrape only
+            self._tally.add("failed")
+            structlog.get_logger("aiops.ingest").error("scrape broke", target=held.target.url, exc_info=exc)
+        finally:
+            held.busy.release()
+
+    def _put(self, batch: SampleBatch, inbox: Inbox) -> None:
         if not inbox.offer(batch):
-            with self._lock:
-                self._lost += len(batch.at_s)
-
-
-def _attach(series: Series, target: ScrapeTarget) -> Series:
-    labels = dict(series.labels)
-    for name, value in target.attached().items():
-        if name in labels and target.honor_labels:
-            continue
-        if name in labels:
-            labels[f"exported_{name}"] = labels[name]
-        labels[name] = value
-    return Series(series.metric, tuple(sorted(labels.items())))
+            self._tally.lose("no_room", len(batch.at_s))

@@ -11,8 +11,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
+
+import orjson
 
 from aiops.domain.graph import Relation
+from ingest.partition_parts import packed_part, unpacked_part
 from ingest.topology.discovery import Learned
 
 Key = tuple[str, str, str, str]
@@ -23,6 +27,9 @@ MAX_ORIGINS = 50_000
 SILENT_AFTER_S = 60.0
 #: A relation that is seen all the time is written again this often, so that the store knows when it was last seen.
 REFRESH_S = 300.0
+#: Where that would be more rows a second than this, it is written less often.
+REFRESH_ROWS_PER_S = 200.0
+_FORMAT = "aiops-relations/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +168,31 @@ class RelationTable:
             if not slot:
                 self._targets.pop(_slot(key), None)
 
+    def save(self) -> bytes:
+        """Everything that is held, for :meth:`load`."""
+        origins = [(name, origin.last_s, origin.clock_s) for name, origin in self._origins.items()]
+        held = [
+            (_written(h.relation), h.ttl_s, h.exclusive, h.origin, h.heard_s, h.seen_s, h.written_s)
+            for h in self._held.values()
+        ]
+        return packed_part(_FORMAT, orjson.dumps([self.evicted, origins, held]))
+
+    def load(self, part: bytes) -> None:
+        """Become what was saved. Raises :class:`aiops.errors.ParseError` for bytes that :meth:`save` did not make."""
+        evicted, origins, rows = unpacked_part(_FORMAT, part, orjson.loads)
+        held = [_Held(_read(row[0]), *row[1:]) for row in rows]
+        self.evicted = evicted
+        self._origins = OrderedDict((name, _Origin(last_s, clock_s)) for name, last_s, clock_s in origins)
+        self._held = OrderedDict((one.relation.key, one) for one in held)
+        self._targets = {}
+        for one in held:
+            if one.exclusive:
+                self._targets.setdefault(_slot(one.relation.key), set()).add(one.relation.key)
+
     def _is_due(self, held: _Held, sighting: Sighting) -> bool:
-        return sighting.at_s - held.written_s >= self._refresh_s
+        """Every ``refresh_s``, but not so often that the whole table came to more than REFRESH_ROWS_PER_S."""
+        bounded_s = len(self._held) / REFRESH_ROWS_PER_S
+        return sighting.at_s - held.written_s >= max(self._refresh_s, bounded_s)
 
     def _rivals(self, key: Key, sighting: Sighting) -> list[Key]:
         if not sighting.learned.exclusive:
@@ -182,3 +212,20 @@ def _begun(sighting: Sighting) -> Relation:
 
 def _slot(key: Key) -> tuple[str, str, str]:
     return (key[0], key[1], key[3])
+
+
+def _written(relation: Relation) -> dict[str, object]:
+    """A relation for JSON; times as orjson writes them, what is as usual left out."""
+    plain = Relation(relation.source_id, relation.kind, relation.target_id)
+    fields = {name: getattr(relation, name) for name in Relation.__dataclass_fields__}
+    ends = ("source_id", "kind", "target_id")
+    return {name: value for name, value in fields.items() if name in ends or value != getattr(plain, name)}
+
+
+def _read(row: dict[str, Any]) -> Relation:
+    times: dict[str, Any] = {
+        name: datetime.fromisoformat(row[name])
+        for name in ("first_seen", "last_seen", "valid_from", "valid_to")
+        if name in row
+    }
+    return Relation(**{**row, **times})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -12,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.daemon import run_daemon
 from ingest.sources.syslog_tcp import SyslogTcp
 from ingest.sources.syslog_udp import SyslogUdp
+from tests.support.daemon_runs import daemon_run
 from tests.support.daemons import alertmanager, free_port, http_listener, prometheus, rsyslogd, until
-from tests.support.ingest_sites import FOREVER, FixedClock, IngestSite, topology
+from tests.support.ingest_sites import FOREVER, IngestSite, topology
 
 pytestmark = pytest.mark.integration
 
@@ -25,15 +24,7 @@ def test_rsyslogd_forwards_by_tcp_and_udp(tmp_path: Path) -> None:
     site = IngestSite()
     site.worker.take_topology(topology([{"id": "host:web-1", "kind": "Host", "name": "web-1"}]))
     udp, tcp = SyslogUdp(port=0), SyslogTcp(port=0)
-    stop, ready = threading.Event(), threading.Event()
-    daemon = threading.Thread(
-        target=run_daemon,
-        args=([udp, tcp], site.worker),
-        kwargs={"clock": FixedClock(), "stop": stop, "ready": ready.set},
-    )
-    daemon.start()
-    try:
-        assert ready.wait(60)
+    with daemon_run([udp, tcp], site.worker, site.dead_letters, tmp_path / "spool"):
         port = free_port(socket.SOCK_DGRAM)
         with rsyslogd(tmp_path, input_port=port, tcp_port=tcp.address[1], udp_port=udp.address[1]):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -51,9 +42,6 @@ def test_rsyslogd_forwards_by_tcp_and_udp(tmp_path: Path) -> None:
                 )
 
             until(all_there, what="100 lines by each transport")
-    finally:
-        stop.set()
-        daemon.join(60)
     counters = site.worker.counters()
     for source in ("syslog-udp", "syslog-tcp"):
         taken = counters[source]

@@ -14,18 +14,27 @@ import httpx
 import pytest
 
 from aiops.errors import ConfigError, StoreUnavailable
-from aiops.settings import load_settings
+from aiops.settings import Settings, load_settings
 from aiops.wiring.api import bind, open_site, run_api
-from aiops.wiring.daemon import DaemonPlan, make_sources, run_ingest, scrape_target, split_address
+from aiops.wiring.config import DaemonConfig
+from aiops.wiring.daemon import run_ingest
+from aiops.wiring.daemon_options import Options, address
+from aiops.wiring.sources import make_sources
+from ingest.config_file import parse_config
 from tests.support.http_site import ADMIN, site_settings
 from tests.support.processes import exposition
+
+
+def daemon(settings: Settings, options: Options) -> DaemonConfig:
+    return DaemonConfig(parse_config("", "", {}, options.values()), settings)
+
 
 HEADERS = {"Authorization": f"Bearer {ADMIN}"}
 
 
 @pytest.fixture(autouse=True)
 def signals_as_before() -> Iterator[None]:
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
@@ -103,10 +112,9 @@ def test_a_server_without_a_token_does_not_leave_loopback(tmp_path: Path) -> Non
     settings = load_settings(data=tmp_path, host="0.0.0.0", model_enabled=False)
     with pytest.raises(ConfigError, match="refusing to listen"), open_site(settings):
         pass
-    plan = DaemonPlan(http="0.0.0.0:0")
-    inside = load_settings(data=tmp_path, model_enabled=False)
+    inside = daemon(load_settings(data=tmp_path, model_enabled=False), Options(http="0.0.0.0:0"))
     with pytest.raises(ConfigError, match="refusing to listen"):
-        run_ingest(inside, plan, announce=lambda _: None)
+        run_ingest(inside, announce=lambda _: None)
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
@@ -116,10 +124,9 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
             second.bind(("127.0.0.1", port))
         with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{port}"):
             bind("127.0.0.1", port)
+        taken = daemon(site_settings(tmp_path), Options(syslog_tcp=f"127.0.0.1:{port}"))
         with pytest.raises(StoreUnavailable, match="cannot listen"):
-            run_ingest(
-                site_settings(tmp_path), DaemonPlan(syslog_tcp=f"127.0.0.1:{port}"), announce=lambda _: None
-            )
+            run_ingest(taken, announce=lambda _: None)
 
 
 def test_the_daemon_takes_what_comes_and_says_its_sums(tmp_path: Path) -> None:
@@ -141,9 +148,9 @@ def test_the_daemon_takes_what_comes_and_says_its_sums(tmp_path: Path) -> None:
         assert "aiops_ingest" in own
 
     with exposition("up_since 1\nload 0.5\n") as target:
-        plan = DaemonPlan("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", (f"app={target}",), 1.0)
-        settings = site_settings(tmp_path)
-        said = converse("ingests", talk, lambda announce: run_ingest(settings, plan, announce=announce))
+        options = Options(None, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", (f"app={target}",), 1.0)
+        whole = daemon(site_settings(tmp_path), options)
+        said = converse("ingests", talk, lambda announce: run_ingest(whole, announce=announce))
     assert "syslog-udp: 3 received = 3 stored + 0 rejected + 0 dropped" in said
     assert any(line.startswith("scrape: ") for line in said)
 
@@ -153,15 +160,15 @@ def test_the_daemon_takes_what_comes_and_says_its_sums(tmp_path: Path) -> None:
 )
 def test_an_address_that_is_none_is_named(text: str) -> None:
     with pytest.raises(ConfigError, match="--syslog-udp"):
-        split_address(text, "--syslog-udp")
+        address(text, "--syslog-udp")
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("127.0.0.1:5514", ("127.0.0.1", 5514)), ("[::1]:514", ("::1", 514)), (":0", ("127.0.0.1", 0))],
+    [("127.0.0.1:5514", "127.0.0.1:5514"), ("[::1]:514", "[::1]:514"), (":0", "127.0.0.1:0")],
 )
-def test_addresses(text: str, expected: tuple[str, int]) -> None:
-    assert split_address(text, "--http") == expected
+def test_addresses(text: str, expected: str) -> None:
+    assert address(text, "--http") == expected
 
 
 @pytest.mark.parametrize(
@@ -169,10 +176,15 @@ def test_addresses(text: str, expected: tuple[str, int]) -> None:
 )
 def test_a_scrape_that_is_none_is_named(text: str) -> None:
     with pytest.raises(ConfigError, match="--scrape"):
-        scrape_target(text, 15.0)
+        Options(scrape=(text,)).values()
 
 
 def test_a_plan_makes_only_what_it_names() -> None:
-    assert make_sources(DaemonPlan()) == []
-    plan = DaemonPlan(syslog_udp="127.0.0.1:0", scrape=("a=http://127.0.0.1:1/metrics",))
-    assert [source.name for source in make_sources(plan)] == ["syslog-udp", "scrape"]
+    assert named(Options()) == []
+    plan = Options(syslog_udp="127.0.0.1:0", scrape=("a=http://127.0.0.1:1/metrics",))
+    assert named(plan) == ["syslog-udp", "scrape"]
+
+
+def named(options: Options) -> list[str]:
+    whole = daemon(load_settings(), options)
+    return [source.name for source in make_sources(whole.config, whole.settings)]

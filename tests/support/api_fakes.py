@@ -11,7 +11,7 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from aiops.api.idempotency import SqliteIdempotency
-from aiops.api.services import ApiLimits, Health, HealthCheck, IngestCounts, Services, VersionInfo
+from aiops.api.services import Answered, ApiLimits, Health, HealthCheck, IngestCounts, Services, VersionInfo
 from aiops.api.tokens import SqliteTokenStore
 from aiops.contracts import ApplyResult
 from aiops.domain.analysis import Analysis, Engine, Impact, RootCause
@@ -47,13 +47,51 @@ class FakeIngest:
         self.changes: list[Change] = []
         self.failure: Exception | None = None
 
-    def take_remote_write(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
+    def take_remote_write(self, body: bytes, headers: Mapping[str, str]) -> Answered:
         self._fail()
         if not body.startswith(b"snappy"):
             raise ParseError("no snappy block", reason="snappy", offset=0)
         self.writes.append(body)
         self.write_headers.append(headers)
+        problems = b"1 x too old" if b"old" in body else b""
+        headers = {"X-Prometheus-Remote-Write-Samples-Written": "1"}
+        return Answered(IngestCounts(1, 1), problems, headers=headers)
+
+    def take_otlp_logs(self, body: bytes, headers: Mapping[str, str]) -> Answered:
+        return self._otlp(body, headers)
+
+    def take_otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Answered:
+        return self._otlp(body, headers)
+
+    def take_cloudevents(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
+        if "ce-id" not in headers:
+            found = self._json(body)
+            for item in found if isinstance(found, list) else [found]:
+                if not isinstance(item, dict) or not all(
+                    isinstance(item.get(name), str) and item[name] for name in ("id", "source", "type")
+                ):
+                    raise ParseError("no event", reason="event")
+                if item.get("specversion") != "1.0":
+                    raise ParseError("no event of 1.0", reason="version")
+        self._fail()
         return IngestCounts(1, 1)
+
+    def take_lines(self, body: bytes, headers: Mapping[str, str], peer: str) -> IngestCounts:
+        self._fail()
+        if not body.strip():
+            raise ParseError("no line", reason="empty", offset=0)
+        count = len(body.splitlines())
+        return IngestCounts(count, count)
+
+    def _otlp(self, body: bytes, headers: Mapping[str, str]) -> Answered:
+        self._fail()
+        if not body:
+            raise ParseError("no body", reason="empty", offset=0)
+        if headers.get("content-type", "").startswith("application/json"):
+            if not isinstance(self._json(body), dict):
+                raise ParseError("no request", reason="json")
+            return Answered(IngestCounts(1, 1), b"{}", "application/json")
+        return Answered(IngestCounts(1, 1), b"", "application/x-protobuf")
 
     def take_webhook(self, body: bytes) -> IngestCounts:
         document = self._json(body)

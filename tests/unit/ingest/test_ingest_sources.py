@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,14 +14,14 @@ from prometheus_client import CollectorRegistry, generate_latest
 from aiops.domain.batches import RawBatch, Reject
 from aiops.errors import ConfigError, InputError, StoreUnavailable
 from ingest.clock_skew import ClockSkews
-from ingest.counters import Taken
-from ingest.daemon import metrics_of, run_daemon, take
+from ingest.counters import IngestMetrics, Taken
 from ingest.dead_letters import DeadLetterFile, MemoryDeadLetters
 from ingest.sources.inbox import Inbox
-from ingest.sources.scrape import Scraper, ScrapeTarget
+from ingest.sources.scrape import ScrapeTarget
 from ingest.sources.syslog_tcp import SyslogTcp
 from ingest.sources.syslog_udp import SyslogUdp, kernel_drops
-from tests.support.ingest_sites import AT_S, FixedClock, IngestSite, line, lines, samples
+from tests.support.daemon_runs import daemon_run
+from tests.support.ingest_sites import AT_S, IngestSite, line, lines, samples
 
 
 def until(done: Callable[[], bool], timeout_s: float = 60.0) -> None:
@@ -49,33 +47,23 @@ def test_the_inbox_is_bounded_in_bytes_and_lets_one_large_item_in() -> None:
     assert inbox.take(0.01) is None
 
 
-def test_the_daemon_stores_what_arrives_by_udp_and_tcp_and_drains_when_it_stops() -> None:
+def test_the_daemon_stores_what_arrives_by_udp_and_tcp_and_drains_when_it_stops(tmp_path: Path) -> None:
     site = IngestSite()
     udp, tcp = SyslogUdp(port=0, batch_s=0.05), SyslogTcp(port=0)
-    stop, ready, inbox = threading.Event(), threading.Event(), Inbox()
-    daemon = threading.Thread(
-        target=run_daemon,
-        args=([udp, tcp], site.worker),
-        kwargs={"clock": FixedClock(), "stop": stop, "inbox": inbox, "ready": ready.set},
-    )
-    daemon.start()
-    assert ready.wait(60)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for number in range(50):
-            sender.sendto(line("h1", f"udp {number}").encode(), udp.address)
-    counted = line("h2", "counted").encode()
-    with socket.create_connection(tcp.address) as stream:
-        stream.sendall(b"%d %s" % (len(counted), counted))
-    with socket.create_connection(tcp.address) as stream:
-        for byte in (line("h3", "slow") + "\n").encode():
-            stream.sendall(bytes([byte]))
-    with socket.create_connection(tcp.address) as stream:
-        stream.sendall(b"99 cut short")
-    until(lambda: sum(taken.received for taken in site.worker.counters().values()) >= 53)
-    stop.set()
-    daemon.join(60)
-    assert not daemon.is_alive()
-    counters = site.worker.counters()
+    with daemon_run([udp, tcp], site.worker, site.dead_letters, tmp_path) as daemon:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for number in range(50):
+                sender.sendto(line("h1", f"udp {number}").encode(), udp.address)
+        counted = line("h2", "counted").encode()
+        with socket.create_connection(tcp.address) as stream:
+            stream.sendall(b"%d %s" % (len(counted), counted))
+        with socket.create_connection(tcp.address) as stream:
+            for byte in (line("h3", "slow") + "\n").encode():
+                stream.sendall(bytes([byte]))
+        with socket.create_connection(tcp.address) as stream:
+            stream.sendall(b"99 cut short")
+        until(lambda: sum(taken.received for taken in daemon.totals().values()) >= 53)
+    counters = daemon.totals()
     assert (
         counters["syslog-udp"].received
         == counters["syslog-udp"].stored + counters["syslog-udp"].dropped
@@ -84,7 +72,7 @@ def test_the_daemon_stores_what_arrives_by_udp_and_tcp_and_drains_when_it_stops(
     assert counters["syslog-tcp"] == Taken(3, 2, 1, 0)
     assert {message for _entity, message in site.logs()} >= {"counted", "slow"}
     registry = CollectorRegistry()
-    registry.register(metrics_of(site.worker, inbox))
+    registry.register(IngestMetrics(site.worker.reading))
     text = generate_latest(registry).decode()
     assert 'aiops_ingest_messages_total{result="stored",source="syslog-tcp"} 2.0' in text
     assert "aiops_ingest_parse_failures_total" in text
@@ -137,7 +125,7 @@ def test_an_address_that_is_taken_is_an_error_at_once() -> None:
         other.bind(("127.0.0.1", 0))
         udp = SyslogUdp(port=other.getsockname()[1])
         with pytest.raises(OSError, match="in use"):
-            run_daemon([udp], IngestSite().worker, clock=FixedClock(), stop=threading.Event())
+            udp.start(Inbox())
 
 
 def test_kernel_drops_are_read_from_the_sockets_line(tmp_path: Path) -> None:
@@ -147,75 +135,11 @@ def test_kernel_drops_are_read_from_the_sockets_line(tmp_path: Path) -> None:
     assert kernel_drops(1, (table,)) == 0
 
 
-def test_poison_is_set_aside_and_an_outage_is_not() -> None:
-    site = IngestSite()
-    worker = site.worker
-    broken = lines([line("h", "x")])
-
-    def fail(_batch: RawBatch) -> Taken:
-        raise RuntimeError("a defect")
-
-    worker.take_syslog = fail  # type: ignore[method-assign]
-    take(broken, worker)
-    assert [(r.reason, r.raw) for r in site.dead_letters.read()] == [
-        ("defect: RuntimeError", broken.payloads[0])
-    ]
-
-    def down(_batch: object) -> Taken:
-        raise StoreUnavailable("down")
-
-    worker.take_samples = down  # type: ignore[method-assign]
-    with pytest.raises(StoreUnavailable):
-        take(samples(("m", {}, 1.0)), worker)
-
-    worker.take_samples = fail  # type: ignore[method-assign, assignment]
-    take(samples(("m", {"a": "b"}, 1.0)), worker)
-    assert [r.raw for r in site.dead_letters.read()][-1] == b"m{'a': 'b'} 1.0"
-
-
-def answer(request: httpx.Request) -> httpx.Response:
-    if request.url.path == "/big":
-        return httpx.Response(200, text="x 1\n" * 1000)
-    if request.url.path == "/down":
-        return httpx.Response(503)
-    return httpx.Response(200, text='a{job="own"} 1\nb 2\nnot a sample\n')
-
-
-def scraped(url: str, *, honor_labels: bool = False) -> dict[str, tuple[dict[str, str], float]]:
-    target = ScrapeTarget("shop", url, {"site": "a"}, honor_labels=honor_labels)
-    scraper = Scraper([target], max_body_bytes=500, transport=httpx.MockTransport(answer), now_s=lambda: AT_S)
-    for _ in range(2):
-        batch = scraper.scrape(0)
-    scraper.stop()
-    assert set(batch.at_s.tolist()) == {AT_S}
-    return {
-        batch.series[i].metric: (dict(batch.series[i].labels), value)
-        for i, value in zip(batch.series_index.tolist(), batch.value.tolist(), strict=True)
-    }
-
-
-def test_a_scrape_carries_its_labels_and_says_whether_it_worked() -> None:
-    own = {"job": "shop", "instance": "shop-1:8000", "site": "a"}
-    got = scraped("http://shop-1:8000/metrics")
-    assert got["a"] == ({**own, "exported_job": "own"}, 1.0)
-    assert got["b"] == (own, 2.0)
-    assert got["up"] == (own, 1.0)
-    assert got["scrape_samples_scraped"] == (own, 2.0)
-    assert got["scrape_duration_seconds"][1] >= 0
-    assert scraped("http://shop-1:8000/metrics", honor_labels=True)["a"][0]["job"] == "own"
-    for path in ("big", "down"):
-        assert scraped(f"http://shop-1:8000/{path}")["up"][1] == 0.0
-
-
-def test_the_scraper_runs_at_its_interval_and_refuses_wrong_targets() -> None:
-    target = ScrapeTarget("shop", "http://shop-1:8000/metrics", interval_s=0.1, timeout_s=0.1)
-    scraper = Scraper([target], transport=httpx.MockTransport(answer))
-    inbox = Inbox(max_bytes=100)
-    scraper.start(inbox)
-    until(lambda: scraper.lost() > 0)
-    scraper.stop()
+def test_wrong_targets_are_refused() -> None:
     with pytest.raises(ConfigError):
         ScrapeTarget("shop", "file:///etc/passwd")
+    with pytest.raises(ConfigError):
+        ScrapeTarget("shop", "http://user:password@x/")
     with pytest.raises(ConfigError):
         ScrapeTarget("shop", "http://x/", timeout_s=20, interval_s=10)
 

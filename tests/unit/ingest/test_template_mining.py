@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiops.errors import StoreError
+from aiops.errors import ParseError
 from ingest import template_masks, template_tree, templates
 from ingest.template_masks import WILDCARD, mask, masked
 from ingest.templates import OVERFLOW, TemplateMiner
@@ -151,7 +151,7 @@ def test_what_is_no_saved_miner_is_refused() -> None:
     miner.assign(["a b c"])
     state = miner.save()
     for bad in (b"", b"x", state[:-3], state[:40] + b"!" + state[41:], state.replace(b"/1 ", b"/9 ", 1)):
-        with pytest.raises(StoreError, match="templates"):
+        with pytest.raises(ParseError, match="templates"):
             miner.load(bad)
     assert miner.templates() == (("a b c", 1),)
 

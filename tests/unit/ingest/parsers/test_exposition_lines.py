@@ -14,6 +14,8 @@ from aiops.errors import ParseError
 from ingest.parsers.exposition import MAX_LINE_BYTES, ExpositionParser, parse_exposition
 from ingest.parsers.lines import json_lines, metric_json_lines, rfc3339, template_json_lines
 from ingest.parsers.openmetrics import judge_openmetrics
+from ingest.parsers.series_cache import SeriesCache
+from ingest.parsers.series_reader import SeriesLimits
 
 
 def parse(text: bytes, **options: bool) -> SampleBatch:
@@ -281,3 +283,74 @@ def test_one_line_in_is_one_line_out(lines: list[bytes]) -> None:
         template_json_lines(lines),
     ):
         assert len([line for line in filtered if line.endswith(b"}\n")]) == len(lines)
+
+
+def test_lines_of_all_kinds_keep_their_order_cold_and_known() -> None:
+    text = (
+        b'# HELP a text\n# TYPE a counter\na{l="1"} 1\na{l="2"} 2 1770000000000\n\nbad\na{l="1"} 1_0\n'
+        b'a{l="3"} 3 # {id="7"} 1\nb NaN\n  c  4  \r\na{l="1"} x\nb 5\n'
+    )
+    parser = ExpositionParser()
+    for _ in range(3):
+        batch = parser.parse(text, source="s", received_at_s=5.0)
+        named = [(series.metric, dict(series.labels).get("l"), at_s) for series, at_s, _ in rows(batch)]
+        assert named == [
+            ("a", "1", 5.0),
+            ("a", "2", 1_770_000_000.0),
+            ("a", "3", 5.0),
+            ("b", None, 5.0),
+            ("c", None, 5.0),
+            ("b", None, 5.0),
+        ]
+        assert batch.value[[0, 1, 2, 4, 5]].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+        assert [(reject.reason.partition(":")[0], reject.raw) for reject in batch.rejects] == [
+            ("line 6", b"bad"),
+            ("line 7", b'a{l="1"} 1_0'),
+            ("line 11", b'a{l="1"} x'),
+        ]
+        assert all(text[reject.offset :].startswith(reject.raw) for reject in batch.rejects)
+        assert batch.ignored == 1
+
+
+def test_a_target_that_invents_labels_is_bounded() -> None:
+    parser = ExpositionParser(cache=SeriesCache(max_series=10))
+    for scrape in range(3):
+        text = b"up 1\n" + b"".join(b'x{id="%d"} 1\n' % (scrape * 1000 + n) for n in range(100))
+        batch = parser.parse(text, source="s", received_at_s=float(scrape))
+        assert rows(batch)[0][0].metric == "up"
+        assert len(batch.value) + batch.ignored == 101
+    assert batch.ignored == 100
+
+
+@pytest.mark.parametrize(
+    ("limits", "line", "problem"),
+    [
+        (SeriesLimits(max_labels=2), b'x{a="1",b="2"} 1', "3 labels, 2 are allowed"),
+        (SeriesLimits(max_value_bytes=4), b'x{a="12345"} 1', "label 'a' is longer than 4 bytes"),
+    ],
+)
+def test_labels_are_bounded(limits: SeriesLimits, line: bytes, problem: str) -> None:
+    batch = ExpositionParser(limits=limits).parse(line, source="s", received_at_s=0.0)
+    assert [reject.reason for reject in batch.rejects] == [f"line 1: {problem}"]
+
+
+SCRAPES = st.lists(
+    st.tuples(NAMES, LABELS, VALUES, st.none() | st.integers(1_700_000_000_000, 1_800_000_000_000)),
+    max_size=8,
+)
+
+
+@settings(deadline=None)
+@given(SCRAPES, SCRAPES)
+def test_a_known_series_reads_as_an_unknown_one(
+    first: list[tuple[str, dict[str, str], float, int | None]],
+    second: list[tuple[str, dict[str, str], float, int | None]],
+) -> None:
+    warm = ExpositionParser()
+    for samples in (first, second, first):
+        text = "\n".join(
+            f"{name}{{{','.join(f'{key}={chr(34)}{escaped(value)}{chr(34)}' for key, value in labels.items())}}}"
+            f" {number!r}{'' if at is None else f' {at}'}"
+            for name, labels, number, at in samples
+        ).encode()
+        assert rows(warm.parse(text, source="s", received_at_s=5.0)) == rows(parse(text))

@@ -1,4 +1,4 @@
-"""Remote write 1.0: what a sender encodes comes back; what is broken is refused or rejected."""
+"""Remote write 1.0 and 2.0: what a sender encodes comes back; what is broken is refused or rejected."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ import struct
 import cramjam
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiops.domain.batches import SampleBatch, Series
 from aiops.errors import ParseError
 from ingest.parsers.remote_write import RemoteWriteDecoder, decode_remote_write, encode_remote_write
+from ingest.parsers.remote_write_1 import WriteRequestMessage
+from ingest.parsers.remote_write_rows import MetricMetadata, WriteRequest
 from ingest.parsers.series_cache import SeriesCache
+from ingest.parsers.series_reader import SeriesLimits
 
+CONTENT_TYPES = {
+    1: "application/x-protobuf",
+    2: "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+}
 UP = Series("up", (("instance", "h:1"), ("job", "node")))
 LAST_VALUE_OF_16 = Series("up", (("z", "sixteen-bytes-!!"),))
 
@@ -78,10 +86,33 @@ def test_staleness_is_told_and_is_no_value() -> None:
     assert np.isnan(batch.value).all()
 
 
-def test_exemplars_and_histograms_are_counted() -> None:
-    body = field(1, label(b"__name__", b"x") + SAMPLE + field(3, b"\x11") + field(4, b""))
-    batch = decode(body, compressed=False)
-    assert (batch.ignored, rows(batch)) == (2, [(Series("x", ()), 1.0, 2.0)])
+def test_native_histograms_become_count_and_sum_and_exemplars_are_counted() -> None:
+    histogram = b"\x08\x05\x19" + struct.pack("<d", 2.5) + b"\x78\xe8\x07"
+    ended = b"\x08\x00\x19" + struct.pack("<Q", 0x7FF0000000000002) + b"\x78\xe8\x07"
+    head = label(b"__name__", b"x") + label(b"a", b"b")
+    body = field(1, head + field(3, b"\x11")) + field(
+        1, head + field(4, histogram) + field(4, b"") + field(4, ended)
+    )
+    request = RemoteWriteDecoder().decode_request(body, source="s", received_at_s=0.0, compressed=False)
+    labels = (("a", "b"),)
+    assert rows(request.batch) == [(Series("x_count", labels), 1.0, 5.0), (Series("x_sum", labels), 1.0, 2.5)]
+    assert request.batch.stale == ((0, 1.0), (1, 1.0))
+    assert [reject.reason for reject in request.batch.rejects] == ["histogram: a histogram has no count"]
+    assert (request.samples, request.histograms, request.exemplars, request.batch.ignored) == (0, 2, 1, 1)
+    assert request.headers() == {
+        "X-Prometheus-Remote-Write-Samples-Written": "0",
+        "X-Prometheus-Remote-Write-Histograms-Written": "2",
+        "X-Prometheus-Remote-Write-Exemplars-Written": "1",
+    }
+    assert (request.complete, request.problems()) == (False, "1 x histogram: a histogram has no count")
+
+
+def test_metadata_of_1_is_read() -> None:
+    told = b"\x08\x01" + field(2, b"x_total") + field(4, b"what") + field(5, b"bytes")
+    body = field(3, told) + field(3, field(2, b"\xff")) + field(3, b"")
+    request = RemoteWriteDecoder().decode_request(body, source="s", received_at_s=0.0, compressed=False)
+    assert request.metadata == (MetricMetadata("x_total", "counter", "what", "bytes"),)
+    assert len(request.batch.rejects) == 1
 
 
 @pytest.mark.parametrize(
@@ -166,14 +197,211 @@ def test_every_truncation_is_refused_or_shorter() -> None:
             assert reason == "protobuf"
 
 
-def test_the_cache_is_bounded_and_keeps_what_is_used() -> None:
-    cache: SeriesCache[bytes] = SeriesCache(max_bytes=40)
-    used = Series("used", ())
-    cache.put(b"u", used, 5)
-    for n in range(100):
-        cache.put(str(n).encode(), Series(str(n), ()), 5)
-        assert cache.get(b"u", 5) is used
-        assert len(cache) <= 9
-    assert cache.get(b"1", 5) is None
-    cache.put(b"big", used, 100)
-    assert cache.get(b"big", 100) is None
+def test_the_cache_forgets_what_is_not_named_for_a_generation() -> None:
+    cache: SeriesCache[bytes] = SeriesCache(ttl_s=10.0)
+    cache.turn(0.0)
+    for name in (b"used", b"gone"):
+        assert cache.put(name, Series(name.decode(), ()), 5)
+    for now_s in (10.0, 20.0, 30.0):
+        cache.turn(now_s)
+        assert cache.get(b"used", 5) is not None
+        assert cache.size_bytes == 5 * len(cache)
+    assert cache.get(b"gone", 5) is None
+    assert (len(cache), cache.refused) == (1, 0)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_new_series_past_the_bound_are_dropped_and_counted_until_old_ones_have_aged(version: int) -> None:
+    decoder = RemoteWriteDecoder(cache=SeriesCache(max_series=3, ttl_s=10.0))
+
+    def send(names: range, at_s: float) -> WriteRequest:
+        body = encode_remote_write(((Series(f"m{n}", ()), [(at_s, 1.0)]) for n in names), version=version)
+        return decoder.decode_request(
+            body, source="s", received_at_s=at_s, content_type=CONTENT_TYPES[version]
+        )
+
+    assert send(range(3), 100.0).complete
+    bomb = send(range(1000), 101.0)
+    assert bomb.samples == 3
+    assert bomb.dropped == {"too many active series": 997}
+    assert bomb.batch.ignored == 997
+    assert decoder.active_series == 3
+    assert not bomb.complete
+    send(range(3), 111.0)  # a new generation
+    assert send(range(3, 4), 112.0).samples == 0
+    assert send(range(3, 6), 131.0).samples == 0  # the old ones have been silent for one generation only
+    assert send(range(3, 6), 142.0).samples == 3
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (SeriesLimits(max_labels=2), "series: 3 labels, 2 are allowed"),
+        (SeriesLimits(max_name_bytes=7), "series: a label's name is longer than 7 bytes"),
+        (SeriesLimits(max_value_bytes=3), "series: label 'instance' is longer than 3 bytes"),
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_labels_are_bounded(limits: SeriesLimits, reason: str, version: int) -> None:
+    body = encode_remote_write(
+        [(Series("up", (("instance", "h:10"), ("job", "n"))), [(1.0, 1.0)])], version=version
+    )
+    decoder = RemoteWriteDecoder(limits=limits)
+    batch = decoder.decode(body, source="s", received_at_s=0.0, content_type=CONTENT_TYPES[version])
+    assert [reject.reason for reject in batch.rejects] == [reason]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-protobuf;proto=x.Y", "application/json"]
+)
+def test_another_content_type_is_refused(content_type: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        RemoteWriteDecoder().decode(b"", source="s", received_at_s=0.0, content_type=content_type)
+    assert caught.value.details["reason"] == "content type"
+
+
+def test_equal_pairs_of_labels_are_one_object() -> None:
+    batch = decode(encode_remote_write((Series(f"m{n}", UP.labels), [(1.0, 1.0)]) for n in range(2)))
+    first, second = batch.series
+    assert first.labels[0] is second.labels[0]
+
+
+NAMES = st.sampled_from(["a", "b", "instance", "le", "zone"])
+IDENTITIES = st.builds(
+    lambda metric, labels: Series(metric, tuple(sorted(labels.items()))),
+    st.sampled_from(["up", "x_total", "y" * 130]),
+    st.dictionaries(
+        NAMES, st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8), max_size=4
+    ),
+)
+TIMES = st.integers(-(2**40), 2**43).map(lambda millis: millis / 1000) | st.integers(0, 5).map(
+    lambda n: 1.77e9 + n
+)
+SENT = st.lists(
+    st.tuples(IDENTITIES, st.lists(st.tuples(TIMES, st.floats(allow_nan=False)), max_size=2)), max_size=8
+)
+
+
+@settings(deadline=None)
+@given(SENT)
+def test_both_versions_give_what_was_sent_cold_and_from_the_cache(
+    sent: list[tuple[Series, list[tuple[float, float]]]],
+) -> None:
+    expected = [(series, at, value) for series, samples in sent for at, value in samples]
+    decoder = RemoteWriteDecoder()
+    for version in (1, 2, 1, 2):
+        usable = [item for item in sent if item[1] or version == 1]
+        batch = decoder.decode(
+            encode_remote_write(usable, version=version),
+            source="s",
+            received_at_s=0.0,
+            content_type=CONTENT_TYPES[version],
+        )
+        assert sorted(rows(batch), key=repr) == sorted(expected, key=repr)
+        assert not batch.rejects
+
+
+@settings(deadline=None, max_examples=300)
+@given(SENT, st.data())
+def test_a_damaged_body_gets_the_verdict_of_protobuf(
+    sent: list[tuple[Series, list[tuple[float, float]]]], data: st.DataObject
+) -> None:
+    """What the walk over the bytes accepts, protobuf accepts; where protobuf refuses the message, so do we."""
+    decoder = RemoteWriteDecoder()
+    body = bytearray(encode_remote_write(sent, compressed=False))
+    decoder.decode(bytes(body), source="s", received_at_s=0.0, compressed=False)  # the cache is warm
+    for _ in range(data.draw(st.integers(1, 3))):
+        if body:
+            place = data.draw(st.integers(0, len(body) - 1))
+            body[place] = data.draw(st.integers(0, 255) | st.sampled_from([0x0A, 0x12, 0x10, 0x07, 0x80]))
+    damaged = bytes(body[: data.draw(st.integers(0, len(body)))])
+
+    def outcome(reader: RemoteWriteDecoder) -> object:
+        try:
+            batch = reader.decode(damaged, source="s", received_at_s=0.0, compressed=False)
+        except ParseError as wrong:
+            return wrong.details["reason"]
+        return (sorted(map(repr, rows(batch))), sorted(reject.reason for reject in batch.rejects))
+
+    warm, cold = outcome(decoder), outcome(RemoteWriteDecoder())
+    assert warm == cold
+    try:
+        WriteRequestMessage.FromString(damaged)
+    except DecodeError:
+        assert warm == "protobuf"
+
+
+def test_metadata_and_created_time_of_2_are_read() -> None:
+    symbols = field(4, b"") + b"".join(
+        field(4, text) for text in (b"__name__", b"x_total", b"help", b"bytes")
+    )
+    one = field(1, b"\x01\x02") + SAMPLE + field(5, b"\x08\x01\x18\x03\x20\x04")
+    started = field(1, b"\x01\x02") + field(2, b"\x09" + struct.pack("<d", 3.0) + b"\x10\xe8\x07\x18\x01")
+    decoder = RemoteWriteDecoder()
+    for expected in ((MetricMetadata("x_total", "counter", "help", "bytes"),), ()):
+        request = decoder.decode_request(
+            symbols + field(5, one) + field(5, started + b"\x30\x05"),
+            source="s",
+            received_at_s=0.0,
+            compressed=False,
+            content_type=CONTENT_TYPES[2],
+        )
+        assert [value for _, _, value in rows(request.batch)] == [2.0, 3.0]
+        assert (request.metadata, request.samples, request.complete) == (expected, 2, True)
+
+
+@pytest.mark.parametrize(
+    ("series", "reason"),
+    [
+        (field(1, b"\x01") + SAMPLE, "series: there is a label without a value"),
+        (field(1, b"\x01\x09") + SAMPLE, "series: reference 9 points past the 4 symbols"),
+        (field(1, b"\x01\x03") + SAMPLE, "series: a label is not UTF-8"),
+        (field(1, b"\x02\x02") + SAMPLE, "series: there is no __name__"),
+        (field(1, b"\x01\x02"), "series: it has neither samples nor histograms"),
+        (field(1, b"\x01\x02") + SAMPLE + field(3, b"\x08\x01"), "series: it has samples and histograms"),
+    ],
+)
+def test_a_bad_series_of_2_is_a_reject_and_the_rest_is_kept(series: bytes, reason: str) -> None:
+    symbols = b"".join(field(4, text) for text in (b"", b"__name__", b"ok", b"\xff"))
+    good = field(5, field(1, b"\x01\x02") + SAMPLE)
+    request = RemoteWriteDecoder().decode_request(
+        symbols + good + field(5, series) + good,
+        source="s",
+        received_at_s=0.0,
+        compressed=False,
+        content_type=CONTENT_TYPES[2],
+    )
+    assert [reject.reason for reject in request.batch.rejects] == [reason]
+    assert rows(request.batch) == [(Series("ok", ()), 1.0, 2.0)] * 2
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "symbols"),
+        (field(5, b""), "symbols"),
+        (field(4, b"x"), "symbols"),
+        (field(1, b""), "version"),
+        (field(4, b"") + b"\xff", "protobuf"),
+        (field(4, b"") + field(5, b"\xff\xff"), "protobuf"),
+    ],
+)
+def test_a_body_of_2_that_cannot_be_read_is_refused(body: bytes, reason: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        decode_remote_write(
+            body, source="s", received_at_s=0.0, compressed=False, content_type=CONTENT_TYPES[2]
+        )
+    assert caught.value.details["reason"] == reason
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_as_2_are_samples_rejects_or_refused(body: bytes) -> None:
+    for start in (b"", field(4, b"")):
+        try:
+            batch = decode_remote_write(
+                start + body, source="s", received_at_s=0.0, compressed=False, content_type=CONTENT_TYPES[2]
+            )
+        except ParseError:
+            continue
+        assert len(batch.series_index) == len(batch.value) == len(batch.at_s)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, timedelta, timezone
+from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,9 +18,14 @@ from ingest.parsers import syslog
 from ingest.parsers.lines import json_lines
 from ingest.parsers.rfc5424 import judge_rfc5424
 from ingest.parsers.syslog import parse_lines, parse_syslog
+from ingest.parsers.syslog_vendor import vendor_column, vendor_of
 
 ARRIVAL_S = 1_770_178_000.0  # 2026-02-04T04:06:40Z
 CASES = sorted((Path(__file__).parent / "syslog_lines").glob("*.json"))
+#: One line a document: family, line, and the host, time and program that it names.
+VENDOR_LINES = [
+    json.loads(line) for line in (Path(__file__).parent / "vendor_headers.jsonl").read_text().splitlines()
+]
 
 
 def batch_of(*lines: bytes, at_s: float = ARRIVAL_S) -> RawBatch:
@@ -36,6 +43,16 @@ def test_a_line_becomes_its_document(case: Path) -> None:
     document = json.loads(case.read_text())
     lines = list(json_lines([document["line"].encode() + b"\n"], received_at_s=ARRIVAL_S))
     assert [json.loads(line) for line in lines] == [document["expected"]]
+
+
+@pytest.mark.parametrize("family", sorted({line["family"] for line in VENDOR_LINES}))
+def test_vendor_lines_name_host_time_and_program(family: str) -> None:
+    cases = [line for line in VENDOR_LINES if line["family"] == family]
+    documents = map(
+        json.loads, json_lines([case["line"].encode() for case in cases], received_at_s=ARRIVAL_S)
+    )
+    found = [{name: document.get(name) for name in ("host", "at", "app")} for document in documents]
+    assert found == [{name: case[name] for name in ("host", "at", "app")} for case in cases]
 
 
 def test_all_cases_together_keep_their_order() -> None:
@@ -171,6 +188,89 @@ def test_any_bytes_are_events_or_rejects_and_the_counts_add_up(lines: list[bytes
     )
 
 
+def _mutated(line: bytes, cuts: list[tuple[int, bytes]]) -> bytes:
+    for place, piece in cuts:
+        at = place % (len(line) + 1)
+        line = line[:at] + piece + line[at + len(piece) % 3 :]
+    return line
+
+
+KNOWN = [
+    *(json.loads(case.read_text())["line"].encode() for case in CASES),
+    *(case["line"].encode() for case in VENDOR_LINES),
+    *(
+        b'<13>1 2026-02-03T04:05:06.5+01:00 host app 12 ID [e@1 k="v"][f] text',
+        b"<13>1 2026-02-28T23:59:59Z re0.h - - - - \xef\xbb\xbfx devname=d",
+        b"<13>Feb 29 04:05:06 host app[123456789]: x",
+        b"<13>Jan  1 00:00:00 host CEF: x",
+        b"<13>2026-02-03T04:05:06.123456+01:00 host app[1]: a - - b",
+        b"Feb  3 04:05:06 host app: x",
+        b"<189>12: host: 34: *Feb  3 2026 04:05:06.789 CET: %A-5-B: x",
+        b"<189>: 2026 Feb 29 04:05:06 UTC: %A-5-B: x",
+        b"<28>Feb  3 04:05:06.789 2026  mx-1 rpd[12]: x",
+        b"<28>2026 Feb  3 04:05:06.789123 leaf-1 NOTICE bgp#bgpd[41]: %X: y",
+        b"<28>Feb  3 2026 04:05:06 fw-1 : %ASA-6-302013: y",
+        b"<28>2026-02-03T04:05:06Z fw-1  notice mcpd[41]: y",
+        b"<189>12: .Dec 31 23:59:59.123456 XYZ: %%01A/5/B: x",
+        b'<13>1 - - a - - - date=2026-02-03 time=04:05:06 device_name="x"',
+        b'<13>1 2026-02-03T04:05:06Z - a - - - "hostname": "x"',
+    ),
+]
+PIECES = st.sampled_from(
+    [
+        b"",
+        b" ",
+        b":",
+        b"-",
+        b"[",
+        b"]",
+        b"0",
+        b"9",
+        b"a",
+        b"Z",
+        b"%",
+        b".",
+        b"/",
+        b'"',
+        b"\xff",
+        b"\n",
+        b"\x00",
+        "\xe9".encode(),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.builds(
+            _mutated, st.sampled_from(KNOWN), st.lists(st.tuples(st.integers(0, 90), PIECES), max_size=3)
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sampled_from(
+        [UTC, timezone(timedelta(hours=-7)), ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")]
+    ),
+    st.sampled_from(
+        [
+            ARRIVAL_S,
+            1_767_225_600.0 - 10,
+            1_767_225_600.0 + 10,
+            1_709_208_000.0,
+            951_782_400.0,
+            1_774_750_000.0,
+        ]
+    ),
+)
+def test_the_kernel_agrees_with_the_exact_parser_on_mutated_lines(
+    lines: list[bytes], zone: tzinfo, at_s: float
+) -> None:
+    few, many = both_ways(lines, at_s, zone)
+    assert few.table.to_pylist() == many.table.to_pylist()
+    assert (few.rejects, few.replaced) == (many.rejects, many.replaced)
+
+
 TOKENS = st.text(st.sampled_from("ab1-_.[]:%/ ="), min_size=1, max_size=8)
 
 
@@ -225,12 +325,14 @@ def test_the_strict_verdict_on_valid_lines(line: bytes) -> None:
     assert judge_rfc5424(line) is None
 
 
-def both_ways(lines: list[bytes]) -> tuple[EventBatch, EventBatch]:
-    """The same lines as a small batch and as a large one."""
-    few = parse_syslog(batch_of(*lines))
+def both_ways(
+    lines: list[bytes], at_s: float = ARRIVAL_S, zone: tzinfo = UTC
+) -> tuple[EventBatch, EventBatch]:
+    """The same lines as a small batch, read one by one, and as a large one, by the kernel."""
+    few = parse_syslog(batch_of(*lines, at_s=at_s), zone=zone)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(syslog, "FEW_LINES", -1)
-        return few, parse_syslog(batch_of(*lines))
+        return few, parse_syslog(batch_of(*lines, at_s=at_s), zone=zone)
 
 
 @settings(deadline=None)
@@ -262,6 +364,38 @@ def test_few_lines_are_read_as_many_are(lines: list[bytes]) -> None:
     assert (few.rejects, few.replaced) == (many.rejects, many.replaced)
 
 
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([None, "rpd", "Ebra", "kernel"]),
+            st.builds(
+                str.__add__,
+                st.sampled_from(
+                    [
+                        "",
+                        "%LINK-3-UPDOWN",
+                        "%%01IFNET/4/X",
+                        "%%10A/5/B",
+                        "%%9",
+                        "%no ",
+                        "CEF:0|Some One|",
+                        "LEEF:2.0|A",
+                        "Cé",
+                    ]
+                ),
+                st.text(st.sampled_from("a| :-7%é"), max_size=5),
+            ),
+        ),
+        max_size=12,
+    )
+)
+def test_vendors_of_a_column_are_those_of_its_lines(lines: list[tuple[str | None, str]]) -> None:
+    apps, messages = ([line[part] for line in lines] for part in (0, 1))
+    column = vendor_column(pa.array(apps, pa.string()), pa.array(messages, pa.string()))
+    assert column.to_pylist() == [vendor_of(*line) for line in lines]
+
+
 def test_few_lines_that_are_too_long_or_too_old_are_read_as_many_are() -> None:
     lines = [
         b"<13>1 1970-01-01T00:01:00Z h a - - - x",
@@ -274,6 +408,7 @@ def test_few_lines_that_are_too_long_or_too_old_are_read_as_many_are() -> None:
 
 
 def test_all_cases_read_the_same_few_or_many() -> None:
-    few, many = both_ways([json.loads(case.read_text())["line"].encode() for case in CASES])
+    lines = [json.loads(case.read_text())["line"] for case in CASES] + [case["line"] for case in VENDOR_LINES]
+    few, many = both_ways([line.encode() for line in lines])
     assert few.table.to_pylist() == many.table.to_pylist()
     assert few.rejects == many.rejects

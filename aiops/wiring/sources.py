@@ -1,0 +1,108 @@
+"""The sources that a configuration names, not started yet."""
+
+from __future__ import annotations
+
+from aiops.settings import Settings
+from ingest import config
+from ingest.config import FilesSource, IngestConfig, SyslogTlsSource
+from ingest.sources.files import FollowedFiles
+from ingest.sources.http_access import HttpAccess
+from ingest.sources.inbox import Source
+from ingest.sources.prometheus_api import ApiQuery, PrometheusApi
+from ingest.sources.scrape import Scraper
+from ingest.sources.scrape_targets import ScrapeJob, TargetGroup
+from ingest.sources.syslog_tcp import SyslogTcp
+from ingest.sources.syslog_tls import SyslogTls
+from ingest.sources.syslog_udp import SyslogUdp
+from ingest.sources.syslog_unix import SyslogUnix
+from ingest.sources.tls import ServerCertificates
+
+POSITIONS_FOLDER = "positions"
+
+
+def make_sources(whole: IngestConfig, settings: Settings) -> list[Source]:
+    """Every source but HTTP. Raises :class:`ConfigError` for what cannot be."""
+    given = whole.sources
+    sources: list[Source] = [
+        SyslogUdp(*one.listen, name=one.name, sockets=one.sockets, receive_buffer_bytes=one.receive_buffer)
+        for one in given.syslog_udp
+    ]
+    sources += [
+        SyslogTcp(*one.listen, name=one.name, max_connections=one.max_connections, idle_s=one.idle_timeout)
+        for one in given.syslog_tcp
+    ]
+    sources += [_tls(one) for one in given.syslog_tls]
+    sources += [SyslogUnix(one.path, name=one.name) for one in given.syslog_unix]
+    sources += [_files(one, settings) for one in given.files]
+    if given.scrape:
+        sources.append(Scraper([_job(job) for job in given.scrape]))
+    sources += [_prometheus(one, settings) for one in given.prometheus]
+    return sources
+
+
+def _tls(one: SyslogTlsSource) -> SyslogTls:
+    certificates = ServerCertificates(
+        one.certificate, one.key, one.client_ca, one.client_certificates, one.allowed_names
+    )
+    return SyslogTls(
+        certificates,
+        *one.listen,
+        name=one.name,
+        max_connections=one.max_connections,
+        idle_s=one.idle_timeout,
+    )
+
+
+def _files(one: FilesSource, settings: Settings) -> FollowedFiles:
+    return FollowedFiles(
+        one.paths,
+        settings.data / POSITIONS_FOLDER / f"{one.name}.json",
+        name=one.name,
+        start_at=one.start,
+        exclude=one.exclude,
+        host=one.host,
+    )
+
+
+def _job(job: config.ScrapeJob) -> ScrapeJob:
+    static = (TargetGroup(job.targets, job.labels),) if job.targets else ()
+    return ScrapeJob(
+        job=job.job,
+        static=static,
+        file_sd=job.file_sd,
+        interval_s=job.interval,
+        timeout_s=job.timeout,
+        scheme=job.scheme,
+        metrics_path=job.path,
+        honor_labels=job.honor_labels,
+        access=access_of(job.access),
+        sample_limit=job.sample_limit,
+        label_limit=job.label_limit,
+        body_size_limit=job.body_size_limit,
+    )
+
+
+def _prometheus(one: config.PrometheusSource, settings: Settings) -> PrometheusApi:
+    return PrometheusApi(
+        one.url,
+        [ApiQuery(selector, step_s=one.step) for selector in one.selectors],
+        settings.data / POSITIONS_FOLDER / f"{one.name}-api.json",
+        name=one.name,
+        access=access_of(one.access),
+        alerts=one.alerts,
+        interval_s=one.interval,
+        backfill_s=one.backfill,
+    )
+
+
+def access_of(given: config.Access) -> HttpAccess:
+    """How a server is reached over HTTP. Raises :class:`ConfigError`."""
+    return HttpAccess(
+        ca=given.ca,
+        certificate=given.certificate,
+        key=given.key,
+        verify=given.verify_host,
+        user=given.username,
+        password_file=given.password_file,
+        bearer_file=given.token_file,
+    )
