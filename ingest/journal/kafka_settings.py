@@ -94,6 +94,8 @@ class KafkaSettings:
             "auto_offset_reset": "earliest",
             "allow_auto_create_topics": False,
             "fetch_max_bytes": self.fetch_max_bytes,
+            # a partition that has records waits so long for the answer about those that have none
+            "fetch_max_wait_ms": 100,
             "max_partition_fetch_bytes": min(4 << 20, self.fetch_max_bytes),
             "metrics_enabled": False,
         }
