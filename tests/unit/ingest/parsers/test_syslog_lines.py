@@ -87,6 +87,30 @@ class TestTime:
         assert one(b"<13>Dec 31 23:59:58 h a: x", new_year)["at_s"] == new_year - 2
         assert one(b"<13>Jan  1 00:00:03 h a: x", new_year - 2)["at_s"] == new_year + 3
 
+    @pytest.mark.parametrize(
+        ("stamp", "hours"),
+        [
+            ("Feb  3 04:05:06 UTC", 0),
+            ("Feb  3 04:05:06.000 CEST", 2),
+            ("Feb  3 2026 04:05:06 PST", -8),
+            ("Feb  3 04:05:06 2026 IST", 5.5),
+            ("2026 Feb  3 04:05:06 AEDT", 11),
+            ("Feb  3 04:05:06 -0330", -3.5),
+            ("2026-02-03 04:05:06+05:45", 5.75),
+            ("02/03/2026:04:05:06 GMT", 0),
+            ("Feb  3 04:05:06.000 XYZ", 0),
+        ],
+    )
+    def test_zones_by_name_and_by_offset(self, stamp: str, hours: float) -> None:
+        assert one(f"<13>{stamp}: %A-5-B: x".encode())["at_s"] == 1_770_091_506.0 - hours * 3600
+
+    def test_a_day_comes_first_where_the_first_number_is_no_month(self) -> None:
+        assert one(b"<13>13/01/2026:04:05:06 GMT h x")["at_s"] == 1_768_277_106.0
+
+    def test_29_february_is_in_the_last_leap_year(self) -> None:
+        row = one(b"<13>Feb 29 23:59:59 h a: x", 1_709_251_200.0)  # 2024-03-01T00:00:00Z
+        assert row["at_s"] == 1_709_251_199.0
+
     def test_lines_around_new_year_in_one_batch(self) -> None:
         new_year = 1_767_225_600.0
         lines = (b"<13>Jan  2 00:00:00 h a: x",) * 2
