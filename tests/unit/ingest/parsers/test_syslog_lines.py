@@ -272,7 +272,9 @@ PIECES = st.sampled_from(
 @given(
     st.lists(
         st.builds(
-            _mutated, st.sampled_from(KNOWN), st.lists(st.tuples(st.integers(0, 90), PIECES), max_size=3)
+            _mutated,
+            st.integers(0, len(KNOWN) - 1).map(KNOWN.__getitem__),
+            st.lists(st.tuples(st.integers(0, 90), PIECES), max_size=3),
         ),
         min_size=1,
         max_size=12,
