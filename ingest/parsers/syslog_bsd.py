@@ -94,6 +94,7 @@ _SECOND = re.compile(
 
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
 _NO_PLAIN_HOST = re.compile(rf"re[01][.\-]|(?:19|20)\d\d$|{_LEVEL.pattern.removesuffix(' +')}$")
+_CARD = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9_/]+")
 _NO_ORIGIN = re.compile(rf"{DATE_WORD}|\d+$|\d{{4}}-")
 _PLAIN_TAG = re.compile(r"(?=.*[A-Za-z])[A-Za-z_/][A-Za-z0-9_./()#\-]{0,47}")
 
@@ -118,6 +119,11 @@ def is_plain_host(name: str) -> bool:
 def is_plain_origin(name: str) -> bool:
     """Whether a word with a colon before the time is the host and nothing else."""
     return is_plain_host(name) and _NO_ORIGIN.match(name) is None
+
+
+def is_card(name: str) -> bool:
+    """Whether a word before the time, a colon between, is a card of a chassis."""
+    return _CARD.fullmatch(name) is not None
 
 
 def is_level(word: str) -> bool:
