@@ -73,7 +73,8 @@ def fields(data: bytes) -> tuple[tuple[int, int | bytes], ...]:
 
 def check_count(data: bytes, path: Sequence[tuple[int, ...]], limit: int) -> None:
     """Raises ValueError where the messages along ``path`` (field numbers of each level, the outermost first) have more than
-    ``limit`` fields: a generated class makes an object of each, however short it is. Bytes that are no message are left to its parser."""
+    ``limit`` fields: a generated class makes an object of each, however short. Bytes that are no message are left to its parser.
+    """
     left = limit
     spans = [(0, len(data))]
     for numbers in path:
