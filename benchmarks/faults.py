@@ -62,7 +62,13 @@ def _caught_up(site: FaultSite) -> bool:
 
 
 def _recover(site: FaultSite) -> float:
+    """Seconds until every sender was acknowledged once more and nothing waits in the journal."""
     began = time.monotonic()
+    before = [sender.acknowledged for sender in site.senders]
+    until(
+        lambda: all(sender.acknowledged > count for sender, count in zip(site.senders, before, strict=True)),
+        "senders to be acknowledged again",
+    )
     until(lambda: _caught_up(site), "the daemon to catch up")
     return time.monotonic() - began
 

@@ -128,12 +128,12 @@ def are_digits(block: LineBlock, end: IntArray, size: IntArray) -> BoolArray:
 
 def judge_texts(block: LineBlock, start: IntArray, end: IntArray, accept: Callable[[str], bool]) -> BoolArray:
     """Whether each text is accepted; the distinct ones are asked about once."""
-    texts = text_spans(block.data, start, end).dictionary_encode()
+    texts = spans_of(block.data, start, end).dictionary_encode()
     verdicts = np.array([accept(text) for text in texts.dictionary.to_pylist()], dtype=np.bool_)
     return verdicts[texts.indices.to_numpy()] if len(verdicts) else np.zeros(0, dtype=np.bool_)
 
 
-def text_spans(data: bytes, start: IntArray, end: IntArray) -> pa.StringArray:
+def spans_of(data: bytes | pa.Buffer, start: IntArray, end: IntArray) -> pa.StringArray:
     """The texts ``data[start[i]:end[i]]``; ``start`` and ``end`` ascend together and do not overlap."""
     offsets = np.empty(2 * len(start) + 1, dtype=np.int32)
     offsets[0:-1:2], offsets[1::2], offsets[-1] = start, end, end[-1] if len(end) else 0
@@ -147,7 +147,7 @@ def _garbled(payloads: Payloads, buffer: npt.NDArray[np.uint8]) -> IntArray:
     rows = np.unique(np.searchsorted(payloads.offsets, high, side="right") - 1)
     start, end = payloads.offsets[rows], payloads.offsets[rows + 1]
     try:
-        text_spans(payloads.data, start, end).cast(pa.binary()).cast(pa.string())
+        spans_of(payloads.data, start, end).cast(pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
         return np.array([row for row in rows.tolist() if not _is_utf8(payloads[row])], dtype=np.int64)
     return np.zeros(0, dtype=np.int64)

@@ -18,16 +18,9 @@ from ingest.parsers.syslog_block import (
     are_digits,
     judge_texts,
     rows_told_inside,
-    text_spans,
+    spans_of,
 )
-from ingest.parsers.syslog_block_time import (
-    NO_ZONE,
-    DateParts,
-    dated_seconds,
-    nearest_years,
-    read_date_parts,
-    read_fractions,
-)
+from ingest.parsers.syslog_block_time import NO_ZONE, read_date_parts, read_fractions, seconds_of_parts
 from ingest.parsers.syslog_bsd import UNSET_S, is_plain_origin
 from ingest.parsers.syslog_spans import Spans
 from ingest.parsers.syslog_time import ZONES
@@ -54,9 +47,8 @@ def take_ios(
     parts = read_date_parts(block, at + (starred | (mark == _POINT)))
     micros, named_s, colon, good_end = _read_end(block, parts.end, blanks)
     good &= parts.good & good_end & (colon + 2 < block.end[rows])
-    whole_s = _seconds(parts, good, named_s, arrival_s, zone)
-    seconds = (np.where(np.isnan(whole_s), 0.0, whole_s) * 1_000_000 + micros) / 1e6
-    good &= ~np.isnan(whole_s) & ~(starred & (np.abs(arrival_s - seconds) > UNSET_S))
+    seconds = seconds_of_parts(parts, micros, good, named_s, arrival_s, zone)
+    good &= ~np.isnan(seconds) & ~(starred & (np.abs(arrival_s - seconds) > UNSET_S))
     nameless = host_end == host
     good[np.isin(rows, rows_told_inside(block, rows, nameless, None))] = False
     named = np.flatnonzero(good & ~nameless)
@@ -118,7 +110,7 @@ def _read_end(
 
 
 def _zones(block: LineBlock, start: IntArray, end: IntArray) -> tuple[IntArray, BoolArray]:
-    texts = text_spans(block.data, start, end).dictionary_encode()
+    texts = spans_of(block.data, start, end).dictionary_encode()
     distinct = texts.dictionary.to_pylist()
     offsets = np.array(
         [int(ZONES[name] * 3600) if name in ZONES else NO_ZONE for name in distinct], dtype=np.int64
@@ -126,20 +118,3 @@ def _zones(block: LineBlock, start: IntArray, end: IntArray) -> tuple[IntArray, 
     good = np.array([_UNKNOWN_ZONE.fullmatch(name) is not None for name in distinct], dtype=np.bool_)
     code = texts.indices.to_numpy()
     return offsets[code], good[code]
-
-
-def _seconds(
-    parts: DateParts, wanted: BoolArray, named_s: IntArray, arrival_s: FloatArray, zone: tzinfo
-) -> FloatArray:
-    """Whole epoch seconds; NaN where there are none, or a zone's rules would have to be asked for a year that is given."""
-    yearless = parts.year == 0
-    seconds = nearest_years(
-        wanted & yearless, parts.month, parts.day, parts.of_day_s, arrival_s, zone, named_s
-    )
-    if yearless.all():
-        return seconds
-    fixed = zone.utcoffset(None)
-    known = (named_s != NO_ZONE) if fixed is None else np.ones(len(yearless), dtype=np.bool_)
-    default_s = 0 if fixed is None else int(fixed.total_seconds())
-    dated = dated_seconds(parts, wanted & ~yearless & known, np.where(named_s == NO_ZONE, default_s, named_s))
-    return np.where(yearless, seconds, dated)
