@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,7 +111,7 @@ class IngestProcess:
         return int(self.metric("aiops_source_events_total", source=source, event=event))
 
     def post(self, path: str, body: bytes, **headers: str) -> int:
-        """The status of the answer."""
+        """The status of the answer; 0 where the connection was closed before all was sent."""
         sent = {"Authorization": f"Bearer {TOKEN}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", body, sent)
         try:
@@ -118,6 +119,8 @@ class IngestProcess:
                 return int(answer.status)
         except urllib.error.HTTPError as refusal:
             return int(refusal.code)
+        except (urllib.error.URLError, ConnectionError):
+            return 0
 
     def stored_lines(self) -> list[str]:
         """The messages of all lines in the store. Only after the block."""
