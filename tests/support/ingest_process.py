@@ -21,12 +21,14 @@ from typing import Self
 
 import psutil
 
+from aiops.domain.occurrences import Alarm
 from aiops.settings import Settings
 from aiops.wiring.stores import open_stores
 from tests.support.daemons import free_port, until
 
 TOKEN = "hostile-input-test-token-of-length"
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -126,10 +128,16 @@ class IngestProcess:
         """The messages of all lines in the store. Only after the block."""
         stores = open_stores(Settings(data=self.data))
         try:
-            window = stores.signals.window(
-                start=datetime(1970, 1, 1, tzinfo=UTC), end=datetime(2200, 1, 1, tzinfo=UTC)
-            )
+            window = stores.signals.window(start=_EVER[0], end=_EVER[1])
             return [str(message) for message in window.logs["message"].to_pylist()]
+        finally:
+            stores.close()
+
+    def stored_alarms(self) -> list[Alarm]:
+        """All alarms in the store. Only after the block."""
+        stores = open_stores(Settings(data=self.data))
+        try:
+            return list(stores.graph.alarms(start=_EVER[0], end=_EVER[1]))
         finally:
             stores.close()
 
