@@ -49,7 +49,7 @@ def test_the_favourites_and_the_guide_hold_the_queries_of_the_page() -> None:
         (text,) = (
             file.read_text("utf-8") for file in files if file.name.startswith(f"{kind}-{int(number):02d}-")
         )
-        assert text == f"// {kind.capitalize()} {number}: {title}\n{asked}"
+        assert text == f"// {kind.capitalize()} {int(number):02d}: {title}\n{asked}"
     guide = (DEPLOYED / "guide.html").read_text("utf-8")
     runnable = re.findall(r'<pre class="pre-scrollable code runnable">\n(.*?)</pre>', guide, flags=re.S)
     assert [html.unescape(text) for text in runnable] == [query for *_, query in said]
