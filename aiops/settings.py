@@ -80,17 +80,21 @@ class Settings(BaseSettings):
         path: Path | None = getattr(self, f"{name}_file")
         if path is None:
             return value.get_secret_value() if value is not None else None
-        try:
-            text = path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"cannot read {path}: {error}", hint=f"check AIOPS_{name.upper()}_FILE", file=str(path)
-            ) from error
-        if not text:
-            raise ConfigError(
-                f"{path} is empty", hint="it must hold the secret and nothing else", file=str(path)
-            )
-        return text
+        return read_secret(path, f"AIOPS_{name.upper()}_FILE")
+
+
+def read_secret(path: Path, key: str) -> str:
+    """The text of a file that holds a secret; the last newline is no part of it. ``key`` is what named the file.
+
+    Raises :class:`ConfigError` where it cannot be read or is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}", hint=f"check {key}", file=str(path)) from error
+    if not text:
+        raise ConfigError(f"{path} is empty", hint="it must hold the secret and nothing else", file=str(path))
+    return text
 
 
 def load_settings(*, file: Mapping[str, object] | None = None, **overrides: object) -> Settings:

@@ -2,7 +2,7 @@
 
 rsyslogd (``imtcp`` to a file through a JSON template of the same fields) is fed over TCP on loopback; its user and system
 time come from /proc and so contain reading the socket and writing the file. Ours is the process's CPU time, all threads,
-from the bytes of a batch to columns, and to lines of JSON.
+from the bytes of a batch to columns and to lines of JSON, and from the bytes of a stream, framing included, to columns.
 
 Run: ``python -m benchmarks.rsyslog [--quick] [--only NAME] [-o FILE]``. Needs rsyslogd.
 """
@@ -25,12 +25,14 @@ import numpy as np
 
 from aiops.domain.batches import Payloads, RawBatch
 from benchmarks.report import Result, parser, rate_per_cpu_s, result, write
-from ingest.parsers.lines import json_lines
+from ingest.parsers.lines import syslog_json
 from ingest.parsers.syslog import parse_syslog
+from ingest.parsers.syslog_frames import SyslogFramer
 
 SEED = 20260203
 NOW_S = 1_770_091_600.0
 BATCH_LINES = 4096
+PIECE_BYTES = 256 * 1024
 _START_S, _DRAIN_S, _QUIET_S = 20.0, 120.0, 0.4
 _WORDS = (
     "connection",
@@ -94,7 +96,22 @@ def rfc3164_lines(count: int) -> list[bytes]:
     ]
 
 
-FORMATS: dict[str, Callable[[int], list[bytes]]] = {"rfc5424": rfc5424_lines, "rfc3164": rfc3164_lines}
+def ios_lines(count: int) -> list[bytes]:
+    """As Cisco IOS writes, half of them with the host before the time."""
+    rng = random.Random(SEED)
+    origins = [("", f"switch-{n}: ")[n % 2] for n in range(50)]
+    return [
+        f"<{rng.randrange(184)}>{n}: {origins[n % 50]}*Feb  3 04:05:{n % 60:02d}.{n % 1000:03d} CET: %LINK-3-UPDOWN:"
+        f" {text}".encode()
+        for n, text in enumerate(_texts(count, rng))
+    ]
+
+
+FORMATS: dict[str, Callable[[int], list[bytes]]] = {
+    "rfc5424": rfc5424_lines,
+    "rfc3164": rfc3164_lines,
+    "ios": ios_lines,
+}
 
 
 class Rsyslog:
@@ -174,35 +191,52 @@ def rsyslog_rates(lines: Sequence[bytes], runs: int) -> list[float]:
     return rates[1:]
 
 
-def our_rates(lines: Sequence[bytes], runs: int) -> tuple[list[float], list[float]]:
-    """Lines a CPU second of this process: to columns, and to JSON."""
-    batches = [
-        RawBatch(
-            "bench", "syslog-tcp", "127.0.0.1", Payloads.of(part), np.full(len(part), NOW_S), f"logs/0/{at}"
-        )
-        for at in range(0, len(lines), BATCH_LINES)
-        for part in (lines[at : at + BATCH_LINES],)
-    ]
-    columns = rate_per_cpu_s(lambda: sum(parse_syslog(batch).table.num_rows for batch in batches), runs=runs)
-    json = rate_per_cpu_s(lambda: sum(1 for _ in json_lines(lines, received_at_s=NOW_S)), runs=runs)
-    return columns, json
+def _framed(pieces: Sequence[bytes]) -> list[Payloads]:
+    """The messages of the pieces that a TCP connection brings."""
+    framer = SyslogFramer()
+    found = [framer.feed(piece).messages for piece in pieces]
+    return [part if isinstance(part, Payloads) else Payloads.of(part) for part in found]
+
+
+def _parsed(blocks: Sequence[Payloads]) -> int:
+    rows = 0
+    for number, block in enumerate(blocks):
+        times = np.full(len(block), NOW_S)
+        batch = RawBatch("bench", "syslog-tcp", "tcp 127.0.0.1", block, times, f"logs/0/{number}")
+        rows += parse_syslog(batch).table.num_rows
+    return rows
+
+
+def our_rates(lines: Sequence[bytes]) -> dict[str, float]:
+    """Lines a CPU second of this process: from batches to columns and to JSON, and from the stream to columns."""
+    blocks = [Payloads.of(lines[at : at + BATCH_LINES]) for at in range(0, len(lines), BATCH_LINES)]
+    stream = b"\n".join(lines) + b"\n"
+    pieces = [stream[at : at + PIECE_BYTES] for at in range(0, len(stream), PIECE_BYTES)]
+    work: dict[str, Callable[[], int]] = {
+        "to_columns": lambda: _parsed(blocks),
+        "to_json": lambda: sum(syslog_json(block, received_at_s=NOW_S).count(b"\n") for block in blocks),
+        "stream_to_columns": lambda: _parsed(_framed(pieces)),
+    }
+    rates: dict[str, float] = {}
+    for name, task in work.items():
+        if (done := task()) != len(lines):
+            sys.exit(f"{name}: {done} of {len(lines)} lines")
+        rates[name] = rate_per_cpu_s(task, runs=1, warm_up=False)[0]
+    return rates
 
 
 def compare(name: str, count: int, runs: int) -> list[Result]:
-    """Both of ours beside rsyslogd, taken in turns so that a busy moment meets all."""
+    """Ours beside rsyslogd, taken in turns so that a busy moment meets all."""
     lines = FORMATS[name](count)
-    columns: list[float] = []
-    json: list[float] = []
+    ours: dict[str, list[float]] = {}
     peers: list[float] = []
     for _ in range(runs):
         peers += rsyslog_rates(lines, 1)
-        ours = our_rates(lines, 1)
-        columns += ours[0]
-        json += ours[1]
-    told = {"unit": "lines/cpu_s", "peer": "rsyslogd", "peer_runs": peers}
+        for step, rate in our_rates(lines).items():
+            ours.setdefault(step, []).append(rate)
     return [
-        result(f"{name}_to_columns", columns, **told),  # type: ignore[arg-type]
-        result(f"{name}_to_json", json, **told),  # type: ignore[arg-type]
+        result(f"{name}_{step}", rates, "lines/cpu_s", peer="rsyslogd", peer_runs=peers)
+        for step, rates in ours.items()
     ]
 
 

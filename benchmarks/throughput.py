@@ -8,11 +8,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 from prometheus_client.parser import text_string_to_metric_families
 
 from aiops.domain.batches import RawBatch, Series
 from benchmarks.report import Result, parser, rate_per_cpu_s, result, write
 from ingest.parsers.exposition import ExpositionParser
+from ingest.parsers.otlp import PROTOBUF, parse_otlp_logs, parse_otlp_metrics
 from ingest.parsers.remote_write import RemoteWriteDecoder, encode_remote_write
 from ingest.parsers.syslog import parse_syslog
 from ingest.templates import TemplateMiner
@@ -151,6 +155,77 @@ def remote_write_2(count: int, runs: int) -> Result:
     )
 
 
+def _otlp_attributes(into: object, pairs: Sequence[tuple[str, str]]) -> None:
+    for name, text in pairs:
+        into.add(key=name).value.string_value = text  # type: ignore[attr-defined]
+
+
+def otlp_metrics(count: int, runs: int) -> Result:
+    """Counters of SDKs: a request is one process with 200 data points."""
+    rng = random.Random(SEED)
+    bodies: list[bytes] = []
+    for process in range(count // 200):
+        request = ExportMetricsServiceRequest()
+        group = request.resource_metrics.add()
+        _otlp_attributes(
+            group.resource.attributes,
+            [
+                ("service.name", f"app-{process % 40}"),
+                ("host.name", f"host-{process % 90}"),
+                ("service.instance.id", f"i-{process}"),
+            ],
+        )
+        scope = group.scope_metrics.add()
+        for number in range(20):
+            metric = scope.metrics.add(name=f"http.server.metric_{number}", unit="ms")
+            metric.sum.is_monotonic = True
+            metric.sum.aggregation_temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
+            for route in range(10):
+                point = metric.sum.data_points.add(time_unix_nano=int(NOW_S * 1e9), as_double=rng.random())
+                _otlp_attributes(point.attributes, [("http.route", f"/r{route}"), ("http.method", "GET")])
+        bodies.append(request.SerializeToString())
+
+    def work() -> int:
+        return sum(
+            parse_otlp_metrics(
+                body, content_type=PROTOBUF, encoding="", source="b", received_at_s=NOW_S
+            ).value.size
+            for body in bodies
+        )
+
+    return result("parse_otlp_metrics", rate_per_cpu_s(work, runs=runs), "samples/cpu_s")
+
+
+def otlp_logs(count: int, runs: int) -> Result:
+    """Lines of a collector: a request is one host with 500 records of three attributes."""
+    texts = _texts(count, random.Random(SEED))
+    bodies: list[bytes] = []
+    for at in range(0, count, 500):
+        request = ExportLogsServiceRequest()
+        group = request.resource_logs.add()
+        _otlp_attributes(
+            group.resource.attributes, [("host.name", f"host-{at % 90}"), ("service.name", "app")]
+        )
+        scope = group.scope_logs.add()
+        for text in texts[at : at + 500]:
+            record = scope.log_records.add(time_unix_nano=int(NOW_S * 1e9), severity_number=9)
+            record.body.string_value = text
+            _otlp_attributes(
+                record.attributes, [("log.file.name", "a.log"), ("thread", "t-1"), ("code", "7")]
+            )
+        bodies.append(request.SerializeToString())
+
+    def work() -> int:
+        return sum(
+            parse_otlp_logs(
+                body, content_type=PROTOBUF, encoding="", source="b", received_at_s=NOW_S
+            ).table.num_rows
+            for body in bodies
+        )
+
+    return result("parse_otlp_logs", rate_per_cpu_s(work, runs=runs), "lines/cpu_s")
+
+
 def templates(count: int, runs: int) -> Result:
     texts = _texts(count, random.Random(SEED))
     return result(
@@ -165,6 +240,8 @@ MEASUREMENTS: dict[str, Callable[[int, int], Result]] = {
     "parse_exposition": exposition,
     "decode_remote_write": remote_write,
     "decode_remote_write_2": remote_write_2,
+    "parse_otlp_metrics": otlp_metrics,
+    "parse_otlp_logs": otlp_logs,
     "mine_templates": templates,
 }
 

@@ -129,23 +129,48 @@ class FilesSource(Section):
     host: str | None = Field(None, description="who speaks where a line names no host; default this machine")
 
 
+class Access(Tls):
+    """How a server is reached over HTTP."""
+
+    username: str | None = Field(None, description="for basic authentication")
+    password_file: FilePath | None = Field(None, description="file that holds the password for it")
+    token_file: FilePath | None = Field(None, description="file that holds a bearer token")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Access:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("a client certificate needs its key, and a key its certificate")
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("basic authentication needs username and password_file")
+        if self.username is not None and self.token_file is not None:
+            raise ValueError("either basic authentication or a bearer token, not both")
+        return self
+
+
 class ScrapeJob(Section):
     """Targets that are scraped as Prometheus does."""
 
     job: str = Field(description="label job of what is scraped", min_length=1)
-    targets: Texts = Field((), description="HOST:PORT or http(s) URLs")
-    file_sd: FilePaths = Field(
-        (), description="files of targets, JSON or YAML as Prometheus' file_sd; read anew"
-    )
+    targets: Texts = Field((), description="HOST:PORT of each")
+    file_sd: Texts = Field((), description="files of targets, JSON or YAML as Prometheus' file_sd; read anew")
     path: str = Field("/metrics", description="of the exposition", pattern=r"^/")
     scheme: Literal["http", "https"] = Field("http", description="http or https")
     labels: dict[str, str] = Field({}, description="put on every series")
     honor_labels: bool = Field(False, description="the target's own labels win over ours")
     interval: Duration = Field(15.0, ge=1.0, description="between two scrapes of a target")
     timeout: Duration = Field(10.0, gt=0, description="of one scrape; at most the interval")
+    sample_limit: Count = Field(200_000, ge=0, description="a scrape with more samples fails; 0: no limit")
+    label_limit: Count = Field(
+        0, ge=0, description="a scrape with more labels on a series fails; 0: no limit"
+    )
+    body_size_limit: Size = Field(16 * 2**20, ge=1, description="a scrape with a larger body fails")
+    access: Access = _section(Access, "how the targets are reached")
 
     @model_validator(mode="after")
     def _something_to_scrape(self) -> ScrapeJob:
+        for target in self.targets:
+            if "/" in target or "@" in target:
+                raise ValueError(f"target {target!r} is no HOST:PORT: give scheme and path beside it")
         if not self.targets and not self.file_sd:
             raise ValueError("name targets or file_sd")
         if self.timeout > self.interval:
@@ -158,9 +183,12 @@ class PrometheusSource(Section):
 
     name: str = Field("prometheus", description="how the counters call it", pattern=r"^[a-z][a-z0-9-]{0,62}$")
     url: str = Field(description="of the server, without /api/v1", pattern=r"^https?://[^/]+")
-    selectors: Texts = Field(('{__name__=~".+"}',), description="series selectors that are asked for")
-    interval: Duration = Field(60.0, ge=1.0, description="between two questions")
-    token_file: FilePath | None = Field(None, description="file that holds a bearer token")
+    selectors: Texts = Field(description="series selectors that are asked for", min_length=1)
+    step: Duration = Field(15.0, gt=0, description="between two samples of an answer")
+    interval: Duration = Field(30.0, ge=1.0, description="between two questions")
+    backfill: Duration = Field(0.0, ge=0, description="how far back the first question goes")
+    alerts: bool = Field(False, description="ask for its alerts too")
+    access: Access = _section(Access, "how the server is reached")
 
 
 class KafkaClient(Section):
@@ -235,6 +263,11 @@ class KafkaJournal(KafkaClient):
     partitions: Count = Field(8, ge=1, le=1024, description="of each topic, where we make it")
     replication: Count = Field(1, ge=1, le=16, description="of each topic, where we make it; 3 in production")
     compression: Literal["none", "lz4", "zstd"] = Field("lz4", description="none, lz4 or zstd")
+    delivery_timeout: Duration = Field(
+        3600.0,
+        gt=0,
+        description="records wait this long for brokers that are away, before they are sent anew",
+    )
 
 
 class JournalConfig(Section):

@@ -12,53 +12,26 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from aiops.contracts import Clock
 from aiops.domain.batches import EventBatch, RawBatch, Reject, SampleBatch
-from aiops.domain.occurrences import Change
 from aiops.errors import AiopsError, BackPressure, ParseError, StoreUnavailable
-from ingest.change_records import CHANGES, parse_changes
-from ingest.counters import Histogram, Taken
+from ingest.counters import Histogram
 from ingest.daemon_metrics import ProcessorReading
 from ingest.journal.seams import Consumer, Delivered, Partition, Snapshot, Snapshots
-from ingest.parsers.alertmanager import AlertBatch, parse_v2_alerts, parse_webhook
-from ingest.parsers.cloudevents import BATCH, read_cloudevents
+from ingest.partition_worker import PartitionWorker, take_body
+from ingest.record_keys import BODIES
 
 Unpacked = RawBatch | EventBatch | SampleBatch
 _FIRST_WAIT_S = 0.2
 _POLL_S = 0.2
+_LAG_EVERY_S = 1.0  # it may be a question to the brokers
 _LAST_POLLS = 2  # this many in vain after the stop, and nothing is left
 _T = TypeVar("_T")
-
-
-class PartitionWorker(Protocol):
-    """What the processor needs of :class:`ingest.worker.IngestWorker`. The state that a batch changes belongs to the partition
-    that its ``position`` names."""
-
-    def take_syslog(self, *batches: RawBatch) -> Taken: ...
-    def take_events(self, batch: EventBatch, *, peer: str = "") -> Taken: ...
-    def take_samples(self, batch: SampleBatch) -> Taken: ...
-    def take_alerts(self, batch: AlertBatch, *, source: str = "alertmanager") -> Taken: ...
-    def take_changes(self, changes: Iterable[Change], *, source: str = "changes") -> Taken: ...
-    def reject(self, reject: Reject) -> Taken: ...
-    def maintain(self, at: datetime) -> int: ...
-
-    def snapshot(self, partition: Partition) -> Mapping[str, bytes]:
-        """What was learned from this partition; () where nothing is learned from its topic."""
-        ...
-
-    def restore(self, partition: Partition, parts: Mapping[str, bytes]) -> None:
-        """Go on from a snapshot. Raises ParseError where it cannot be read; then nothing was restored."""
-        ...
-
-    def forget(self, partition: Partition) -> None:
-        """The partition is somebody else's now."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +42,11 @@ class Pace:
     maintain_s: float = 30.0
     drain_s: float = 30.0
     retry_max_s: float = 5.0
+    observe_s: float = 5.0
     poll_bytes: int = 8 * 2**20
+
+
+_PACE = Pace()
 
 
 @dataclass(slots=True)
@@ -97,19 +74,23 @@ class Processor:
         *,
         clock: Clock,
         stop: threading.Event,
-        pace: Pace = Pace(),
+        pace: Pace = _PACE,
+        observe: Callable[[], None] = lambda: None,
     ) -> None:
+        """``observe`` runs in this thread every ``observe_s``: what it reads of the worker and the stores waits for nobody."""
         self._worker = worker
         self._snapshots = snapshots
         self._unpack = unpack
         self._clock = clock
         self._stop = stop
         self._pace = pace
+        self._observe = observe
         self._consumer: Consumer | None = None
         self._next: dict[Partition, int] = {}
         self._kept: dict[Partition, tuple[int, float]] = {}  # offset of the newest snapshot, and when
         self._behind_s: dict[Partition, float] = {}
         self._lag: Mapping[Partition, int] = {}
+        self._lag_at = 0.0
         self._tally = _Tally()
         self._deadline = float("inf")
         self._polls_in_vain = 0
@@ -149,19 +130,24 @@ class Processor:
         """Until the stop is set and everything that was appended by then is processed, or the time to drain is over."""
         consumer = self._of()
         kept_at = maintained_at = time.monotonic()
+        observed_at = 0.0
         try:
             while not self._finished():
                 for group in self._poll(consumer):
-                    self._insist(partial(self._take, group))
+                    self._take(group)
                 if time.monotonic() - kept_at >= self._pace.snapshot_s:
                     kept_at = time.monotonic()
                     self._try("snapshot", lambda: self._keep(sorted(self._next)))
                 if time.monotonic() - maintained_at >= self._pace.maintain_s:
                     maintained_at = time.monotonic()
                     self._try("maintenance", lambda: self._worker.maintain(self._clock.now()))
+                if time.monotonic() - observed_at >= self._pace.observe_s:
+                    observed_at = time.monotonic()
+                    self._try("a look at ourselves", self._observe)
         except Drained:
             self._log.error("stopped before everything was processed; it stays in the journal")
         self._try("snapshot", lambda: self._keep(sorted(self._next)))
+        self._try("a look at ourselves", self._observe)
 
     def reading(self) -> ProcessorReading:
         """Our own figures; any thread may ask."""
@@ -190,7 +176,9 @@ class Processor:
     def _poll(self, consumer: Consumer) -> list[list[Delivered]]:
         """The next records, those of a partition together and in their order."""
         delivered = self._insist(lambda: consumer.poll(timeout_s=_POLL_S, max_bytes=self._pace.poll_bytes))
-        self._lag = self._insist(consumer.lag)
+        if time.monotonic() - self._lag_at >= _LAG_EVERY_S or (self._stop.is_set() and not delivered):
+            self._lag = self._insist(consumer.lag)
+            self._lag_at = time.monotonic()
         self._polls_in_vain = 0 if delivered or any(self._lag.values()) else self._polls_in_vain + 1
         groups: dict[Partition, list[Delivered]] = {}
         for record in delivered:
@@ -201,18 +189,19 @@ class Processor:
         return list(groups.values())
 
     def _take(self, records: Sequence[Delivered]) -> None:
-        """Effects of ``records``, which are of one partition, in order; then they count as done."""
+        """Effects of ``records``, which are of one partition, in order; then they count as done. What was stored is not given to
+        the worker again, whatever follows it."""
         began = time.perf_counter()
         pending: list[tuple[Delivered, RawBatch]] = []
         for record in records:
             item = self._unpacked(record)
-            if isinstance(item, RawBatch) and item.transport not in _BODIES:
+            if isinstance(item, RawBatch) and item.transport not in BODIES:
                 pending.append((record, item))
                 continue
             self._take_lines(pending)
-            pending.clear()
+            pending = []
             if item is not None:
-                self._guarded(record, partial(self._take_item, item))
+                self._insist(partial(self._guarded, record, partial(self._take_item, item)))
         self._take_lines(pending)
         last = records[-1]
         self._next[last.partition] = last.offset + 1
@@ -224,7 +213,7 @@ class Processor:
         try:
             return self._unpack(record.value, record.position)
         except ParseError as exc:
-            self._set_aside(record, f"ParseError: {exc.message}")
+            self._insist(partial(self._set_aside, record, f"ParseError: {exc.message}"))
             return None
 
     def _take_lines(self, pending: Sequence[tuple[Delivered, RawBatch]]) -> None:
@@ -232,12 +221,12 @@ class Processor:
         if not pending:
             return
         try:
-            self._worker.take_syslog(*(batch for _record, batch in pending))
-        except (StoreUnavailable, BackPressure):
+            self._insist(partial(self._worker.take_syslog, *(batch for _record, batch in pending)))
+        except Drained:
             raise
         except Exception:  # noqa: BLE001 - the records' boundary: each of them is tried by itself below
             for record, batch in pending:
-                self._guarded(record, partial(self._worker.take_syslog, batch))
+                self._insist(partial(self._guarded, record, partial(self._worker.take_syslog, batch)))
 
     def _take_item(self, item: Unpacked) -> None:
         if isinstance(item, SampleBatch):
@@ -246,7 +235,7 @@ class Processor:
             self._worker.take_events(item)
         else:
             for body, at_s in zip(item.payloads, item.received_at_s, strict=True):
-                _BODIES[item.transport](self._worker, body, float(at_s), item.source)
+                take_body(self._worker, item, body, float(at_s))
 
     def _guarded(self, record: Delivered, take: Callable[[], object]) -> None:
         try:
@@ -332,33 +321,3 @@ class Processor:
         if time.monotonic() > self._deadline:
             raise Drained
         return True
-
-
-def _take_webhook(worker: PartitionWorker, body: bytes, at_s: float, source: str) -> None:
-    worker.take_alerts(parse_webhook(body, received_at_s=at_s), source=source)
-
-
-def _take_v2(worker: PartitionWorker, body: bytes, at_s: float, source: str) -> None:
-    worker.take_alerts(parse_v2_alerts(body, received_at_s=at_s), source=source)
-
-
-def _take_changes(worker: PartitionWorker, body: bytes, _at_s: float, source: str) -> None:
-    worker.take_changes(parse_changes(body), source=source)
-
-
-def _take_cloud_events(worker: PartitionWorker, body: bytes, at_s: float, source: str) -> None:
-    """Alerts and changes of the body; its events came as such."""
-    found = read_cloudevents(body, {"content-type": BATCH}, source=source, received_at_s=at_s)
-    if found.alerts.alerts:
-        worker.take_alerts(found.alerts, source=source)
-    if found.changes:
-        worker.take_changes(found.changes, source=source)
-
-
-#: Transports whose payloads are whole bodies, and who takes one.
-_BODIES: Mapping[str, Callable[[PartitionWorker, bytes, float, str], None]] = {
-    "alertmanager-webhook": _take_webhook,
-    "alertmanager-v2": _take_v2,
-    CHANGES: _take_changes,
-    "cloudevents": _take_cloud_events,
-}

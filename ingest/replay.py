@@ -7,7 +7,7 @@ times are those of the data, so that the result does not depend on when or how f
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,7 +159,7 @@ class _Player:
             self._add_lines("syslog-tcp", peer, frames.messages, at_s)
         self._rejects += [Reject("syslog-tcp", reject.reason, at_s, reject.raw) for reject in frames.rejects]
 
-    def _add_lines(self, transport: str, peer: str, lines: tuple[bytes, ...], at_s: float) -> None:
+    def _add_lines(self, transport: str, peer: str, lines: Sequence[bytes], at_s: float) -> None:
         address = peer.split("#", 1)[0].rpartition(":")[0]  # a sender's ports change, its address does not
         payloads, times = self._lines.setdefault((transport, address), ([], []))
         payloads.extend(lines)

@@ -1,41 +1,39 @@
-"""Samples become series of entities. Who a series belongs to is worked out once and remembered with the series."""
+"""Samples become series of entities. Who a series belongs to is worked out once and remembered in its slot."""
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from aiops.domain.batches import EntitySeries, FloatArray, SampleBatch, Series, StateObservation
+from aiops.domain.batches import (
+    FloatArray,
+    IntArray,
+    SampleBatch,
+    Series,
+    SeriesColumns,
+    StateObservation,
+)
 from aiops.domain.graph import Entity
 from ingest.entities import EntityResolver
-from ingest.identity import references
+from ingest.identity import IDENTITY_RULES, READ_LABELS, references
+from ingest.series_slots import SeriesSlots, SlotBounds
 from ingest.topology.discovery import Discovery, Finding
 from ingest.topology.mapping import TopologyMapping
 
-MAX_PLANS = 500_000
 PLAN_TTL_S = 300.0
 UNSETTLED_TTL_S = 30.0
 #: The scraper's own words about a target: no sign of life of it.
 _ABOUT_TARGETS = frozenset({"up", "ALERTS", "ALERTS_FOR_STATE"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    finding: Finding
-    origin: str | None  # None: says nothing about whether its target is heard
-    generation: int
-    made_s: float
-
-
 @dataclass(slots=True)
 class SampleHarvest:
-    """What a batch of samples gives. ``findings`` are (finding, origin, at_s); ``dropped`` had no value."""
+    """What a batch of samples gives. ``findings`` are (finding, origin, at_s); ``dropped`` had no value or found no room."""
 
-    series: list[EntitySeries] = field(default_factory=list)
+    series: SeriesColumns = field(default_factory=SeriesColumns.none)
     samples: int = 0
     dropped: int = 0
     entities: list[Entity] = field(default_factory=list)
@@ -46,7 +44,7 @@ class SampleHarvest:
 
 
 class SampleReader:
-    """Applies mapping and identity rules to the distinct series of a batch."""
+    """Applies mapping and identity rules to the distinct series of a batch. A known series costs a look-up and no rule."""
 
     def __init__(
         self,
@@ -54,112 +52,184 @@ class SampleReader:
         resolver: EntityResolver,
         discovery: Discovery,
         *,
-        max_plans: int = MAX_PLANS,
+        bounds: SlotBounds | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._mapping = mapping
         self._resolver = resolver
         self._discovery = discovery
-        self._max_plans = max_plans
         self._monotonic = monotonic
-        self._plans: OrderedDict[Series, _Plan] = OrderedDict()
+        self._slots = SeriesSlots(bounds or SlotBounds())
+        self._alike: dict[object, Finding] = {}
+        self._alike_of = (-1, -np.inf)  # generation of the names, and since when
         self._order = {row.row.name: index for index, row in enumerate(mapping.metrics)}
+
+    @property
+    def slots(self) -> SeriesSlots:
+        """Which series are held, for our own metrics."""
+        return self._slots
 
     def clear(self) -> None:
         """Names have changed: work out anew whose each series is."""
-        self._plans.clear()
+        self._slots.forget_plans()
+        self._alike = {}
 
     def read(self, batch: SampleBatch) -> SampleHarvest:
-        """Stores nothing. NaN is no value: dropped and counted, as are staleness markers, exemplars and native histograms."""
+        """Stores nothing. NaN is no value: dropped and counted, as are staleness markers, exemplars and what found no slot."""
         harvest = SampleHarvest(dropped=len(batch.stale) + batch.ignored)
-        usable = ~np.isnan(batch.value)
-        harvest.dropped += int(len(usable) - usable.sum())
-        index, at_s, value = batch.series_index[usable], batch.at_s[usable], batch.value[usable]
+        index, at_s, value = _sorted(batch)
+        harvest.dropped += len(batch.value) - len(value)
         if not len(index):
             return harvest
-        order = np.lexsort((at_s, index))
-        index, at_s, value = index[order], at_s[order], value[order]
         starts = np.flatnonzero(np.diff(index, prepend=-1))
-        harvest.samples = len(index)
+        bounds = np.append(starts, len(index))
+        which = index[starts]
+        distinct = (
+            batch.series if len(which) == len(batch.series) else [batch.series[i] for i in which.tolist()]
+        )
+        slots = self._planned(batch.source, distinct, value[bounds[1:] - 1], harvest)
+        if (slots < 0).any():
+            slots, bounds, at_s, value = _without_refused(slots, bounds, at_s, value)
+            harvest.dropped += len(index) - len(value)
+            if not len(slots):
+                return harvest
+        harvest.samples = len(value)
         harvest.newest_s = float(at_s.max())
-        ends = np.append(starts[1:], len(index))
-        distinct = [batch.series[i] for i in index[starts].tolist()]
-        plans = self._plans_of(batch.source, distinct, value[ends - 1], harvest)
-        for series, plan, start, end in zip(distinct, plans, starts.tolist(), ends.tolist(), strict=True):
-            _collect(batch.source, series, plan, at_s[start:end], value[start:end], harvest)
+        harvest.series = SeriesColumns(self._slots.keys_of(slots), bounds, at_s, value)
+        harvest.origins = self._slots.targets_of(slots)
+        for place, finding in self._slots.special(slots):
+            newest_s = float(at_s[bounds[place + 1] - 1])
+            if finding.relations:
+                origin = self._slots.target_of(int(slots[place])) or batch.source
+                harvest.findings.append((finding, origin, newest_s))
+            for entity, name, text in finding.states:
+                harvest.states.append(StateObservation(newest_s, entity, name, text))
         return harvest
 
-    def _plans_of(
+    def _planned(
         self, source: str, series: Sequence[Series], newest: FloatArray, harvest: SampleHarvest
-    ) -> list[_Plan]:
-        """The plan of each of ``series``; ``newest`` are their last values. Of new ones those whose rows declare entities
-        come first, in the order of the mapping: the others may refer to them."""
+    ) -> IntArray:
+        """The slot of each of ``series``, with a plan that holds; -1 for those that found none. ``newest``: their last values."""
         now_s = self._monotonic()
-        plans = [self._plans.get(which) for which in series]
-        known = [plan if self._holds(plan, now_s) else None for plan in plans]
-        places = [place for place, plan in enumerate(known) if plan is None]
-        if places:
-            self._plan_new(source, [(series[p], float(newest[p])) for p in places], harvest, now_s)
-        made = [
-            plan if plan is not None else self._plans[which]
-            for which, plan in zip(series, known, strict=True)
-        ]
-        while len(self._plans) > self._max_plans + len(series):
-            self._plans.popitem(last=False)
-        return made
+        slots = self._slots.find(series)
+        known = slots >= 0
+        stale = ~known
+        stale[known] = ~self._holds(slots[known], now_s)
+        self._slots.seen_s[slots[known]] = now_s
+        if stale.any():
+            self._plan(source, series, slots, np.flatnonzero(stale).tolist(), newest, harvest, now_s)
+        return slots
 
-    def _plan_new(
-        self, source: str, new: Sequence[tuple[Series, float]], harvest: SampleHarvest, now_s: float
+    def _holds(self, slots: IntArray, now_s: float) -> np.ndarray:
+        """Which of these plans may be used as they are."""
+        table = self._slots
+        age = now_s - table.made_s[slots]
+        same_names = table.generation[slots] == self._resolver.generation
+        unsettled = same_names & ~table.reads_value[slots] & (age < UNSETTLED_TTL_S)
+        return np.where(table.settled[slots], age < PLAN_TTL_S, unsettled)
+
+    def _plan(
+        self,
+        source: str,
+        series: Sequence[Series],
+        slots: IntArray,
+        places: Sequence[int],
+        newest: FloatArray,
+        harvest: SampleHarvest,
+        now_s: float,
     ) -> None:
-        waiting = [(self._rank(which), which, newest) for which, newest in new]
+        """Of new ones those whose rows declare entities come first, in the order of the mapping: the others may refer to them."""
+        waiting: list[tuple[int, Series, int, float]] = []
+        for place in places:
+            which = series[place]
+            if slots[place] < 0:
+                slots[place] = self._slots.find((which,))[0]  # twice in one batch, as two objects
+            if slots[place] < 0:
+                slots[place] = self._slots.take(which, source, _origin(source, which), now_s)
+            if slots[place] >= 0:
+                waiting.append((self._rank(which.metric), which, int(slots[place]), float(newest[place])))
         waiting.sort(key=lambda item: (item[0], item[1].metric, item[1].labels))
+        who = {identity_labels(which): which for _rank, which, _slot, _value in waiting}
         self._resolver.prefetch(
-            name
-            for _rank, which, _value in waiting
-            for ref in references(dict(which.labels))
-            for name in ref.names
+            name for which in who.values() for ref in references(dict(which.labels)) for name in ref.names
         )
-        for _rank, which, newest in waiting:
-            finding = self._discovery.series(which, newest)
-            if finding.entity is None:
-                found = self._resolver.resolve({"entity": f"unknown:{source}"})
-                assert found is not None  # an id was given
-                self._discovery.adopt(found, harvest.entities)
-                finding = Finding(found.entity, settled=False)
-            harvest.entities += finding.entities
-            self._plans[which] = _Plan(finding, _origin(source, which), self._resolver.generation, now_s)
+        for _rank, which, slot, value in waiting:
+            finding = self._finding(source, which, value, harvest, now_s)
+            self._slots.plan(slot, finding, generation=self._resolver.generation, now_s=now_s)
 
-    def _holds(self, plan: _Plan | None, now_s: float) -> bool:
-        if plan is None:
-            return False
-        if plan.finding.settled:
-            return now_s - plan.made_s < PLAN_TTL_S
-        same_names = plan.generation == self._resolver.generation
-        return same_names and not plan.finding.reads_value and now_s - plan.made_s < UNSETTLED_TTL_S
+    def _finding(
+        self, source: str, series: Series, newest: float, harvest: SampleHarvest, now_s: float
+    ) -> Finding:
+        """What a series says. Where the mapping says no more about its metric than which rules apply, only the labels that these
+        read count, and what they gave is used again for a while."""
+        if self._alike_of[0] != self._resolver.generation or now_s - self._alike_of[1] > UNSETTLED_TTL_S:
+            self._alike, self._alike_of = {}, (self._resolver.generation, now_s)
+        rules = self._plain_rules(series.metric)
+        key = None if rules is None else (rules, identity_labels(series))
+        known = None if key is None else self._alike.get(key)
+        if known is not None:
+            return known
+        finding = self._discovery.series(series, newest)
+        if finding.entity is None:
+            found = self._resolver.resolve({"entity": f"unknown:{source}"})
+            assert found is not None  # an id was given
+            self._discovery.adopt(found, harvest.entities)
+            return Finding(found.entity, settled=False)
+        harvest.entities += finding.entities
+        if key is not None and not finding.entities and not finding.relations:
+            self._alike[key] = finding
+        return finding
 
-    def _rank(self, series: Series) -> int:
-        rows = self._mapping.rows_for(series.metric)
+    def _plain_rules(self, metric: str) -> tuple[str, ...] | None:
+        """The rules by which every series of this metric finds its owner; None where a row of the mapping says anything else."""
+        rows = self._mapping.rows_for(metric)
+        for found in rows:
+            row = found.row
+            says = row.entities or row.relations or row.closes or row.states or row.when or row.unless
+            if says or found.subject is not None or found.above is not None or found.reads_value:
+                return None
+        return next((found.row.identity for found in rows if found.row.identity is not None), IDENTITY_RULES)
+
+    def _rank(self, metric: str) -> int:
+        rows = self._mapping.rows_for(metric)
         return min((self._order[row.row.name] for row in rows if row.row.entities), default=len(self._order))
 
 
-def _collect(
-    source: str, series: Series, plan: _Plan, at_s: FloatArray, value: FloatArray, harvest: SampleHarvest
-) -> None:
-    finding, newest_s = plan.finding, float(at_s[-1])
-    assert finding.entity is not None  # see _plan_new
-    harvest.series.append(
-        EntitySeries(finding.entity, finding.peer, series.metric, at_s, value, series.labels)
-    )
-    if plan.origin is not None:
-        harvest.origins.add(plan.origin)
-    if finding.relations:
-        harvest.findings.append((finding, plan.origin or source, newest_s))
-    for entity, name, text in finding.states:
-        harvest.states.append(StateObservation(newest_s, entity, name, text))
+def identity_labels(series: Series) -> tuple[tuple[str, str], ...]:
+    """Those labels of a series that say whose it is."""
+    return tuple([pair for pair in series.labels if pair[0] in READ_LABELS])
+
+
+def _sorted(batch: SampleBatch) -> tuple[IntArray, FloatArray, FloatArray]:
+    """The samples that have a value, by series and time. One sample a series in their order is left as it is."""
+    index, at_s, value = batch.series_index, batch.at_s, batch.value
+    usable = ~np.isnan(value)
+    if not usable.all():
+        index, at_s, value = index[usable], at_s[usable], value[usable]
+    if len(index) > 1 and not (index[1:] > index[:-1]).all():
+        order = np.lexsort((at_s, index))
+        index, at_s, value = index[order], at_s[order], value[order]
+    return index, at_s, value
+
+
+def _without_refused(
+    slots: IntArray, bounds: IntArray, at_s: FloatArray, value: FloatArray
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    kept = slots >= 0
+    sizes = np.diff(bounds)
+    rows = np.repeat(kept, sizes)
+    ends = np.cumsum(sizes[kept])
+    return slots[kept], np.concatenate([[0], ends]).astype(np.int64), at_s[rows], value[rows]
 
 
 def _origin(source: str, series: Series) -> str | None:
+    """The target that a series shows to be alive; None where it is said about a target by somebody else."""
     if series.metric in _ABOUT_TARGETS or series.metric.startswith("scrape_"):
         return None
-    labels = dict(series.labels)
-    return f"{source}\x1f{labels.get('job', '')}\x1f{labels.get('instance', '')}"
+    job = instance = ""
+    for name, value in series.labels:
+        if name == "job":
+            job = value
+        elif name == "instance":
+            instance = value
+    return f"{source}\x1f{job}\x1f{instance}"

@@ -30,7 +30,6 @@ from aiops.domain.occurrences import Change
 router = APIRouter(route_class=GuardedRoute, tags=["deliveries"])
 SENDERS_RETRY_TAG = "deliveries"
 REMOTE_WRITE_TYPE = "application/x-protobuf"
-_OTLP_TYPES = ("application/x-protobuf", "application/json")
 REMOTE_WRITE_2 = "io.prometheus.write.v2.request"
 
 _LABELS: dict[str, Any] = {
@@ -61,8 +60,22 @@ def _takes(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {**needs("ingest:write"), "requestBody": body}
 
 
-def _takes_any(media_types: tuple[str, ...]) -> dict[str, Any]:
-    content = {name: {"schema": {"type": "string", "format": "binary"}} for name in media_types}
+_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+_OTLP: dict[str, dict[str, Any]] = {"application/x-protobuf": _BINARY, "application/json": {"type": "object"}}
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "source", "specversion", "type"],
+    "properties": {
+        "id": {"type": "string", "minLength": 1},
+        "source": {"type": "string", "minLength": 1},
+        "specversion": {"const": "1.0"},
+        "type": {"type": "string", "minLength": 1},
+    },
+}
+
+
+def _takes_any(schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    content = {name: {"schema": schema} for name, schema in schemas.items()}
     return {**needs("ingest:write"), "requestBody": {"required": True, "content": content}}
 
 
@@ -108,15 +121,11 @@ async def post_v2_alerts(request: Request) -> Response:
     openapi_extra=_takes(REMOTE_WRITE_TYPE, {"type": "string", "format": "binary"}),
 )
 async def post_remote_write(request: Request) -> Response:
-    """Prometheus remote write 1.0: snappy-compressed protobuf."""
-    content_type = request.headers.get("content-type", "")
-    if REMOTE_WRITE_2 in content_type.lower():
-        raise Problem(
-            415,
-            "unsupported-media-type",
-            "remote write 2.0 is not taken yet: leave protobuf_message at its default prometheus.WriteRequest",
-            headers={"Accept": REMOTE_WRITE_TYPE},
-        )
+    """Prometheus remote write, 1.0 or 2.0 by its content type: snappy-compressed protobuf.
+
+    2.0 is told what was written by its headers, and 400 where a part could not be: the rest is written all the same, and the
+    sender does not try again.
+    """
     require_content_type(request, REMOTE_WRITE_TYPE)
     encoding = request.headers.get("content-encoding", "snappy").strip().lower()
     if encoding != "snappy":
@@ -124,18 +133,22 @@ async def post_remote_write(request: Request) -> Response:
     body = await request.body()
     ingest = services_of(request).ingest
     answered = await run_in_threadpool(ingest.take_remote_write, body, dict(request.headers))
-    return Response(status_code=204, headers=dict(answered.headers))
+    second = REMOTE_WRITE_2 in request.headers.get("content-type", "").lower()
+    if second and answered.body:
+        detail = f"written but for: {answered.body.decode()}"
+        raise Problem(400, "invalid-delivery", detail, headers=answered.headers)
+    return Response(status_code=204, headers=dict(answered.headers) if second else None)
 
 
 @router.post(
     "/v1/logs",
     response_class=Response,
     responses={**problems(*BODY_STATUSES, 409), 200: {"description": "An ExportLogsServiceResponse"}},
-    openapi_extra=_takes_any(_OTLP_TYPES),
+    openapi_extra=_takes_any(_OTLP),
 )
 async def post_otlp_logs(request: Request) -> Response:
     """OTLP/HTTP logs, protobuf or JSON, plain or gzip. A body that is sent again is kept once."""
-    require_content_type(request, *_OTLP_TYPES)
+    require_content_type(request, *_OTLP)
     body = await request.body()
     ingest = services_of(request).ingest
     answered = await run_in_threadpool(ingest.take_otlp_logs, body, dict(request.headers))
@@ -146,11 +159,11 @@ async def post_otlp_logs(request: Request) -> Response:
     "/v1/metrics",
     response_class=Response,
     responses={**problems(*BODY_STATUSES, 409), 200: {"description": "An ExportMetricsServiceResponse"}},
-    openapi_extra=_takes_any(_OTLP_TYPES),
+    openapi_extra=_takes_any(_OTLP),
 )
 async def post_otlp_metrics(request: Request) -> Response:
     """OTLP/HTTP metrics, protobuf or JSON, plain or gzip."""
-    require_content_type(request, *_OTLP_TYPES)
+    require_content_type(request, *_OTLP)
     body = await request.body()
     ingest = services_of(request).ingest
     answered = await run_in_threadpool(ingest.take_otlp_metrics, body, dict(request.headers))
@@ -161,7 +174,12 @@ async def post_otlp_metrics(request: Request) -> Response:
     "/api/v1/ingest/cloudevents",
     response_model=Receipt,
     responses=problems(*BODY_STATUSES, 409),
-    openapi_extra=_takes_any(("application/cloudevents+json", "application/cloudevents-batch+json", "*/*")),
+    openapi_extra=_takes_any(
+        {
+            "application/cloudevents+json": _EVENT,
+            "application/cloudevents-batch+json": {"type": "array", "items": _EVENT},
+        }
+    ),
 )
 async def post_cloudevents(request: Request) -> Response:
     """CloudEvents 1.0: structured or batched by content type, binary by ``ce-`` headers."""
@@ -174,7 +192,7 @@ async def post_cloudevents(request: Request) -> Response:
     "/api/v1/ingest/lines",
     response_model=Receipt,
     responses=problems(*BODY_STATUSES, 409),
-    openapi_extra=_takes_any(("text/plain",)),
+    openapi_extra=_takes_any({"text/plain": {"type": "string", "pattern": "\\S"}}),
 )
 async def post_lines(request: Request) -> Response:
     """Text lines, one after the other; syslog or not. With an ``Idempotency-Key`` a body that is sent again is kept once."""

@@ -184,6 +184,67 @@ class EntitySeries:
         return (self.entity, self.peer, self.metric, self.labels)
 
 
+class SeriesColumns(Sequence[EntitySeries]):
+    """Many series of entities as columns: series ``i`` is ``keys[i]`` with the samples from ``starts[i]`` to ``starts[i + 1]``.
+
+    Whoever knows nothing of columns reads it as a sequence of :class:`EntitySeries`. Who hands it out gives the same key object
+    for the same series every time, so that its ``id`` may be looked up for as long as the key is held. ``starts``: int64, one
+    more than there are keys, ascending from 0 to ``len(at_s)``; times ascend within a series.
+    """
+
+    __slots__ = ("_items", "at_s", "keys", "starts", "value")
+
+    def __init__(
+        self, keys: Sequence[SeriesKey], starts: IntArray, at_s: FloatArray, value: FloatArray
+    ) -> None:
+        self.keys = keys
+        self.starts = starts
+        self.at_s = at_s
+        self.value = value
+        self._items: list[EntitySeries] | None = None
+
+    @classmethod
+    def none(cls) -> Self:
+        """No series."""
+        return cls((), np.zeros(1, dtype=np.int64), np.empty(0), np.empty(0))
+
+    @classmethod
+    def of(cls, series: Iterable[EntitySeries]) -> Self:
+        """``series`` as columns, those without samples left out. Every value needs its time."""
+        if isinstance(series, cls):
+            return series
+        kept = [one for one in series if len(one.at_s)]
+        if not kept:
+            return cls.none()
+        starts = np.zeros(len(kept) + 1, dtype=np.int64)
+        np.cumsum([len(one.at_s) for one in kept], out=starts[1:])
+        at_s = np.concatenate([one.at_s for one in kept], dtype=np.float64)
+        value = np.concatenate([one.value for one in kept], dtype=np.float64)
+        return cls([one.key for one in kept], starts, at_s, value)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, index: int) -> EntitySeries: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EntitySeries]: ...
+    def __getitem__(self, index: int | slice) -> EntitySeries | list[EntitySeries]:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[EntitySeries]:
+        return iter(self._all())
+
+    def _all(self) -> list[EntitySeries]:
+        if self._items is None:
+            bounds = self.starts.tolist()
+            self._items = [
+                EntitySeries(key[0], key[1], key[2], self.at_s[start:end], self.value[start:end], key[3])
+                for key, (start, end) in zip(self.keys, itertools.pairwise(bounds), strict=True)
+            ]
+        return self._items
+
+
 @dataclass(frozen=True, slots=True)
 class StateObservation:
     """A property that was seen to have a value: a pod's phase, a container's image, a node's condition."""

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from fastapi import FastAPI
@@ -60,6 +60,14 @@ class Site:
     processing: Processing | None = None
     http: HttpListener | None = None
     rules: ReloadingRuleEngine | None = None
+    seen: Reading = field(default_factory=lambda: Reading({}, {}, 0, 0, 0))
+    held: Mapping[str, int] = field(default_factory=dict)
+
+    def observe(self) -> None:
+        """What worker and stores hold. In the processor's thread, so that who asks for metrics waits for no store."""
+        if self.worker is not None and self.stores is not None:
+            self.seen = self.worker.reading()
+            self.held = held_by(self.seen, self.stores)
 
 
 def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
@@ -124,13 +132,13 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
             site.stores = open_stores(settings, time)
             stack.callback(site.stores.close)
         access = stack.enter_context(open_access(settings, time))
-        if site.stores is not None:
-            mapping = load_mapping(settings)
-            site.worker = IngestWorker(site.stores.graph, site.stores.signals, mapping, access.letters, time)
         journal = open_journal(config, settings, access.letters)
         stack.callback(journal.close)
+        if site.stores is not None:
+            mapping = load_mapping(settings)
+            site.worker = IngestWorker(site.stores.graph, site.stores.signals, mapping, journal.letters, time)
         if config.role != "process":
-            site.receiving = _receiving(site, journal, access)
+            site.receiving = _receiving(site, journal)
         if site.worker is not None:
             site.processing = _processing(site, journal, site.worker, time)
         if http is not None:
@@ -147,9 +155,9 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
         yield site
 
 
-def _receiving(site: Site, journal: OpenJournal, access: Access) -> Receiving:
+def _receiving(site: Site, journal: OpenJournal) -> Receiving:
     inbox, counters = Inbox(site.config.limits.inbox), ReceiveCounters()
-    recorder = Recorder(inbox, journal.journal, journal.cut, access.letters, counters)
+    recorder = Recorder(inbox, journal.journal, journal.cut, journal.letters, counters)
     return Receiving(make_sources(site.config, site.settings), inbox, recorder, journal.journal, counters)
 
 
@@ -162,7 +170,9 @@ def _processing(site: Site, journal: OpenJournal, worker: IngestWorker, clock: C
         retry_max_s=intervals.retry_max,
         poll_bytes=site.config.limits.poll,
     )
-    processor = Processor(worker, journal.snapshots, unpack, clock=clock, stop=stop, pace=pace)
+    processor = Processor(
+        worker, journal.snapshots, unpack, clock=clock, stop=stop, pace=pace, observe=site.observe
+    )
     consumer = journal.consumer(processor.assigned, processor.revoked)
     processor.attach(consumer)
     return Processing(processor, consumer, stop)
@@ -227,25 +237,14 @@ def _measure(site: Site) -> None:
         DaemonMetrics(
             receiver=receiving.reading if receiving is not None else None,
             processor=processing.processor.reading if processing is not None else None,
-            held=lambda: _held(site),
+            held=lambda: HeldReading(site.held, resident_bytes()),
         )
     )
 
 
 def _ingest_reading(site: Site) -> Reading:
-    worker = site.worker
     queue = site.receiving.inbox.size_bytes if site.receiving is not None else 0
-    if worker is None:
-        return Reading(totals(site), {}, 0, 0, 0, queue)
-    reading = worker.reading(queue_bytes=queue)
-    return Reading(
-        totals(site),
-        reading.reject_reasons,
-        reading.relations,
-        reading.ambiguous,
-        reading.skewed_hosts,
-        queue,
-    )
+    return replace(site.seen, sources=totals(site), queue_bytes=queue)
 
 
 def totals(site: Site) -> Mapping[str, Taken]:
@@ -253,12 +252,9 @@ def totals(site: Site) -> Mapping[str, Taken]:
     return sum_up(site.worker.counters() if site.worker is not None else {}, site.receiving)
 
 
-def _held(site: Site) -> HeldReading:
-    held: dict[str, int] = {}
-    if site.worker is not None and site.stores is not None:
-        reading = site.worker.reading()
-        held = {"relations": reading.relations, "series": site.stores.signals.stats().get("series", 0)}
-    return HeldReading(held, resident_bytes())
+def held_by(reading: Reading, stores: Stores) -> dict[str, int]:
+    """What is kept in memory and on disk, by name."""
+    return {"relations": reading.relations, "series": stores.signals.stats().get("series", 0)}
 
 
 def resident_bytes() -> int:
@@ -294,7 +290,8 @@ def _listening(site: Site) -> Callable[[], str]:
             if site.stores is not None
             else "into the journal"
         )
-        return f"aiops ingests {', '.join(places) or 'its journal'} {into}"
+        what = ", ".join(places) or ("http" if site.http is not None else "its journal")
+        return f"aiops ingests {what} {into}"
 
     return said
 

@@ -43,7 +43,14 @@ class Options:
             )
         interval = write_duration(self.scrape_interval_s)
         timeout = write_duration(min(10.0, self.scrape_interval_s))
-        return {"job": job, "targets": [url], "interval": interval, "timeout": timeout}
+        return {
+            "job": job,
+            "scheme": parts.scheme,
+            "targets": [parts.netloc],
+            "path": parts.path or "/",
+            "interval": interval,
+            "timeout": timeout,
+        }
 
 
 def address(text: str, option: str) -> str:

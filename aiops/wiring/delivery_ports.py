@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from ingest.counters import Taken
 from ingest.deliveries import Delivery
 from ingest.parsers.otlp import otlp_answer
 from ingest.parsers.remote_write import RemoteWriteDecoder
+from ingest.parsers.remote_write_rows import WriteRequest
 from ingest.record_keys import count_of
 from ingest.recorder import Recorder
 from ingest.worker import IngestWorker
@@ -37,6 +39,7 @@ class DeliveryPort(ABC):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._decoder = RemoteWriteDecoder()
+        self._decoding = threading.Lock()
 
     @abstractmethod
     def take(self, delivery: Delivery) -> IngestCounts:
@@ -46,13 +49,11 @@ class DeliveryPort(ABC):
     def refused(self, reject: Reject) -> None:
         """A body that cannot be read as a whole: to the dead letters, counted."""
 
-    def take_remote_write(self, body: bytes, headers: Mapping[str, str]) -> Answered:  # noqa: ARG002  1.0 needs none
-        batch = self._read(
-            "remote-write",
-            body,
-            lambda at_s: self._decoder.decode(body, source="remote-write", received_at_s=at_s),
-        )
-        return Answered(self.take(deliveries.samples(batch)))
+    def take_remote_write(self, body: bytes, headers: Mapping[str, str]) -> Answered:
+        request = self._read("remote-write", body, lambda at_s: self._decoded(body, headers, at_s))
+        counts = self.take(deliveries.samples(request.batch))
+        problems = "" if request.complete else request.problems()
+        return Answered(counts, problems.encode(), "text/plain; charset=utf-8", request.headers())
 
     def take_otlp_logs(self, body: bytes, headers: Mapping[str, str]) -> Answered:
         return self._otlp(_NO_EVENTS, deliveries.otlp_logs, body, headers)
@@ -88,6 +89,16 @@ class DeliveryPort(ABC):
 
     def take_changes(self, changes: Sequence[Change]) -> IngestCounts:
         return self.take(deliveries.changes(tuple(changes), received_at_s=self._clock.now().timestamp()))
+
+    def _decoded(self, body: bytes, headers: Mapping[str, str], at_s: float) -> WriteRequest:
+        """The decoder remembers series and is for one thread at a time."""
+        with self._decoding:
+            return self._decoder.decode_request(
+                body,
+                source="remote-write",
+                received_at_s=at_s,
+                content_type=headers.get("content-type", ""),
+            )
 
     def _otlp(
         self,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from aiops.errors import ConfigError
 from aiops.settings import Settings
-from ingest.config import FilesSource, IngestConfig, ScrapeJob, SyslogTlsSource
+from ingest import config
+from ingest.config import FilesSource, IngestConfig, SyslogTlsSource
 from ingest.sources.files import FollowedFiles
+from ingest.sources.http_access import HttpAccess
 from ingest.sources.inbox import Source
-from ingest.sources.scrape import Scraper, ScrapeTarget
+from ingest.sources.prometheus_api import ApiQuery, PrometheusApi
+from ingest.sources.scrape import Scraper
+from ingest.sources.scrape_targets import ScrapeJob, TargetGroup
 from ingest.sources.syslog_tcp import SyslogTcp
 from ingest.sources.syslog_tls import SyslogTls
 from ingest.sources.syslog_udp import SyslogUdp
@@ -19,9 +20,9 @@ from ingest.sources.tls import ServerCertificates
 POSITIONS_FOLDER = "positions"
 
 
-def make_sources(config: IngestConfig, settings: Settings) -> list[Source]:
+def make_sources(whole: IngestConfig, settings: Settings) -> list[Source]:
     """Every source but HTTP. Raises :class:`ConfigError` for what cannot be."""
-    given = config.sources
+    given = whole.sources
     sources: list[Source] = [
         SyslogUdp(*one.listen, name=one.name, sockets=one.sockets, receive_buffer_bytes=one.receive_buffer)
         for one in given.syslog_udp
@@ -34,7 +35,8 @@ def make_sources(config: IngestConfig, settings: Settings) -> list[Source]:
     sources += [SyslogUnix(one.path, name=one.name) for one in given.syslog_unix]
     sources += [_files(one, settings) for one in given.files]
     if given.scrape:
-        sources.append(Scraper([target for job in given.scrape for target in targets_of(job)]))
+        sources.append(Scraper([_job(job) for job in given.scrape]))
+    sources += [_prometheus(one, settings) for one in given.prometheus]
     return sources
 
 
@@ -62,28 +64,45 @@ def _files(one: FilesSource, settings: Settings) -> FollowedFiles:
     )
 
 
-def targets_of(job: ScrapeJob) -> list[ScrapeTarget]:
-    """The static targets of a job. Raises :class:`ConfigError`."""
-    return [
-        ScrapeTarget(
-            job=job.job,
-            url=url_of(target, job.scheme, job.path),
-            labels=job.labels,
-            interval_s=job.interval,
-            timeout_s=job.timeout,
-            honor_labels=job.honor_labels,
-        )
-        for target in job.targets
-    ]
+def _job(job: config.ScrapeJob) -> ScrapeJob:
+    static = (TargetGroup(job.targets, job.labels),) if job.targets else ()
+    return ScrapeJob(
+        job=job.job,
+        static=static,
+        file_sd=job.file_sd,
+        interval_s=job.interval,
+        timeout_s=job.timeout,
+        scheme=job.scheme,
+        metrics_path=job.path,
+        honor_labels=job.honor_labels,
+        access=access_of(job.access),
+        sample_limit=job.sample_limit,
+        label_limit=job.label_limit,
+        body_size_limit=job.body_size_limit,
+    )
 
 
-def url_of(target: str, scheme: str, path: str) -> str:
-    """``http://10.0.0.1:9100/metrics`` of ``10.0.0.1:9100``; a URL stays as it is, but gets the path where it has none."""
-    if "://" not in target:
-        return f"{scheme}://{target}{path}"
-    parts = urlsplit(target)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ConfigError(
-            f"scrape target {target!r} is no http URL", hint="HOST:PORT or http://HOST:PORT/metrics"
-        )
-    return target if parts.path not in ("", "/") else f"{parts.scheme}://{parts.netloc}{path}"
+def _prometheus(one: config.PrometheusSource, settings: Settings) -> PrometheusApi:
+    return PrometheusApi(
+        one.url,
+        [ApiQuery(selector, step_s=one.step) for selector in one.selectors],
+        settings.data / POSITIONS_FOLDER / f"{one.name}-api.json",
+        name=one.name,
+        access=access_of(one.access),
+        alerts=one.alerts,
+        interval_s=one.interval,
+        backfill_s=one.backfill,
+    )
+
+
+def access_of(given: config.Access) -> HttpAccess:
+    """How a server is reached over HTTP. Raises :class:`ConfigError`."""
+    return HttpAccess(
+        ca=given.ca,
+        certificate=given.certificate,
+        key=given.key,
+        verify=given.verify_host,
+        user=given.username,
+        password_file=given.password_file,
+        bearer_file=given.token_file,
+    )

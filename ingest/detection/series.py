@@ -55,7 +55,7 @@ class SeriesWatch:
         if not series:
             return []
         self._advance_clock(series)
-        slots = [self._slots.slot(item.key, self._now_s) for item in series]
+        slots = self._slots.slots([item.key for item in series], self._now_s).tolist()
         placed = [(slot, item) for slot, item in zip(slots, series, strict=True) if slot >= 0]
         told: list[Anomaly] = []
         for counter in (False, True):

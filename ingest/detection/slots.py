@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -58,7 +58,18 @@ class SlotTable(Generic[_K]):
         found = self._slots.get(key)
         return self._take(key, now_s) if found is None else found
 
+    def slots(self, keys: Sequence[_K], now_s: float) -> IntArray:
+        """:meth:`slot` of each."""
+        found = list(map(self._slots.get, keys))
+        return np.array(
+            [self._take(key, now_s) if slot is None else slot for key, slot in zip(keys, found, strict=True)],
+            dtype=np.int64,
+        )
+
     def _take(self, key: _K, now_s: float) -> int:
+        held = self._slots.get(key)  # the same key may come twice at once
+        if held is not None:
+            return held
         if not self._free and len(self._keys) < self._max_slots:
             self._grow()
         if not self._free:

@@ -28,6 +28,7 @@ from ingest.journal.kafka_writer import KafkaWriter, Outgoing
 from ingest.journal.seams import Partition, Snapshot
 from ingest.journal.snapshot_bytes import read_snapshot, write_snapshot
 
+#: Below what a broker takes by default.
 CHUNK_BYTES = 900_000
 #: A snapshot that is larger is refused.
 MAX_SNAPSHOT_BYTES = 512 << 20
@@ -57,6 +58,7 @@ class KafkaSnapshots:
         self._settings = settings
         self._writer = writer
         self._topic = settings.topic(STATE)
+        self._chunk_bytes = min(CHUNK_BYTES, settings.max_record_bytes // 2)
         self._lock = threading.Lock()
         self._reader: Any = None
         #: by partition: generation of the newest whole snapshot, and chunks in each slot
@@ -74,7 +76,7 @@ class KafkaSnapshots:
                 self._scan(partition)
             newest, held = self._known[partition]
             generation, slot = newest + 1, (newest + 1) % 2
-            chunks = [data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES)]
+            chunks = [data[at : at + self._chunk_bytes] for at in range(0, len(data), self._chunk_bytes)]
             manifest = {
                 "generation": generation,
                 "chunks": len(chunks),

@@ -63,16 +63,19 @@ class SpoolConsumer:
             partition = order[(self._turn + place) % len(order)]
             if found and max_bytes <= 0:
                 break
-            records = self._read_one(partition, max_bytes)
+            records = self._read_one(partition, max_bytes, least=0 if found else 1)
             max_bytes -= sum(len(record.value) for record in records)
             found += records
         return found
 
-    def _read_one(self, partition: Partition, max_bytes: int) -> list[Delivered]:
+    def _read_one(self, partition: Partition, max_bytes: int, *, least: int) -> list[Delivered]:
+        """Records of one partition within ``max_bytes``, but ``least`` of them whatever their size, if there are any."""
         log = self._logs[partition]
         found: list[Delivered] = []
         while True:
             piece = log.read(self._cursors[partition], max(1, max_bytes))
+            if piece.frames and len(found) >= least and len(piece.frames[0].value) > max_bytes:
+                return found
             if piece.damaged:
                 self._state.set_aside(partition, piece.damaged)
             self._cursors[partition] = piece.cursor

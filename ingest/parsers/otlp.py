@@ -23,11 +23,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
-from aiops.domain.batches import EventBatch, SampleBatch
+from aiops.domain.batches import EventBatch, SampleBatch, Series
 from aiops.errors import ParseError
 from ingest.parsers.bodies import MAX_BODY_BYTES, read_json, unpacked
 from ingest.parsers.otlp_logs import log_events
 from ingest.parsers.otlp_metrics import metric_samples
+from ingest.parsers.series_cache import SeriesCache
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -61,11 +62,13 @@ def parse_otlp_metrics(
     source: str,
     received_at_s: float,
     max_bytes: int = MAX_BODY_BYTES,
+    cache: SeriesCache[Series] | None = None,
 ) -> SampleBatch:
     """The data points of an ExportMetricsServiceRequest (``POST /v1/metrics``) as Prometheus series; see :func:`parse_otlp_logs`.
-    ``rejects`` are data points."""
+    ``rejects`` are data points. ``cache``, kept from body to body by one thread, bounds the active series and makes the next
+    stages faster."""
     request = _request(ExportMetricsServiceRequest, body, content_type, encoding, "OTLP metrics", max_bytes)
-    return metric_samples(request, source=source, received_at_s=received_at_s)
+    return metric_samples(request, source=source, received_at_s=received_at_s, cache=cache)
 
 
 def otlp_answer(batch: EventBatch | SampleBatch, *, content_type: str) -> tuple[bytes, str]:

@@ -20,7 +20,7 @@ Labels: the point's attributes, and of the resource ``job`` (``service.namespace
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -37,6 +37,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from aiops.domain.batches import Reject, SampleBatch, Series
 from ingest.parsers.otlp_names import label_pairs, metric_name
 from ingest.parsers.otlp_values import texts
+from ingest.parsers.series_cache import SeriesCache
 
 #: Attributes of a resource that become labels of its series, since the identity rules read those.
 RESOURCE_LABELS: Mapping[str, str] = {
@@ -54,19 +55,56 @@ MAX_BUCKETS = 1_000
 #: Attributes of one data point; more are a reject.
 MAX_ATTRIBUTES = 128
 
+_SERIES_BYTES = 256  # what one is taken to weigh in a cache
 _NO_VALUE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint | SummaryDataPoint
 
 
-def metric_samples(request: ExportMetricsServiceRequest, *, source: str, received_at_s: float) -> SampleBatch:
-    """The samples of every data point; one reject for each data point that cannot be used."""
+def metric_samples(
+    request: ExportMetricsServiceRequest,
+    *,
+    source: str,
+    received_at_s: float,
+    cache: SeriesCache[Series] | None = None,
+) -> SampleBatch:
+    """The samples of every data point; one reject for each data point that cannot be used. ``cache``: :func:`known_series`."""
     draft = _Draft(source, received_at_s)
     for group in request.resource_metrics:
         resource = resource_labels(texts(group.resource.attributes))
         for scoped in group.scope_metrics:
             for metric in scoped.metrics:
                 draft.metric(metric, resource)
-    return draft.batch()
+    return draft.batch() if cache is None else known_series(draft.batch(), cache, received_at_s)
+
+
+def known_series(batch: SampleBatch, cache: SeriesCache[Series], now_s: float) -> SampleBatch:
+    """``batch`` with the objects that ``cache`` knows its series by, so that later stages need not compare them. The samples of
+    new series that find no room there are dropped and counted in ``ignored``."""
+    cache.turn(now_s)
+    series = [_known(which, cache) for which in batch.series]
+    kept = np.array([which is not None for which in series], dtype=np.bool_)
+    if kept.all():
+        return replace(batch, series=tuple(which for which in series if which is not None))
+    rows = kept[batch.series_index]
+    place = np.cumsum(kept) - 1
+    stale = tuple((int(place[which]), at_s) for which, at_s in batch.stale if kept[which])
+    dropped = int((~rows).sum()) + len(batch.stale) - len(stale)
+    return replace(
+        batch,
+        series=tuple(which for which in series if which is not None),
+        series_index=place[batch.series_index[rows]],
+        at_s=batch.at_s[rows],
+        value=batch.value[rows],
+        stale=stale,
+        ignored=batch.ignored + dropped,
+    )
+
+
+def _known(series: Series, cache: SeriesCache[Series]) -> Series | None:
+    found = cache.get(series, _SERIES_BYTES)
+    if found is None and cache.put(series, series, _SERIES_BYTES):
+        found = series
+    return found
 
 
 def resource_labels(attributes: Mapping[str, str]) -> dict[str, str]:

@@ -5,23 +5,18 @@ Hosts and programs repeat: whether a text is one is asked once for each distinct
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import tzinfo
 
 import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
-from ingest.parsers.syslog_block import BoolArray, LineBlock, WordArray, text_spans
+from ingest.parsers.syslog_block import BoolArray, LineBlock, are_digits, judge_texts
 from ingest.parsers.syslog_block_time import read_bsd_stamps, read_iso_stamps
 from ingest.parsers.syslog_bsd import is_plain_host, is_plain_tag
 from ingest.parsers.syslog_spans import Spans
 
-_STAMP_BYTES = 16
 _MAX_HOST, _MAX_APP = 255, 48
 _COLON, _OPEN, _CLOSE = b":[]"
-_DIGITS = np.array(
-    [0xFFFFFFFFFFFFFFFF << 8 * (8 - size) & 0xFFFFFFFFFFFFFFFF for size in range(9)], dtype=np.uint64
-)
 
 
 def take_rfc3164(
@@ -46,24 +41,37 @@ def take_rfc3164(
         passed[iso] = 1
     rows, first = rows[good], (first + passed)[good]
     seconds = seconds[good]
-    host = blanks[first - 1] + 1
-    host_end, tag_end = blanks[first], blanks[first + 1]
+    take_named(block, spans, rows, seconds, blanks[first - 1] + 1, first, blanks)
+
+
+def take_named(
+    block: LineBlock,
+    spans: Spans,
+    rows: IntArray,
+    seconds: FloatArray,
+    host: IntArray,
+    number: IntArray,
+    blanks: IntArray,
+    skipped: IntArray | int = 0,
+) -> None:
+    """Put those of ``rows`` that go on with ``HOST APP[PID]: TEXT`` at ``host`` into ``spans``. ``blanks[number]`` ends the
+    host; ``skipped``: how many words stand between it and the program."""
+    host_end, tag, tag_end = blanks[number], blanks[number + skipped] + 1, blanks[number + skipped + 1]
     good = (tag_end < block.end[rows]) & (host_end > host) & (host_end - host <= _MAX_HOST)
-    rows, host, host_end, tag_end = (part[good] for part in (rows, host, host_end, tag_end))
+    rows, host, host_end, tag, tag_end = (part[good] for part in (rows, host, host_end, tag, tag_end))
     seconds = seconds[good]
-    app = host_end + 1
-    app_end, pid, pid_end, good = _split_tag(block, app, tag_end)
+    app_end, pid, pid_end, good = _split_tag(block, tag, tag_end)
     good[np.isin(rows, block.rows_with(b"devname="))] = False
-    rows, host, host_end, tag_end, app, app_end, pid, pid_end = (
-        part[good] for part in (rows, host, host_end, tag_end, app, app_end, pid, pid_end)
+    rows, host, host_end, tag, tag_end, app_end, pid, pid_end = (
+        part[good] for part in (rows, host, host_end, tag, tag_end, app_end, pid, pid_end)
     )
     seconds = seconds[good]
-    good = _judge(block, host, host_end, is_plain_host) & _judge(block, app, app_end, is_plain_tag)
+    good = judge_texts(block, host, host_end, is_plain_host) & judge_texts(block, tag, app_end, is_plain_tag)
     chosen = rows[good]
     spans.taken[chosen] = True
     spans.device_s[chosen] = seconds[good]
     spans.put("host", chosen, host[good], host_end[good])
-    spans.put("app", chosen, app[good], app_end[good])
+    spans.put("app", chosen, tag[good], app_end[good])
     spans.put("procid", chosen, pid[good], pid_end[good])
     spans.put("message", chosen, tag_end[good] + 1, block.end[chosen])
 
@@ -83,22 +91,5 @@ def _split_tag(
     size = pid_end - pid
     good = (block.bytes_at(colon) == _COLON) & (app_end > tag) & (app_end - tag <= _MAX_APP)
     closed = (block.bytes_at(colon - 1) == _CLOSE) & (size >= 1) & (size <= 8)
-    good &= ~numbered | (closed & _are_digits(block, pid_end, np.clip(size, 0, 8)))
+    good &= ~numbered | (closed & are_digits(block, pid_end, np.clip(size, 0, 8)))
     return app_end, pid, pid_end, good
-
-
-def _are_digits(block: LineBlock, end: IntArray, size: IntArray) -> BoolArray:
-    """Whether the ``size`` bytes, at most eight, before ``end`` are digits."""
-    words: WordArray = block.words_at(np.maximum(end - 8, 0))[:, 0] ^ np.uint64(0x3030303030303030)
-    counted = words & _DIGITS[size]
-    good: BoolArray = ((counted + np.uint64(0x7676767676767676)) | counted) & np.uint64(
-        0x8080808080808080
-    ) == 0
-    return good & (end >= 8)
-
-
-def _judge(block: LineBlock, start: IntArray, end: IntArray, accept: Callable[[str], bool]) -> BoolArray:
-    """Whether each text is accepted; the distinct ones are asked about once."""
-    texts = text_spans(block.data, start, end).dictionary_encode()
-    verdicts = np.array([accept(text) for text in texts.dictionary.to_pylist()], dtype=np.bool_)
-    return verdicts[texts.indices.to_numpy()] if len(verdicts) else np.zeros(0, dtype=np.bool_)

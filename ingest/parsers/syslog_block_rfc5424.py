@@ -11,7 +11,7 @@ import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
 from ingest.parsers.structured_data import STRUCTURED_DATA, structured_data_json
-from ingest.parsers.syslog_block import BoolArray, LineBlock, text_spans
+from ingest.parsers.syslog_block import BoolArray, LineBlock, rows_told_inside, spans_of
 from ingest.parsers.syslog_block_time import read_iso_stamps
 from ingest.parsers.syslog_spans import Spans
 
@@ -47,7 +47,8 @@ def take_rfc5424(block: LineBlock, spans: Spans, rows: IntArray, body: IntArray,
     good &= _is_printable(block, body, data)
     host = cut[1] + 1
     good &= ~_is_routing_engine(block, host)
-    good[np.isin(rows, _told_inside(block, rows, host, cut[2], nil))] = False
+    nameless = (cut[2] == host + 1) & (block.bytes_at(host) == _DASH)
+    good[np.isin(rows, rows_told_inside(block, rows, nameless, nil))] = False
     if not block.ascii_only:
         marked = (block.words_at(message)[:, 0] & 0xFFFFFF) == _BYTE_ORDER_MARK
         message = message + 3 * (marked & (message + 3 <= end))
@@ -94,7 +95,7 @@ def _take_data(
     inside = close < end[where]
     good[where[~inside]] = False
     where, close = where[inside], close[inside]
-    texts = text_spans(block.data, data[where], close + 1).dictionary_encode()
+    texts = spans_of(block.data, data[where], close + 1).dictionary_encode()
     code = texts.indices.to_numpy().astype(np.int64)
     distinct = texts.dictionary.to_pylist()
     strict = np.array([_DATA.fullmatch(text) is not None for text in distinct], dtype=np.bool_)
@@ -122,17 +123,3 @@ def _is_routing_engine(block: LineBlock, host: IntArray) -> BoolArray:
     head = block.words_at(host)[:, 0] & 0xFEFFFF
     engine: BoolArray = head == int.from_bytes(b"re0", "little")
     return engine
-
-
-def _told_inside(
-    block: LineBlock, rows: IntArray, host: IntArray, host_end: IntArray, timeless: BoolArray
-) -> IntArray:
-    """Rows whose message may name a host or a time that counts: ``devname=`` always, others where the header has none."""
-    named = block.rows_with(b"devname=")
-    if timeless.any():
-        named = np.union1d(named, np.intersect1d(rows[timeless], block.rows_with(b"time=")))
-    nameless = (host_end - host == 1) & (block.bytes_at(host) == _DASH)
-    if not nameless.any():
-        return named
-    spoken = block.rows_with(b"device_name=", b"dvchost=", b'"appliance"', b'"hostname"', b'"host"')
-    return np.union1d(named, np.intersect1d(rows[nameless], spoken))

@@ -22,7 +22,7 @@ from ingest.parsers.syslog_time import (
 )
 
 #: ``*`` before a time says that the clock was not set: such a time counts only so close to arrival.
-_UNSET_S = 30 * DAY_S
+UNSET_S = 30 * DAY_S
 
 
 class BsdHeader(NamedTuple):
@@ -92,7 +92,8 @@ _SECOND = re.compile(
 
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
 _NO_PLAIN_HOST = re.compile(rf"re[01][.\-]|(?:19|20)\d\d$|{_LEVEL.pattern.removesuffix(' +')}$")
-_PLAIN_TAG = re.compile(r"(?=.*[A-Za-z])[A-Za-z_/][A-Za-z0-9_./()\-]{0,47}")
+_NO_ORIGIN = re.compile(rf"{DATE_WORD}|\d+$|\d{{4}}-")
+_PLAIN_TAG = re.compile(r"(?=.*[A-Za-z])[A-Za-z_/][A-Za-z0-9_./()#\-]{0,47}")
 
 _HOSTS_IN_BODY = (
     ("name=", re.compile(r"\bdev(?:ice_)?name=\"?([^\s\",]+)")),
@@ -110,6 +111,16 @@ def is_plain_host(name: str) -> bool:
         and _NO_PLAIN_HOST.match(name) is None
         and name not in WORDS_OF_TIME
     )
+
+
+def is_plain_origin(name: str) -> bool:
+    """Whether a word with a colon before the time is the host and nothing else."""
+    return is_plain_host(name) and _NO_ORIGIN.match(name) is None
+
+
+def is_level(word: str) -> bool:
+    """Whether a word between host and program is a level."""
+    return _LEVEL_WORD.fullmatch(word) is not None
 
 
 def is_plain_tag(app: str) -> bool:
@@ -181,7 +192,7 @@ def _read_time(text: str, arrival_s: float, zone: tzinfo) -> tuple[float | None,
         if stamp is not None:
             seconds = stamp_seconds(stamp, arrival_s=arrival_s, zone=zone)
             if seconds is not None:
-                if "*" in text[: stamp.start("month")] and abs(arrival_s - seconds) > _UNSET_S:
+                if "*" in text[: stamp.start("month")] and abs(arrival_s - seconds) > UNSET_S:
                     seconds = None
                 before = stamp.re.groupindex.keys() >= {"origin", "node"}
                 origin, node = (stamp["origin"], stamp["node"]) if before else (None, None)
@@ -225,6 +236,6 @@ def _read_second(body: str, relay: str, arrival_s: float, zone: tzinfo) -> BsdHe
     inner = read_bsd(text, arrival_s=arrival_s, zone=zone, relayed=True)
     if inner.device_s is None or not (inner.app is not None or inner.message.startswith(("%", "#"))):
         return None
-    if inner.host is not None and _LEVEL_WORD.fullmatch(inner.host):
+    if inner.host is not None and is_level(inner.host):
         return None
     return inner if inner.host is not None else inner._replace(host=relay)

@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aiops.domain.batches import IntArray
+from ingest.parsers.syslog_block import spans_of
+
 _JUNOS_DAEMONS = frozenset(
     (
         *(
@@ -38,57 +41,68 @@ _JUNOS_DAEMONS = frozenset(
         ),
     )
 )
-_MNEMONIC = r"^%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+"
-_EVENT_FORMAT = r"^(?:CEF:\d|LEEF:[\d.]+)\|([^|]{1,64})\|"
+_MNEMONIC = r"%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+"
+_HUAWEI = r"%%\d\d[A-Z0-9_]+/\d/"
+_EVENT_FORMAT = r"(?:CEF:\d|LEEF:[\d.]+)\|([^|]{1,64})\|"
 _STARTS_WITH_MNEMONIC = re.compile(_MNEMONIC)
+_STARTS_LIKE_HUAWEI = re.compile(_HUAWEI)
 _STARTS_AS_EVENT = re.compile(_EVENT_FORMAT)
+_EVENT = r"^(?P<head>(?:CEF:\d|LEEF:[\d.]+)\|[^|]{1,64}\|)"
 
 
 def vendor_of(app: str | None, message: str) -> str | None:
-    """``cisco``, ``arista``, ``juniper``, or the name in a CEF or LEEF head, lower case; None where nothing says it.
+    """``cisco``, ``arista``, ``juniper``, ``huawei``, ``h3c``, or the name in a CEF or LEEF head, lower case; None where
+    nothing says it.
 
-    Arista prints the agent's name, with a capital, before the mnemonic.
+    Arista prints the agent's name, with a capital, before the mnemonic. Huawei's format is of version 01, H3C's of 10.
     """
+    if message.startswith("%%") and _STARTS_LIKE_HUAWEI.match(message):
+        return {"01": "huawei", "10": "h3c"}.get(message[2:4])
     if message.startswith("%") and _STARTS_WITH_MNEMONIC.match(message):
         return "arista" if app is not None and "A" <= app[:1] <= "Z" else "cisco"
-    if message.startswith(("CEF:", "LEEF:")):
-        found = _STARTS_AS_EVENT.match(message)
-        return found[1].lower() if found else None
+    if message.startswith(("CEF:", "LEEF:")) and (event := _STARTS_AS_EVENT.match(message)):
+        return event[1].lower()
     return "juniper" if app in _JUNOS_DAEMONS else None
 
 
 def vendor_column(app: pa.StringArray, message: pa.StringArray) -> pa.StringArray:
-    """What :func:`vendor_of` says of each line. Most lines are judged by their program alone."""
+    """What :func:`vendor_of` says of each line; it is asked about the distinct programs and beginnings only."""
     apps = app.dictionary_encode()
-    by_app = [vendor_of(name, "") for name in apps.dictionary.to_pylist()]
-    told = np.flatnonzero(_first_bytes(message, "%CL"))
-    if not told.size and not any(by_app):
+    names = [*apps.dictionary.to_pylist(), None]
+    of_app = pc.fill_null(apps.indices, len(names) - 1).to_numpy(zero_copy_only=False).astype(np.int64)
+    heads, of_head = _beginnings(message)
+    pairs, which = np.unique(of_app * len(heads) + of_head, return_inverse=True)
+    vendors = [vendor_of(names[pair // len(heads)], heads[pair % len(heads)]) for pair in pairs.tolist()]
+    if not any(vendors):
         return pa.nulls(len(app), pa.string())
-    vendors = pa.array([*by_app, None], pa.string()).take(pc.fill_null(apps.indices, len(by_app)))
-    if not told.size:
-        return vendors
-    chosen = pa.array(told)
-    pairs = zip(app.take(chosen).to_pylist(), _heads(message.take(chosen)), strict=True)
-    judged = pa.array([vendor_of(*pair) for pair in pairs], pa.string())
-    mask = np.zeros(len(app), dtype=np.bool_)
-    mask[told] = True
-    return pc.replace_with_mask(vendors, pa.array(mask), judged)
+    return pa.array(vendors, pa.string()).take(pa.array(which))
 
 
-def _first_bytes(texts: pa.StringArray, wanted: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Whether each text begins with one of ``wanted``."""
-    _, offsets, data = texts.buffers()
-    begin = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+def _beginnings(message: pa.StringArray) -> tuple[list[str], IntArray]:
+    """The distinct beginnings by which a vendor may be told, the first of them empty, and for each line its own."""
+    heads, of_head = [""], np.zeros(len(message), dtype=np.int64)
+    _, offsets, data = message.buffers()
     if data is None or not data.size:
-        return np.zeros(len(texts), dtype=np.bool_)
-    first = np.frombuffer(data, dtype=np.uint8)[np.minimum(begin[:-1], data.size - 1)]
-    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.isin(first, list(wanted.encode())) & (
-        begin[1:] > begin[:-1]
-    )
-    return found
-
-
-def _heads(messages: pa.StringArray) -> list[str]:
-    """The beginnings of texts, long enough to be judged."""
-    heads: list[str] = pc.utf8_slice_codeunits(messages, 0, 96).to_pylist()
-    return heads
+        return heads, of_head
+    begin = np.frombuffer(offsets, dtype=np.int32)[message.offset :][: len(message) + 1].astype(np.int64)
+    texts = np.frombuffer(data, dtype=np.uint8)
+    first = np.where(begin[1:] > begin[:-1], texts[np.minimum(begin[:-1], data.size - 1)], 0)
+    percent = np.flatnonzero(first == ord("%"))
+    event = np.flatnonzero((first == ord("C")) | (first == ord("L")))
+    if percent.size:
+        blanks = np.append(np.flatnonzero(texts == ord(" ")), data.size)
+        word_end = np.minimum(blanks[np.searchsorted(blanks, begin[percent])], begin[percent + 1])
+        words = spans_of(data, begin[percent], word_end).dictionary_encode()
+        of_head[percent] = words.indices.to_numpy() + len(heads)
+        heads += words.dictionary.to_pylist()
+    if event.size:
+        found = pc.struct_field(
+            pc.extract_regex(message.take(pa.array(event)), _EVENT), "head"
+        ).dictionary_encode()
+        of_head[event] = np.where(
+            pc.is_valid(found.indices).to_numpy(zero_copy_only=False),
+            pc.fill_null(found.indices, 0).to_numpy(zero_copy_only=False) + len(heads),
+            0,
+        )
+        heads += found.dictionary.to_pylist()
+    return heads, of_head

@@ -11,6 +11,7 @@ import selectors
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -172,7 +173,7 @@ class Streams:
                 read_bytes += self._read(key.fileobj)
             if self._held.size_bytes >= BATCH_BYTES or self._held.count >= BATCH_MESSAGES:
                 self._hand_over()
-        if self._held.count and self._wall_s() - self._first_s >= self._limits.batch_s:
+        if self._held.count and time.monotonic() - self._first_s >= self._limits.batch_s:
             self._hand_over()
         if events and read_bytes < _BUSY_BYTES:
             self._stopping.wait(_BREATH_S)
@@ -255,7 +256,7 @@ class Streams:
         now_s = self._now_s()
         if len(frames.messages):
             if not self._held.count:
-                self._first_s = self._wall_s()
+                self._first_s = time.monotonic()
             self._held.add_messages(connection.peer, frames.messages, now_s)
         for reject in frames.rejects:
             self._tally.add("broken_frames")

@@ -53,7 +53,9 @@ class FakeIngest:
             raise ParseError("no snappy block", reason="snappy", offset=0)
         self.writes.append(body)
         self.write_headers.append(headers)
-        return Answered(IngestCounts(1, 1))
+        problems = b"1 x too old" if b"old" in body else b""
+        headers = {"X-Prometheus-Remote-Write-Samples-Written": "1"}
+        return Answered(IngestCounts(1, 1), problems, headers=headers)
 
     def take_otlp_logs(self, body: bytes, headers: Mapping[str, str]) -> Answered:
         return self._otlp(body, headers)
@@ -63,19 +65,31 @@ class FakeIngest:
 
     def take_cloudevents(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
         if "ce-id" not in headers:
-            self._json(body)
+            found = self._json(body)
+            for item in found if isinstance(found, list) else [found]:
+                if not isinstance(item, dict) or not all(
+                    isinstance(item.get(name), str) and item[name] for name in ("id", "source", "type")
+                ):
+                    raise ParseError("no event", reason="event")
+                if item.get("specversion") != "1.0":
+                    raise ParseError("no event of 1.0", reason="version")
         self._fail()
         return IngestCounts(1, 1)
 
     def take_lines(self, body: bytes, headers: Mapping[str, str], peer: str) -> IngestCounts:
         self._fail()
+        if not body.strip():
+            raise ParseError("no line", reason="empty", offset=0)
         count = len(body.splitlines())
         return IngestCounts(count, count)
 
     def _otlp(self, body: bytes, headers: Mapping[str, str]) -> Answered:
         self._fail()
+        if not body:
+            raise ParseError("no body", reason="empty", offset=0)
         if headers.get("content-type", "").startswith("application/json"):
-            self._json(body)
+            if not isinstance(self._json(body), dict):
+                raise ParseError("no request", reason="json")
             return Answered(IngestCounts(1, 1), b"{}", "application/json")
         return Answered(IngestCounts(1, 1), b"", "application/x-protobuf")
 

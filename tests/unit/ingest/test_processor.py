@@ -59,7 +59,7 @@ class CountingWorker:
     def take_samples(self, batch: SampleBatch) -> Taken:
         raise AssertionError
 
-    def take_alerts(self, batch: AlertBatch, *, source: str = "alertmanager") -> Taken:
+    def take_alerts(self, batch: AlertBatch, *, source: str = "alertmanager", position: str = "") -> Taken:
         self.alerts += len(batch.alerts)
         return Taken()
 

@@ -21,11 +21,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from aiops.domain.batches import EVENT_SCHEMA, EventBatch, SampleBatch
+from aiops.domain.batches import EVENT_SCHEMA, EventBatch, SampleBatch, Series
 from aiops.errors import ParseError
 from ingest.parsers.otlp import JSON, PROTOBUF, otlp_answer, parse_otlp_logs, parse_otlp_metrics
 from ingest.parsers.otlp_metrics import bound_text
 from ingest.parsers.otlp_names import label_pairs, metric_name
+from ingest.parsers.series_cache import SeriesCache
 
 NOW_S = 1_770_000_000.0
 CUMULATIVE = 2
@@ -312,3 +313,28 @@ def test_any_bytes_are_events_rejects_or_refused(body: bytes, content_type: str)
     except ParseError:
         return
     assert isinstance(batch.table, pa.Table)
+
+
+def test_a_cache_gives_the_same_series_again_and_bounds_them() -> None:
+    def send(count: int, cache: SeriesCache[Series]) -> SampleBatch:
+        request = ExportMetricsServiceRequest()
+        points = request.resource_metrics.add().scope_metrics.add().metrics.add(name="m").gauge.data_points
+        for number in range(count):
+            points.add(as_int=number, attributes=[pair("n", str(number))])
+        points.add(flags=1, attributes=[pair("n", str(count))])
+        return parse_otlp_metrics(
+            request.SerializeToString(),
+            content_type=PROTOBUF,
+            encoding="",
+            source="otlp",
+            received_at_s=NOW_S,
+            cache=cache,
+        )
+
+    cache: SeriesCache[Series] = SeriesCache(max_series=3)
+    first, second = send(2, cache), send(2, cache)
+    assert all(mine is theirs for mine, theirs in zip(first.series, second.series, strict=True))
+    assert first.stale == ((2, NOW_S),)
+    bomb = send(50, cache)
+    assert bomb.value.tolist() == [0.0, 1.0, 2.0]
+    assert (bomb.ignored, bomb.stale, len(bomb.series)) == (48, (), 3)

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiops.domain.batches import Payloads
+from ingest.parsers import syslog_frames
 from ingest.parsers.syslog_frames import SyslogFramer, split_frames
 
 COUNTED = b"5 <1>ab6 <1>abc\n10 <1>two\nnls"
@@ -69,3 +71,46 @@ def test_any_bytes_in_any_pieces_give_the_same_messages(pieces: list[bytes], lim
     assert split_frames([b"".join(pieces)], max_message_bytes=limit).messages == frames.messages
     assert all(len(message) <= limit for message in frames.messages)
     assert all(len(reject.raw) <= limit for reject in frames.rejects)
+
+
+LINE = st.builds(
+    bytes.__add__,
+    st.binary(max_size=30),
+    st.sampled_from([b"\n", b"\r\n", b"\x00\n", b"\r\x00\r\n", b"\n\n", b"\r" * 9 + b"\n"]),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(LINE, max_size=40), st.integers(1, 40), st.integers(1, 400))
+def test_lines_are_cut_in_arrays_as_one_by_one(lines: list[bytes], limit: int, size: int) -> None:
+    stream = b"<1>first\n" + b"".join(lines)
+    whole = split_frames([stream], max_message_bytes=limit)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(syslog_frames, "_SMALL_BYTES", 1)
+        assert split_frames([stream], max_message_bytes=limit) == whole
+        pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+        assert split_frames(pieces, max_message_bytes=limit).messages == whole.messages
+
+
+def test_a_piece_of_lines_is_one_block() -> None:
+    messages = SyslogFramer().feed(b"<13>Feb  3 04:05:06 h a: x\n" * 500).messages
+    assert isinstance(messages, Payloads)
+    assert len(messages) == 500
+    assert set(messages) == {b"<13>Feb  3 04:05:06 h a: x"}
+
+
+def test_counted_messages_are_one_block() -> None:
+    messages = SyslogFramer().feed(b"5 <1>ab7 <1>abc\n" * 500).messages
+    assert isinstance(messages, Payloads)
+    assert list(messages) == [b"<1>ab", b"<1>abc"] * 500
+
+
+@pytest.mark.parametrize("begin", [b"", b"5 <1>ab", b"5 <1>abx", b"9000 "])
+def test_a_message_that_comes_byte_by_byte_is_held_until_its_end(begin: bytes) -> None:
+    framer = SyslogFramer(max_message_bytes=10_000)
+    copied = framer.feed(begin)
+    for _ in range(8_999):
+        copied = framer.feed(b"x")
+        assert copied.messages == ()
+    assert framer.held_bytes >= 8_999
+    assert framer.feed(b"x" * 2_000 + b"\n").messages == (() if begin != b"9000 " else (b"x" * 9_000,))

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from ingest.parsers import syslog
 from ingest.parsers.lines import json_lines
 from ingest.parsers.rfc5424 import judge_rfc5424
 from ingest.parsers.syslog import parse_lines, parse_syslog
+from ingest.parsers.syslog_vendor import vendor_column, vendor_of
 
 ARRIVAL_S = 1_770_178_000.0  # 2026-02-04T04:06:40Z
 CASES = sorted((Path(__file__).parent / "syslog_lines").glob("*.json"))
@@ -203,6 +205,13 @@ KNOWN = [
         b"<13>Jan  1 00:00:00 host CEF: x",
         b"<13>2026-02-03T04:05:06.123456+01:00 host app[1]: a - - b",
         b"Feb  3 04:05:06 host app: x",
+        b"<189>12: host: 34: *Feb  3 2026 04:05:06.789 CET: %A-5-B: x",
+        b"<189>: 2026 Feb 29 04:05:06 UTC: %A-5-B: x",
+        b"<28>Feb  3 04:05:06.789 2026  mx-1 rpd[12]: x",
+        b"<28>2026 Feb  3 04:05:06.789123 leaf-1 NOTICE bgp#bgpd[41]: %X: y",
+        b"<28>Feb  3 2026 04:05:06 fw-1 : %ASA-6-302013: y",
+        b"<28>2026-02-03T04:05:06Z fw-1  notice mcpd[41]: y",
+        b"<189>12: .Dec 31 23:59:59.123456 XYZ: %%01A/5/B: x",
         b'<13>1 - - a - - - date=2026-02-03 time=04:05:06 device_name="x"',
         b'<13>1 2026-02-03T04:05:06Z - a - - - "hostname": "x"',
     ),
@@ -353,6 +362,38 @@ def test_few_lines_are_read_as_many_are(lines: list[bytes]) -> None:
     assert few.table.schema == many.table.schema
     assert few.table.to_pylist() == many.table.to_pylist()
     assert (few.rejects, few.replaced) == (many.rejects, many.replaced)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([None, "rpd", "Ebra", "kernel"]),
+            st.builds(
+                str.__add__,
+                st.sampled_from(
+                    [
+                        "",
+                        "%LINK-3-UPDOWN",
+                        "%%01IFNET/4/X",
+                        "%%10A/5/B",
+                        "%%9",
+                        "%no ",
+                        "CEF:0|Some One|",
+                        "LEEF:2.0|A",
+                        "Cé",
+                    ]
+                ),
+                st.text(st.sampled_from("a| :-7%é"), max_size=5),
+            ),
+        ),
+        max_size=12,
+    )
+)
+def test_vendors_of_a_column_are_those_of_its_lines(lines: list[tuple[str | None, str]]) -> None:
+    apps, messages = ([line[part] for line in lines] for part in (0, 1))
+    column = vendor_column(pa.array(apps, pa.string()), pa.array(messages, pa.string()))
+    assert column.to_pylist() == [vendor_of(*line) for line in lines]
 
 
 def test_few_lines_that_are_too_long_or_too_old_are_read_as_many_are() -> None:

@@ -1,0 +1,121 @@
+"""Relatives of RFC 3164 of a whole block: decimals, a year before or after the date or after the clock, two blanks before the
+host, a level between host and program, and ``HOST : %MNEMONIC`` for host and program.
+
+Juniper, SONiC, F5 and ASA write so.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+import numpy as np
+
+from aiops.domain.batches import FloatArray, IntArray
+from ingest.parsers.syslog_block import LineBlock, judge_texts
+from ingest.parsers.syslog_block_rfc3164 import take_named
+from ingest.parsers.syslog_block_time import (
+    NO_ZONE,
+    read_date_parts,
+    read_fractions,
+    read_iso_stamps,
+    read_year,
+    seconds_of_parts,
+)
+from ingest.parsers.syslog_bsd import is_level, is_plain_host
+from ingest.parsers.syslog_spans import Spans
+
+_BLANK, _COLON, _DASH, _PERCENT, _POINT = b" :-%."
+_CAPITALS = (ord("A"), ord("Z"))
+_MAX_WORD = 255
+_LONGEST_LEVEL = len("informational")
+
+
+def take_dated(
+    block: LineBlock,
+    spans: Spans,
+    rows: IntArray,
+    body: IntArray,
+    blanks: IntArray,
+    arrival_s: FloatArray,
+    zone: tzinfo,
+) -> None:
+    """Put those of ``rows`` that have one of these forms into ``spans``; arguments as of
+    :func:`~ingest.parsers.syslog_block_rfc3164.take_rfc3164`."""
+    seconds, end = _read_times(block, body, blanks, arrival_s, zone)
+    good = ~np.isnan(seconds) & (end < block.end[rows])
+    rows, seconds, end = rows[good], seconds[good], end[good]
+    if not rows.size:
+        return
+    host = end + 1
+    host += block.bytes_at(host) == _BLANK
+    number = np.searchsorted(blanks, host)
+    take_named(block, spans, rows, seconds, host, number, blanks)
+    left = ~spans.taken[rows]
+    rows, seconds, host, number = rows[left], seconds[left], host[left], number[left]
+    if rows.size:
+        _take_with_level(block, spans, rows, seconds, host, number, blanks)
+        _take_mnemonics(block, spans, rows, seconds, host, blanks[number])
+
+
+def _read_times(
+    block: LineBlock, body: IntArray, blanks: IntArray, arrival_s: FloatArray, zone: tzinfo
+) -> tuple[FloatArray, IntArray]:
+    """Epoch seconds, NaN where there are none, and where the blank after the time stands."""
+    parts = read_date_parts(block, body)
+    end = np.minimum(blanks[np.searchsorted(blanks, parts.end)], len(block.data) - 16)
+    pointed = block.bytes_at(parts.end) == _POINT
+    digits = np.where(pointed, end - parts.end - 1, 0)
+    micros, good = read_fractions(block, parts.end + 1, digits)
+    good &= parts.good & np.where(pointed, (digits >= 1) & (digits <= 6), end == parts.end)
+    year, dated = read_year(block, end + 1)
+    dated &= (parts.year == 0) & (block.bytes_at(end + 5) == _BLANK)
+    parts = parts._replace(year=np.where(dated, year, parts.year))
+    seconds = seconds_of_parts(parts, micros, good, np.full(len(body), NO_ZONE), arrival_s, zone)
+    end = end + 5 * dated
+    iso = np.flatnonzero(np.isnan(seconds) & (block.bytes_at(body + 4) == _DASH))
+    if iso.size:
+        after = np.minimum(blanks[np.searchsorted(blanks, body[iso])], len(block.data) - 16)
+        found, good = read_iso_stamps(block, body[iso], after - body[iso])
+        seconds[iso] = np.where(good, found, np.nan)
+        end[iso] = after
+    return seconds, end
+
+
+def _take_with_level(
+    block: LineBlock,
+    spans: Spans,
+    rows: IntArray,
+    seconds: FloatArray,
+    host: IntArray,
+    number: IntArray,
+    blanks: IntArray,
+) -> None:
+    """``HOST LEVEL APP[PID]: TEXT``."""
+    word, word_end = blanks[number] + 1, blanks[number + 1]
+    short = np.flatnonzero(
+        (word_end < block.end[rows]) & (word_end - word <= _LONGEST_LEVEL) & (word_end > word)
+    )
+    short = short[judge_texts(block, word[short], word_end[short], is_level)]
+    if short.size:
+        take_named(block, spans, rows[short], seconds[short], host[short], number[short], blanks, skipped=1)
+
+
+def _take_mnemonics(
+    block: LineBlock, spans: Spans, rows: IntArray, seconds: FloatArray, host: IntArray, host_end: IntArray
+) -> None:
+    """``HOST : %NAME`` and ``HOST %NAME``."""
+    host_end = np.minimum(host_end, len(block.data) - 16)
+    coloned = (block.bytes_at(host_end + 1) == _COLON) & (block.bytes_at(host_end + 2) == _BLANK)
+    message = host_end + np.where(coloned, 3, 1)
+    capital = block.bytes_at(message + 1)
+    good = ~spans.taken[rows] & (block.bytes_at(message) == _PERCENT) & (message + 2 < block.end[rows])
+    good &= (capital >= _CAPITALS[0]) & (capital <= _CAPITALS[1])
+    good &= (host_end > host) & (host_end - host <= _MAX_WORD)
+    good[np.isin(rows, block.rows_with(b"devname="))] = False
+    named = np.flatnonzero(good)
+    good[named] = judge_texts(block, host[named], host_end[named], is_plain_host)
+    chosen = rows[good]
+    spans.taken[chosen] = True
+    spans.device_s[chosen] = seconds[good]
+    spans.put("host", chosen, host[good], host_end[good])
+    spans.put("message", chosen, message[good], block.end[chosen])
