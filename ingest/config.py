@@ -331,6 +331,9 @@ class IngestConfig(Section):
     data: FilePath | None = _setting("data", "directory of spool, embedded store, signals, dead letters")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = _setting("log_level", "own log level")
     mapping: FilePath | None = _setting("mapping", "mapping file from labels and lines to the graph")
+    catalogue: FilePaths | None = _setting(
+        "catalogue", "directories of own messages, tried before the catalogue that ships"
+    )
     rules: FilePaths | None = _setting("rules", "rule packs to load beside those that ship")
     sources: Sources = _section(Sources, "where input comes from")
     journal: JournalConfig = _section(JournalConfig, "between receiving and processing")
