@@ -335,6 +335,9 @@ class IngestConfig(Section):
         description="where role process serves health and metrics (the others have sources.http); default nowhere",
     )
     mapping: FilePath | None = _setting("mapping", "mapping file from labels and lines to the graph")
+    catalogue: FilePaths | None = _setting(
+        "catalogue", "directories of own messages, tried before the catalogue that ships"
+    )
     rules: FilePaths | None = _setting("rules", "rule packs to load beside those that ship")
     sources: Sources = _section(Sources, "where input comes from")
     journal: JournalConfig = _section(JournalConfig, "between receiving and processing")

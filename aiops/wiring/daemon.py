@@ -23,7 +23,7 @@ from aiops.errors import AiopsError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.settings import Settings
 from aiops.store.memory import MemoryGraphStore
-from aiops.wiring.analysis import load_corrector, load_mapping, load_reloading_rules
+from aiops.wiring.analysis import load_catalogue, load_corrector, load_mapping, load_reloading_rules
 from aiops.wiring.api import Access, DocumentRenderers, limits_of, open_access, site_services
 from aiops.wiring.config import DaemonConfig
 from aiops.wiring.delivery_ports import JournalPort
@@ -136,7 +136,10 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
         stack.callback(journal.close)
         if site.stores is not None:
             mapping = load_mapping(settings)
-            site.worker = IngestWorker(site.stores.graph, site.stores.signals, mapping, journal.letters, time)
+            catalogue = load_catalogue(settings)
+            site.worker = IngestWorker(
+                site.stores.graph, site.stores.signals, mapping, journal.letters, time, catalogue=catalogue
+            )
         if config.role != "process":
             site.receiving = _receiving(site, journal)
         if site.worker is not None:
@@ -294,11 +297,11 @@ def reload(site: Site) -> None:
         log.info("rules reloaded", refused=refused)
     if site.worker is not None:
         try:
-            site.worker.use_mapping(load_mapping(site.settings))
+            site.worker.use_mapping(load_mapping(site.settings), load_catalogue(site.settings))
         except AiopsError as error:
-            log.error("the changed mapping is refused, the old one stays", reason=str(error))
+            log.error("the changed mapping or catalogue is refused, the old ones stay", reason=str(error))
         else:
-            log.info("mapping reloaded")
+            log.info("mapping and catalogue reloaded")
 
 
 def _listening(site: Site) -> Callable[[], str]:

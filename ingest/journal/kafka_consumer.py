@@ -13,7 +13,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from aiops.errors import AiopsError
-from ingest.journal.kafka_errors import translated, unavailable
+from ingest.journal.kafka_errors import connecting, translated, unavailable
 from ingest.journal.kafka_settings import KafkaSettings
 from ingest.journal.rebalances import Kind, PollThread, RebalanceFailed
 from ingest.journal.seams import Delivered, Partition
@@ -62,7 +62,7 @@ class KafkaConsumer:
         self._next: dict[Partition, int] = {}
         self._read_upto: dict[Partition, int] = {}
         self._lost: Counter[Partition] = Counter()
-        with translated(settings, "cannot connect"):
+        with connecting(settings, "cannot connect"):
             assignor = _ASSIGNORS[settings.assignor]()
             self._consumer: Any = kafka.KafkaConsumer(
                 **settings.member(), partition_assignment_strategy=[assignor]
