@@ -277,7 +277,14 @@ def totals(site: Site) -> Mapping[str, Taken]:
 
 def held_by(reading: Reading, stores: Stores) -> dict[str, int]:
     """What is kept in memory and on disk, by name."""
-    return {"relations": reading.relations, "series": stores.signals.stats().get("series", 0)}
+    stored = stores.signals.stats()
+    return {
+        "relations": reading.relations,
+        "templates": reading.templates,
+        "watched_series": reading.watched_series,
+        "series": stored.get("series", 0),
+        "signal_bytes": stored.get("bytes", 0),
+    }
 
 
 def resident_bytes() -> int:
