@@ -13,7 +13,8 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from aiops.errors import AiopsError
-from ingest.journal.kafka_errors import connecting, translated, unavailable
+from ingest.journal.kafka_clients import connect
+from ingest.journal.kafka_errors import translated, unavailable
 from ingest.journal.kafka_settings import KafkaSettings
 from ingest.journal.rebalances import Kind, PollThread, RebalanceFailed
 from ingest.journal.seams import Delivered, Partition
@@ -60,15 +61,10 @@ class KafkaConsumer:
         self._next: dict[Partition, int] = {}
         self._read_upto: dict[Partition, int] = {}
         self._lost: Counter[Partition] = Counter()
-        with connecting(settings, "cannot connect"):
-            assignor = _ASSIGNORS[settings.assignor]()
-            self._consumer: Any = kafka.KafkaConsumer(
-                **settings.member(), partition_assignment_strategy=[assignor]
-            )
-            self._polls = PollThread(self._consumer, self._changed)
-            self._consumer.subscribe(
-                [self._prefix + topic for topic in topics], listener=self._polls.listener()
-            )
+        config = {**settings.member(), "partition_assignment_strategy": [_ASSIGNORS[settings.assignor]()]}
+        self._consumer = connect(settings, "cannot connect", kafka.KafkaConsumer, config)
+        self._polls = PollThread(self._consumer, self._changed)
+        self._consumer.subscribe([self._prefix + topic for topic in topics], listener=self._polls.listener())
 
     def assigned(self) -> frozenset[Partition]:
         return self._assigned

@@ -11,8 +11,9 @@ import pytest
 from aiops.domain.batches import Reject
 from aiops.errors import AiopsError, BackPressure, ConfigError, StoreUnavailable
 from ingest.journal.kafka import Kafka, open_kafka
+from ingest.journal.kafka_consumer import KafkaConsumer
 from ingest.journal.kafka_settings import DEAD_LETTERS, STATE, KafkaSettings, TopicPlan
-from ingest.journal.kafka_writer import Outgoing
+from ingest.journal.kafka_writer import KafkaWriter, Outgoing
 from ingest.journal.seams import Consumer, Delivered, Partition, Record, Snapshot
 from servers.kafka_server import KafkaServer
 from tests.support.kafka_server import OwnKafka
@@ -187,9 +188,20 @@ def test_a_broker_that_hangs_fills_the_buffer_and_then_is_back_pressure(own_kafk
 
 
 def test_no_broker_is_an_error_that_says_so() -> None:
-    settings = KafkaSettings(bootstrap=("127.0.0.1:1",), connect_timeout_s=0.5)
-    with pytest.raises(StoreUnavailable, match=r"Kafka at 127\.0\.0\.1:1: cannot see to the topics"):
-        open_kafka(settings)
+    settings = KafkaSettings(bootstrap=("127.0.0.1:1",), connect_timeout_s=0.3)
+    threads = threading.active_count()
+    for _ in range(5):
+        with pytest.raises(
+            StoreUnavailable, match=r"Kafka at 127\.0\.0\.1:1: cannot see to the topics.*ECONNREFUSED"
+        ):
+            open_kafka(settings)
+        with pytest.raises(StoreUnavailable, match="cannot connect"):
+            KafkaConsumer(settings, ["logs"])
+        with pytest.raises(StoreUnavailable, match="cannot connect"):
+            KafkaWriter(settings)
+    assert (
+        threading.active_count() == threads
+    )  # what cannot connect leaves no thread behind that goes on trying
 
 
 def test_a_topic_that_is_other_than_planned_is_refused(kafka_server: KafkaServer) -> None:
