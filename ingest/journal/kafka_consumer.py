@@ -24,6 +24,8 @@ from ingest.journal.spool_consumer import OnPartitions, nothing
 SHIPPED = "kafka:"
 #: Records of one poll: a few, since each is a packed batch and a rebalance waits for the next poll.
 MAX_POLL_RECORDS = 16
+#: Of topics of others: one line or document each.
+MAX_POLL_SHIPPED = 5_000
 _MEMBERSHIP = (
     errors.CommitFailedError,
     errors.RebalanceInProgressError,
@@ -86,7 +88,9 @@ class KafkaConsumer:
         failed: AiopsError | None = None
         try:
             with translated(self._settings, "cannot read"):
-                records = self._polls.poll(timeout_s=timeout_s, max_records=MAX_POLL_RECORDS)
+                records = self._polls.poll(
+                    timeout_s=timeout_s, max_records=MAX_POLL_SHIPPED if self._mark else MAX_POLL_RECORDS
+                )
         except RebalanceFailed as exc:
             records, failed = exc.records, exc.cause
         for place, found in records.items():
