@@ -1,5 +1,5 @@
-"""A site for fault runs: the daemon as processes of its own over real servers, senders of numbered messages, and the count of gaps
-and doubles in the stores afterwards."""
+"""A site for fault runs: the daemon as processes of its own over real servers, senders of numbered messages, and the count of
+gaps and doubles in the stores afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ import httpx
 import yaml
 
 from aiops.settings import Settings
-from aiops.wiring.stores import SIGNALS_FILE, open_stores
+from aiops.wiring.stores import open_stores
 from benchmarks.fault_senders import Sender, senders
 from servers.neo4j_server import Neo4jServer
 from servers.processes import free_port
@@ -248,14 +248,10 @@ class FaultSite:
                 one.kill()
 
 
-def until(done: object, what: str, *, timeout_s: float = PATIENCE_S) -> None:
+def until(done: Callable[[], bool], what: str, *, timeout_s: float = PATIENCE_S) -> None:
     """Wait for ``done()``. Raises TimeoutError naming ``what``."""
-    assert callable(done)
     deadline = time.monotonic() + timeout_s
     while not done():
         if time.monotonic() > deadline:
             raise TimeoutError(f"timed out after {timeout_s:g} s waiting for {what}")
         time.sleep(0.1)
-
-
-__all__ = ["SIGNALS_FILE", "Count", "Daemon", "FaultSite", "until"]

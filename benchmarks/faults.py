@@ -57,12 +57,18 @@ def _finish(site: FaultSite, name: str, recovery_s: float | None, *, drain: Call
 
 
 def _caught_up(site: FaultSite) -> bool:
-    """Whether nothing is waiting in the journal."""
-    return 0.0 <= site.metric("aiops_journal_lag_records") <= 2.0
+    """Whether what is processed now was appended just before."""
+    return 0.0 <= site.metric("aiops_journal_lag_seconds") <= 2.0
 
 
 def _recover(site: FaultSite) -> float:
+    """Seconds until every sender was acknowledged once more and nothing waits in the journal."""
     began = time.monotonic()
+    before = [sender.acknowledged for sender in site.senders]
+    until(
+        lambda: all(sender.acknowledged > count for sender, count in zip(site.senders, before, strict=True)),
+        "senders to be acknowledged again",
+    )
     until(lambda: _caught_up(site), "the daemon to catch up")
     return time.monotonic() - began
 

@@ -1,10 +1,15 @@
 """Changes written to a real Neo4j, beside the bare driver writing the same graph; and what a steady site writes.
 
-The bare driver gets rows that are ready to send, in transactions of the same size, and knows nothing of what is stored: so
-it sends ``UNWIND $rows AS row MERGE ... SET ...`` for everything that the graph is to hold afterwards: the entity with
-its label and properties, its names and their NAMES relations; the relation with its properties; the alarm with its ON
-relation. ``*_known`` compares updated rows with a driver that was told which of this is already there: it sends the
-properties only. Both leave the same nodes, labels, relations and properties, which is checked.
+The bare driver gets rows that are ready to send and knows nothing of what is stored. In one transaction for each 2,000 of
+them it sends ``UNWIND $rows AS row MERGE ... SET ...`` for everything that the graph is to hold afterwards:
+
+* entities: ``MERGE`` the node by its id, set its properties and its label; ``MERGE`` its names and their NAMES relations;
+* relations: ``MATCH`` both ends, ``MERGE`` the relation by source, set its properties;
+* alarms: ``MATCH`` the entity, ``MERGE`` the alarm by key, set its properties, ``MERGE`` its ON relation.
+
+We get values of the domain, check and merge them with what is stored, and write the difference. ``*_updated_known``
+compares with a bare driver that was told what differs: it sends that and nothing else. All leave the same nodes, labels,
+relations and properties, which is checked. Transactions of both sides alternate, so that a busy machine slows both.
 
 Run: ``python -m benchmarks.neo4j_sink [--quick] [--only NAME] [-o FILE]``
 """
@@ -28,6 +33,7 @@ from aiops.store.merge import names_of
 from aiops.store.neo4j import Neo4jGraphStore
 from aiops.store.neo4j_rows import alarm_properties, entity_properties, relation_properties
 from benchmarks.report import Result, parser, result, write
+from benchmarks.steady_site import steady_site
 from servers.neo4j_server import Neo4jServer, start
 from servers.processes import free_port
 
@@ -41,8 +47,10 @@ ROWS = 2_000
 _T = TypeVar("_T")
 _Row = dict[str, object]
 _Step = tuple[LiteralString, list[_Row]]
+Calls = list[Callable[[], object]]
 
 ENTITY: LiteralString = "MERGE (e:Entity {id: row.id}) SET e = row.e, e:Pod"
+ENTITY_LABELS: LiteralString = "MATCH (e:Entity {id: row.id}) SET e.labels = row.labels"
 NAMES: LiteralString = "MATCH (e:Entity {id: row.id}) MERGE (n:Name {text: row.name}) MERGE (n)-[:NAMES]->(e)"
 RELATION: LiteralString = (
     "MATCH (a:Entity {id: row.a}), (b:Entity {id: row.b}) MERGE (a)-[r:RUNS_ON {source: row.source}]->(b)"
@@ -55,17 +63,17 @@ RELATION_SEEN: LiteralString = (
 ALARM: LiteralString = (
     "MATCH (e:Entity {id: row.entity}) MERGE (n:Alarm {key: row.n.key}) SET n = row.n MERGE (n)-[:ON]->(e)"
 )
-ALARM_ONLY: LiteralString = "MERGE (n:Alarm {key: row.n.key}) SET n = row.n"
+ALARM_ENDED: LiteralString = "MATCH (n:Alarm {key: row.key}) SET n.ended_at = row.at, n.message = row.message"
 
 
-def pods(count: int, turn: int) -> list[Entity]:
+def pods(where: str, count: int, turn: int) -> list[Entity]:
     return [
         Entity(
-            f"pod:shop/cart-{n}",
+            f"pod:{where}/cart-{n}",
             "Pod",
-            f"cart-{n}",
-            (f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", f"shop/cart-{n}"),
-            {"namespace": "shop", "phase": f"phase-{turn}", "uid": f"{n:032x}"},
+            f"{where}-cart-{n}",
+            (f"{where}/10.{n >> 16}.{n >> 8 & 255}.{n & 255}", f"{where}/cart-{n}"),
+            {"namespace": where, "phase": f"phase-{turn}", "uid": f"{n:032x}"},
         )
         for n in range(count)
     ]
@@ -75,28 +83,28 @@ def nodes(count: int) -> list[Entity]:
     return [Entity(f"host:node-{n}", "Host", f"node-{n}") for n in range(max(count // 20, 1))]
 
 
-def places(count: int) -> list[Relation]:
+def places(where: str, count: int) -> list[Relation]:
     hosts = max(count // 20, 1)
     return [
-        Relation(f"pod:shop/cart-{n}", "RUNS_ON", f"host:node-{n % hosts}", "kube", 0.95)
+        Relation(f"pod:{where}/cart-{n}", "RUNS_ON", f"host:node-{n % hosts}", "kube", 0.95)
         for n in range(count)
     ]
 
 
-def alarms(count: int, turn: int) -> list[Alarm]:
+def alarms(where: str, count: int, turn: int) -> list[Alarm]:
     return [
         Alarm(
             f"a{n}",
-            f"{n:016x}",
+            f"{where}{n:016x}",
             "PodNotReady",
-            f"pod:shop/cart-{n}",
+            f"pod:{where}/cart-{n}",
             NOON,
             None if turn == 0 else NOON + timedelta(minutes=turn),
             "major",
             value=0.5,
             message=f"pod cart-{n} is not ready, turn {turn}",
             source="alertmanager",
-            labels={"alertname": "PodNotReady", "namespace": "shop", "pod": f"cart-{n}"},
+            labels={"alertname": "PodNotReady", "namespace": where, "pod": f"cart-{n}"},
         )
         for n in range(count)
     ]
@@ -108,8 +116,7 @@ def parts(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 class Bench:
-    """One server, from which each run first takes away what it will write; ours and the bare driver
-    take turns at going first."""
+    """One server with a store of ours and a bare driver."""
 
     def __init__(self, server: Neo4jServer, count: int) -> None:
         self.count = count
@@ -127,9 +134,9 @@ class Bench:
         with self.driver.session() as session:
             session.run(f"{match} CALL (n) {{ DETACH DELETE n }} IN TRANSACTIONS OF 5000 ROWS").consume()
 
-    def fingerprint(self) -> tuple[object, ...]:
-        """What lies in the graph, as a digest that does not depend on order."""
-        found: list[object] = []
+    def held(self, where: str) -> frozenset[str]:
+        """What lies in the graph of what was written for ``where``."""
+        found: set[str] = set()
         statements: tuple[LiteralString, ...] = (
             "MATCH (n) WHERE NOT n:Aiops RETURN labels(n) AS k, properties(n) AS p",
             "MATCH (a)-[r]->(b) RETURN [type(r), coalesce(a.id, a.text, a.key), coalesce(b.id, b.text)] AS k,"
@@ -137,11 +144,9 @@ class Bench:
         )
         for statement in statements:
             with self.driver.session() as session:
-                digests = {
-                    hash(f"{sorted(row['k'])} {sorted(row['p'].items())}") for row in session.run(statement)
-                }
-            found += [len(digests), hash(frozenset(digests))]
-        return tuple(found)
+                texts = (f"{row['k']} {sorted(row['p'].items())}" for row in session.run(statement))
+                found.update(text.replace(where, "WHERE") for text in texts if where in text)
+        return frozenset(found)
 
     def bare(self, *steps: _Step) -> Callable[[], None]:
         """One transaction of the bare driver."""
@@ -157,55 +162,45 @@ class Bench:
         return call
 
 
-Calls = list[Callable[[], object]]
-
-
-def entity_calls(bench: Bench, turn: int, *, known: bool) -> tuple[Calls, Calls]:
-    """Ours and the bare driver's; ``known``: the bare driver was told that the names are there."""
-    ours: Calls = []
-    bare: Calls = []
-    for part in parts(pods(bench.count, turn)):
-        ours.append(partial(bench.store.apply, GraphDelta("kube", tuple(part)), at=NOON))
+def entity_calls(bench: Bench, side: str, turn: int) -> Calls:
+    calls: Calls = []
+    for part in parts(pods(side, bench.count, turn)):
         rows: list[_Row] = [{"id": entity.id, "e": entity_properties(entity)} for entity in part]
         names: list[_Row] = [{"id": entity.id, "name": name} for entity in part for name in names_of(entity)]
-        bare.append(bench.bare((ENTITY, rows), *([] if known else [(NAMES, names)])))
-    return ours, bare
+        if side == "ours":
+            calls.append(partial(bench.store.apply, GraphDelta("kube", tuple(part)), at=NOON))
+        elif side == "known" and turn:
+            labels: list[_Row] = [
+                {"id": entity.id, "labels": entity_properties(entity)["labels"]} for entity in part
+            ]
+            calls.append(bench.bare((ENTITY_LABELS, labels)))
+        else:
+            calls.append(bench.bare((ENTITY, rows), (NAMES, names)))
+    return calls
 
 
-def relation_calls(bench: Bench, turn: int, *, known: bool) -> tuple[Calls, Calls]:
-    """``known``: the bare driver was told that nothing but ``last_seen`` differs."""
+def relation_calls(bench: Bench, side: str, turn: int) -> Calls:
     at = NOON + timedelta(minutes=5 * turn)
-    ours: Calls = []
-    bare: Calls = []
-    for part in parts(places(bench.count)):
-        ours.append(partial(bench.store.apply, GraphDelta("kube", relations=tuple(part)), at=at))
-        rows: list[_Row] = [
-            {
-                "a": row.source_id,
-                "b": row.target_id,
-                "source": row.provenance,
-                "r": {**relation_properties(row), "first_seen": NOON, "last_seen": at},
-            }
-            for row in part
-        ]
-        bare.append(
-            bench.bare(
-                (RELATION, rows)
-                if not known
-                else (
-                    RELATION_SEEN,
-                    [{"a": row["a"], "b": row["b"], "source": row["source"], "at": at} for row in rows],
-                )
-            )
-        )
-    return ours, bare
+    calls: Calls = []
+    for part in parts(places(side, bench.count)):
+        ends = [{"a": row.source_id, "b": row.target_id, "source": row.provenance} for row in part]
+        if side == "ours":
+            calls.append(partial(bench.store.apply, GraphDelta("kube", relations=tuple(part)), at=at))
+        elif side == "known" and turn:
+            calls.append(bench.bare((RELATION_SEEN, [{**end, "at": at} for end in ends])))
+        else:
+            times = {"first_seen": NOON, "last_seen": at}
+            rows: list[_Row] = [
+                {**end, "r": {**relation_properties(row), **times}}
+                for end, row in zip(ends, part, strict=True)
+            ]
+            calls.append(bench.bare((RELATION, rows)))
+    return calls
 
 
-def alarm_calls(bench: Bench, turn: int, *, known: bool) -> tuple[Calls, Calls]:
-    ours: Calls = []
-    bare: Calls = []
-    for part in parts(alarms(bench.count, turn)):
-        ours.append(partial(bench.store.put_alarms, part))
+def alarm_calls(bench: Bench, side: str, turn: int) -> Calls:
+    calls: Calls = []
+    for part in parts(alarms(side, bench.count, turn)):
         rows: list[_Row] = [
             {
                 "entity": alarm.entity,
@@ -217,16 +212,24 @@ def alarm_calls(bench: Bench, turn: int, *, known: bool) -> tuple[Calls, Calls]:
             }
             for alarm in part
         ]
-        bare.append(bench.bare((ALARM_ONLY if known else ALARM, rows)))
-    return ours, bare
+        if side == "ours":
+            calls.append(partial(bench.store.put_alarms, part))
+        elif side == "known" and turn:
+            ended: list[_Row] = [
+                {"key": alarm_properties(alarm)["key"], "at": alarm.ended_at, "message": alarm.message}
+                for alarm in part
+            ]
+            calls.append(bench.bare((ALARM_ENDED, ended)))
+        else:
+            calls.append(bench.bare((ALARM, rows)))
+    return calls
 
 
-MAKERS = {
+MAKERS: dict[str, Callable[[Bench, str, int], Calls]] = {
     "entities": entity_calls,
     "relations": relation_calls,
     "alarms": alarm_calls,
 }
-
 
 #: What goes before a run, so that there is nothing of what it writes.
 CLEARED: dict[str, LiteralString] = {
@@ -235,64 +238,48 @@ CLEARED: dict[str, LiteralString] = {
     "alarms": "MATCH (n:Alarm)",
 }
 
+SIDES = ("ours", "bare", "known")
+
 
 def describe(bench: Bench) -> None:
     """The entities that relations and alarms are about."""
     bench.delete(CLEARED["entities"])
-    for part in parts([*nodes(bench.count), *pods(bench.count, 0)]):
-        bench.store.apply(GraphDelta("kube", tuple(part)), at=NOON)
+    for side in SIDES:
+        for part in parts([*nodes(bench.count), *pods(side, bench.count, 0)]):
+            bench.store.apply(GraphDelta("kube", tuple(part)), at=NOON)
 
 
-def one_run(bench: Bench, what: str, side: str, *, known: bool) -> dict[str, float]:
-    """Rows a second of new and of updated rows."""
-    bench.delete(CLEARED[what])
-    rates = {}
-    for name, turn in (("new", 0), ("updated", 1)):
-        ours, bare = MAKERS[what](bench, turn, known=known and name == "updated")
-        calls = ours if side == "ours" else bare
-        begun = time.perf_counter()
-        for call in calls:
-            call()
-        rates[name] = bench.count / (time.perf_counter() - begun)
-    return rates
+def one_run(bench: Bench, what: str, turn: int, number: int) -> dict[str, float]:
+    """Rows a second of each side; their transactions take turns."""
+    calls = {side: MAKERS[what](bench, side, turn) for side in SIDES}
+    took = dict.fromkeys(SIDES, 0.0)
+    for index in range(len(calls["ours"])):
+        first = (number + index) % len(SIDES)
+        for side in (*SIDES[first:], *SIDES[:first]):
+            begun = time.perf_counter()
+            calls[side][index]()
+            took[side] += time.perf_counter() - begun
+    return {side: bench.count / took[side] for side in SIDES}
 
 
 def measure(bench: Bench, what: str, runs: int) -> list[Result]:
-    rates: dict[tuple[str, str], list[float]] = {}
+    rates: dict[tuple[str, int], list[float]] = {(side, turn): [] for side in SIDES for turn in (0, 1)}
     if what != "entities":
         describe(bench)
-    for run in range(-1, runs):  # the first warms up
-        seen = set()
-        sides = ["ours", "bare", "known"]
-        for side in sides if run % 2 else sides[::-1]:
-            found = one_run(bench, what, side, known=side == "known")
-            if run < 0:
-                seen.add(bench.fingerprint())
-            for name, rate in found.items() if run >= 0 else ():
-                rates.setdefault((side, name), []).append(rate)
-    assert len(seen) == 1, f"{what}: not the same graph"
-    results = []
-    for name in ("new", "updated"):
-        peer = rates["bare", name]
-        results.append(
-            result(
-                f"{what}_{name}",
-                rates["ours", name],
-                "rows/s",
-                peer="UNWIND MERGE by the bare driver",
-                peer_runs=peer,
-            )
-        )
-    results.append(
-        result(
-            f"{what}_updated_known",
-            rates["ours", "updated"],
-            "rows/s",
-            peer="UNWIND MERGE of the properties alone",
-            peer_runs=rates["known", "updated"],
-        )
-    )
-    return results
+    for number in range(-1, runs):  # the first warms up
+        bench.delete(CLEARED[what])
+        for turn in (0, 1):
+            found = one_run(bench, what, turn, number)
+            for side in SIDES if number >= 0 else ():
+                rates[side, turn].append(found[side])
+        if number < 0 and len({bench.held(side) for side in SIDES}) != 1:
+            raise AssertionError(f"{what}: not the same graph")
+    bare, known = "UNWIND MERGE by the bare driver", "UNWIND SET of the difference alone"
+    return [
+        result(f"{what}_new", rates["ours", 0], "rows/s", peer=bare, peer_runs=rates["bare", 0]),
+        result(f"{what}_updated", rates["ours", 1], "rows/s", peer=bare, peer_runs=rates["bare", 1]),
+        result(f"{what}_updated_known", rates["ours", 1], "rows/s", peer=known, peer_runs=rates["known", 1]),
+    ]
 
 
 @contextmanager
@@ -314,6 +301,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for what in MAKERS:
             if not options.only or options.only in what:
                 results += measure(bench, what, runs)
+        bench.delete(CLEARED["entities"])
+        if not options.only or options.only in "steady_site":
+            results += steady_site(server, minutes=15 if options.quick else 60)
         bench.close()
     write(results, seed=SEED, output=options.output)
 

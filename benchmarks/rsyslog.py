@@ -99,8 +99,9 @@ def rfc3164_lines(count: int) -> list[bytes]:
 def ios_lines(count: int) -> list[bytes]:
     """As Cisco IOS writes, half of them with the host before the time."""
     rng = random.Random(SEED)
+    origins = [("", f"switch-{n}: ")[n % 2] for n in range(50)]
     return [
-        f"<{rng.randrange(184)}>{n}: {('', f'switch-{n % 50}: ')[n % 2]}*Feb  3 04:05:{n % 60:02d}.{n % 1000:03d} CET: %LINK-3-UPDOWN:"
+        f"<{rng.randrange(184)}>{n}: {origins[n % 50]}*Feb  3 04:05:{n % 60:02d}.{n % 1000:03d} CET: %LINK-3-UPDOWN:"
         f" {text}".encode()
         for n, text in enumerate(_texts(count, rng))
     ]
@@ -190,11 +191,11 @@ def rsyslog_rates(lines: Sequence[bytes], runs: int) -> list[float]:
     return rates[1:]
 
 
-def _framed(lines: Sequence[bytes]) -> list[Payloads]:
-    """The lines as a TCP connection brings them, in pieces of 256 KiB."""
-    framer, stream = SyslogFramer(), b"\n".join(lines) + b"\n"
-    pieces = (stream[at : at + PIECE_BYTES] for at in range(0, len(stream), PIECE_BYTES))
-    return [Payloads.of(framer.feed(piece).messages) for piece in pieces]
+def _framed(pieces: Sequence[bytes]) -> list[Payloads]:
+    """The messages of the pieces that a TCP connection brings."""
+    framer = SyslogFramer()
+    found = [framer.feed(piece).messages for piece in pieces]
+    return [part if isinstance(part, Payloads) else Payloads.of(part) for part in found]
 
 
 def _parsed(blocks: Sequence[Payloads]) -> int:
@@ -209,10 +210,12 @@ def _parsed(blocks: Sequence[Payloads]) -> int:
 def our_rates(lines: Sequence[bytes]) -> dict[str, float]:
     """Lines a CPU second of this process: from batches to columns and to JSON, and from the stream to columns."""
     blocks = [Payloads.of(lines[at : at + BATCH_LINES]) for at in range(0, len(lines), BATCH_LINES)]
+    stream = b"\n".join(lines) + b"\n"
+    pieces = [stream[at : at + PIECE_BYTES] for at in range(0, len(stream), PIECE_BYTES)]
     work: dict[str, Callable[[], int]] = {
         "to_columns": lambda: _parsed(blocks),
         "to_json": lambda: sum(syslog_json(block, received_at_s=NOW_S).count(b"\n") for block in blocks),
-        "stream_to_columns": lambda: _parsed(_framed(lines)),
+        "stream_to_columns": lambda: _parsed(_framed(pieces)),
     }
     rates: dict[str, float] = {}
     for name, task in work.items():

@@ -20,6 +20,20 @@ IDENTITY_RULES: tuple[str, ...] = (
 PLACE_LABELS: tuple[str, ...] = ("site", "datacenter", "dc", "cluster", "region", "zone")
 HOST_LABELS: tuple[str, ...] = ("host", "hostname", "nodename")
 INTERFACE_LABELS: tuple[str, ...] = ("interface", "ifName", "ifDescr")
+#: Every label that a rule reads: what has these in common is the same entity's.
+READ_LABELS: frozenset[str] = frozenset(
+    (
+        *PLACE_LABELS,
+        *(
+            f"{origin}{name}"
+            for name in (
+                *("entity", "namespace", "pod", "device", "service", "node", "instance", "job"),
+                *(*HOST_LABELS, *INTERFACE_LABELS),
+            )
+            for origin in ("", "exported_")
+        ),
+    )
+)
 MACHINES: frozenset[str] = frozenset({"Host", "Node", "Device"})
 
 _PORT = re.compile(r"(?P<host>\[[0-9a-fA-F:.%]+\]|[^:\[\]]+):(?P<port>\d{1,5})")

@@ -18,7 +18,7 @@ from aiops.domain.batches import (
 )
 from aiops.domain.graph import Entity
 from ingest.entities import EntityResolver
-from ingest.identity import references
+from ingest.identity import IDENTITY_RULES, READ_LABELS, references
 from ingest.series_slots import SeriesSlots, SlotBounds
 from ingest.topology.discovery import Discovery, Finding
 from ingest.topology.mapping import TopologyMapping
@@ -60,6 +60,8 @@ class SampleReader:
         self._discovery = discovery
         self._monotonic = monotonic
         self._slots = SeriesSlots(bounds or SlotBounds())
+        self._alike: dict[object, Finding] = {}
+        self._alike_of = (-1, -np.inf)  # generation of the names, and since when
         self._order = {row.row.name: index for index, row in enumerate(mapping.metrics)}
 
     @property
@@ -70,6 +72,7 @@ class SampleReader:
     def clear(self) -> None:
         """Names have changed: work out anew whose each series is."""
         self._slots.forget_plans()
+        self._alike = {}
 
     def read(self, batch: SampleBatch) -> SampleHarvest:
         """Stores nothing. NaN is no value: dropped and counted, as are staleness markers, exemplars and what found no slot."""
@@ -144,31 +147,57 @@ class SampleReader:
             if slots[place] < 0:
                 slots[place] = self._slots.take(which, source, _origin(source, which), now_s)
             if slots[place] >= 0:
-                waiting.append((self._rank(which), which, int(slots[place]), float(newest[place])))
+                waiting.append((self._rank(which.metric), which, int(slots[place]), float(newest[place])))
         waiting.sort(key=lambda item: (item[0], item[1].metric, item[1].labels))
+        who = {identity_labels(which): which for _rank, which, _slot, _value in waiting}
         self._resolver.prefetch(
-            name
-            for _rank, which, _slot, _value in waiting
-            for ref in references(dict(which.labels))
-            for name in ref.names
+            name for which in who.values() for ref in references(dict(which.labels)) for name in ref.names
         )
         for _rank, which, slot, value in waiting:
-            finding = self._finding(source, which, value, harvest)
+            finding = self._finding(source, which, value, harvest, now_s)
             self._slots.plan(slot, finding, generation=self._resolver.generation, now_s=now_s)
 
-    def _finding(self, source: str, series: Series, newest: float, harvest: SampleHarvest) -> Finding:
+    def _finding(
+        self, source: str, series: Series, newest: float, harvest: SampleHarvest, now_s: float
+    ) -> Finding:
+        """What a series says. Where the mapping says no more about its metric than which rules apply, only the labels that these
+        read count, and what they gave is used again for a while."""
+        if self._alike_of[0] != self._resolver.generation or now_s - self._alike_of[1] > UNSETTLED_TTL_S:
+            self._alike, self._alike_of = {}, (self._resolver.generation, now_s)
+        rules = self._plain_rules(series.metric)
+        key = None if rules is None else (rules, identity_labels(series))
+        known = None if key is None else self._alike.get(key)
+        if known is not None:
+            return known
         finding = self._discovery.series(series, newest)
         if finding.entity is None:
             found = self._resolver.resolve({"entity": f"unknown:{source}"})
             assert found is not None  # an id was given
             self._discovery.adopt(found, harvest.entities)
-            finding = Finding(found.entity, settled=False)
+            return Finding(found.entity, settled=False)
         harvest.entities += finding.entities
+        if key is not None and not finding.entities and not finding.relations:
+            self._alike[key] = finding
         return finding
 
-    def _rank(self, series: Series) -> int:
-        rows = self._mapping.rows_for(series.metric)
+    def _plain_rules(self, metric: str) -> tuple[str, ...] | None:
+        """The rules by which every series of this metric finds its owner; None where a row of the mapping says anything else."""
+        rows = self._mapping.rows_for(metric)
+        for found in rows:
+            row = found.row
+            says = row.entities or row.relations or row.closes or row.states or row.when or row.unless
+            if says or found.subject is not None or found.above is not None or found.reads_value:
+                return None
+        return next((found.row.identity for found in rows if found.row.identity is not None), IDENTITY_RULES)
+
+    def _rank(self, metric: str) -> int:
+        rows = self._mapping.rows_for(metric)
         return min((self._order[row.row.name] for row in rows if row.row.entities), default=len(self._order))
+
+
+def identity_labels(series: Series) -> tuple[tuple[str, str], ...]:
+    """Those labels of a series that say whose it is."""
+    return tuple([pair for pair in series.labels if pair[0] in READ_LABELS])
 
 
 def _sorted(batch: SampleBatch) -> tuple[IntArray, FloatArray, FloatArray]:

@@ -208,6 +208,20 @@ class SeriesColumns(Sequence[EntitySeries]):
         """No series."""
         return cls((), np.zeros(1, dtype=np.int64), np.empty(0), np.empty(0))
 
+    @classmethod
+    def of(cls, series: Iterable[EntitySeries]) -> Self:
+        """``series`` as columns, those without samples left out. Every value needs its time."""
+        if isinstance(series, cls):
+            return series
+        kept = [one for one in series if len(one.at_s)]
+        if not kept:
+            return cls.none()
+        starts = np.zeros(len(kept) + 1, dtype=np.int64)
+        np.cumsum([len(one.at_s) for one in kept], out=starts[1:])
+        at_s = np.concatenate([one.at_s for one in kept], dtype=np.float64)
+        value = np.concatenate([one.value for one in kept], dtype=np.float64)
+        return cls([one.key for one in kept], starts, at_s, value)
+
     def __len__(self) -> int:
         return len(self.keys)
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from aiops.domain.batches import LOG_SCHEMA, EntitySeries, FloatArray, IntArray, SeriesKey, StateObservation
+from aiops.domain.batches import (
+    LOG_SCHEMA,
+    EntitySeries,
+    FloatArray,
+    IntArray,
+    SeriesColumns,
+    SeriesKey,
+    StateObservation,
+)
 from aiops.errors import InputError
 from aiops.store.merge import check_text
 
@@ -104,14 +112,23 @@ def checked_series(series: EntitySeries) -> EntitySeries:
     return series
 
 
-def check_all(series: Sequence[EntitySeries], new: Iterable[bool]) -> None:
-    """:func:`checked_series` of each; the texts only of those that are ``new``, since the others passed before."""
-    even = all(len(item.at_s) == len(item.value) for item in series)
-    if not even or (series and not np.isfinite(np.concatenate([item.at_s for item in series])).all()):
-        new = [True] * len(series)
-    for item, is_new in zip(series, new, strict=True):
-        if is_new:
+def checked_columns(series: Iterable[EntitySeries], known: Container[SeriesKey]) -> SeriesColumns:
+    """``series`` as columns if they can be kept; texts are looked at only of those that are not ``known``, since the others
+    passed before. Raises InputError as :func:`checked_series`."""
+    if not isinstance(series, SeriesColumns):
+        given = list(series)
+        for item in given:
+            if len(item.at_s) != len(item.value):
+                checked_series(item)
+        columns = SeriesColumns.of(given)
+    else:
+        columns = series
+    if not np.isfinite(columns.at_s).all():
+        for item in columns:
             checked_series(item)
+    for entity, peer, metric, labels in [key for key in columns.keys if key not in known]:
+        check_text(entity, peer, metric, *(text for pair in labels for text in pair))
+    return columns
 
 
 def checked_logs(logs: pa.Table) -> pa.Table:

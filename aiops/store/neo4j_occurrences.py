@@ -47,11 +47,12 @@ W = TypeVar("W", Alarm, Anomaly)
 
 @dataclass(frozen=True, slots=True)
 class _Sort(Generic[V]):
-    """How one sort of occurrence lies in the database: its label, the indexed property that holds its key, what a query
-    returns of it, and the arrows between nodes and values."""
+    """How one sort of occurrence lies in the database: its label, the indexed property that holds its key, how a node is
+    made of a row, what a query returns of it, and the arrows between nodes and values."""
 
     label: str
     key: str
+    create: str
     returned: str
     read: Callable[[Row], V]
     key_of: Callable[[V], str]
@@ -59,17 +60,29 @@ class _Sort(Generic[V]):
     merged: Callable[[V | None, V], V]
 
 
-_ALARMS = _Sort("Alarm", "key", ALARM, alarm_of, alarm_key, alarm_properties, merged_alarm)
+_ALARMS = _Sort(
+    "Alarm",
+    "key",
+    "MATCH (e:Entity {id: row.entity}) CREATE (n:Alarm)-[:ON]->(e)",
+    ALARM,
+    alarm_of,
+    alarm_key,
+    alarm_properties,
+    merged_alarm,
+)
 _ANOMALIES = _Sort(
     "Anomaly",
     "id",
+    "MATCH (e:Entity {id: row.entity}) CREATE (n:Anomaly)-[:ON]->(e)",
     ANOMALY,
     anomaly_of,
     lambda anomaly: shortened(anomaly.id),
     anomaly_properties,
     merged_anomaly,
 )
-_CHANGES = _Sort("Change", "key", CHANGE, change_of, change_key, change_properties, merged_change)
+_CHANGES = _Sort(
+    "Change", "key", "CREATE (n:Change)", CHANGE, change_of, change_key, change_properties, merged_change
+)
 
 
 class Neo4jOccurrences:
@@ -104,7 +117,7 @@ class Neo4jOccurrences:
             ends: list[dict[str, object]] = [
                 {"key": key, "entity": shortened(new.entity)}
                 for key, (old, new) in changed.items()
-                if old is None or old.entity != new.entity
+                if old is not None and old.entity != new.entity
             ]
             in_batches(
                 tx,
@@ -184,8 +197,8 @@ def _written(tx: ManagedTransaction, sort: _Sort[V], checked: Sequence[V]) -> di
     updated = [(old, new) for old, new in changed.values() if old is not None]
     in_batches(
         tx,
-        f"CREATE (n:{sort.label}) SET n = row.n SET {SET_TIMES}",
-        [{"n": sort.properties(new), **_span(new)} for new in created],
+        f"{sort.create} SET n = row.n SET {SET_TIMES}",
+        [{"n": sort.properties(new), "entity": _place(new), **_span(new)} for new in created],
     )
     in_batches(
         tx,
@@ -205,6 +218,10 @@ def _locked(tx: ManagedTransaction, sort: _Sort[V], keys: Sequence[str]) -> dict
 def _differing(sort: _Sort[V], old: V, new: V) -> Mapping[str, object]:
     before = sort.properties(old)
     return {name: value for name, value in sort.properties(new).items() if value != before[name]}
+
+
+def _place(value: Alarm | Anomaly | Change) -> str | None:
+    return None if isinstance(value, Change) else shortened(value.entity)
 
 
 def _span(value: Alarm | Anomaly | Change) -> dict[str, object]:

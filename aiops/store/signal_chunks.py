@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from aiops.domain.batches import LOG_SCHEMA, FloatArray, IntArray, SeriesKey
 from aiops.store.columns import SAMPLE_BYTES, Samples
-from aiops.store.sqlite_schema import chunks, marks
+from aiops.store.sqlite_schema import marks
 
 #: Width of a time bucket.
 BUCKET_S = 300
@@ -47,6 +47,19 @@ SIGNAL_MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     INSERT INTO counter VALUES ('bytes', 0), ('evicted_samples', 0), ('evicted_logs', 0), ('evicted_states', 0);
     """,
+    """
+    CREATE TABLE log_record (position TEXT PRIMARY KEY, held BLOB NOT NULL, line_count INTEGER NOT NULL) WITHOUT ROWID;
+    ALTER TABLE log_chunk ADD COLUMN line_counts TEXT;
+    """,
+)
+
+#: Columns of log lines in which the same texts come again and again.
+_REPEATING = frozenset({"entity", "source", "template"})
+_PACKED_SCHEMA = pa.schema(
+    [
+        pa.field(column.name, pa.dictionary(pa.int32(), pa.string())) if column.name in _REPEATING else column
+        for column in LOG_SCHEMA
+    ]
 )
 
 
@@ -74,15 +87,20 @@ def unpacked(data: bytes) -> Samples:
 
 
 def packed_logs(table: pa.Table) -> bytes:
-    """An Arrow IPC stream, compressed."""
+    """An Arrow IPC stream, compressed; what repeats as a dictionary."""
+    columns = [
+        table[name].combine_chunks().dictionary_encode() if name in _REPEATING else table[name]
+        for name in LOG_SCHEMA.names
+    ]
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, LOG_SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, _PACKED_SCHEMA, options=options) as writer:
+        writer.write_table(pa.table(columns, schema=_PACKED_SCHEMA).combine_chunks())
     return bytes(sink.getvalue())
 
 
 def unpacked_logs(data: bytes) -> pa.Table:
-    return pa.ipc.open_stream(data).read_all()
+    return pa.ipc.open_stream(data).read_all().cast(LOG_SCHEMA)
 
 
 def read_samples(connection: sqlite3.Connection, buckets: Iterable[int]) -> Iterator[Samples]:
@@ -121,25 +139,23 @@ def add_series(connection: sqlite3.Connection, key: SeriesKey) -> int:
     return int(row[0])
 
 
-def known_events(connection: sqlite3.Connection, ids: Iterable[str]) -> set[str]:
-    """Those of ``ids`` that are held."""
-    found: set[str] = set()
-    for part in chunks(ids):
-        sql = f"SELECT event_id FROM log_event WHERE event_id IN ({marks(len(part))})"  # noqa: S608 (marks)
-        found.update(row[0] for row in connection.execute(sql, part))
-    return found
-
-
 def add_chunk(
-    connection: sqlite3.Connection, table: str, at_s: FloatArray, data: bytes, written_s: float | None
+    connection: sqlite3.Connection,
+    table: str,
+    at_s: FloatArray,
+    data: bytes,
+    written_s: float | None,
+    line_counts: str | None = None,
 ) -> None:
-    """One chunk of ``table``; all of ``at_s`` lie in one bucket."""
-    sql = (
-        f"INSERT INTO {table} (bucket, first_s, last_s, item_count, byte_count, written_s, data)"  # noqa: S608
-        " VALUES (?, ?, ?, ?, ?, ?, ?)"
-    )
+    """One chunk of ``table``; all of ``at_s`` lie in one bucket. ``line_counts``: of a chunk of log lines."""
+    names = ["bucket", "first_s", "last_s", "item_count", "byte_count", "written_s", "data"]
     first_s, last_s = float(at_s.min()), float(at_s.max())
-    connection.execute(sql, (bucket_of(first_s), first_s, last_s, len(at_s), len(data), written_s, data))
+    values: list[object] = [bucket_of(first_s), first_s, last_s, len(at_s), len(data), written_s, data]
+    if line_counts is not None:
+        names.append("line_counts")
+        values.append(line_counts)
+    sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks(len(names))})"  # noqa: S608 (constant names)
+    connection.execute(sql, values)
     count(connection, "bytes", len(data))
 
 

@@ -19,14 +19,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aiops.contracts import Clock
-from aiops.domain.batches import EntitySeries, SeriesKey, SignalWindow, StateObservation
+from aiops.domain.batches import (
+    EntitySeries,
+    IntArray,
+    SeriesColumns,
+    SeriesKey,
+    SignalWindow,
+    StateObservation,
+)
 from aiops.errors import ConfigError
 from aiops.store.columns import (
     Samples,
-    check_all,
+    checked_columns,
     checked_logs,
     checked_states,
-    first_of_each,
     joined,
     no_samples,
     sorted_logs,
@@ -46,7 +52,6 @@ from aiops.store.signal_chunks import (
     count,
     drop_silent_series,
     holds_state,
-    known_events,
     packed,
     packed_logs,
     read_samples,
@@ -54,6 +59,15 @@ from aiops.store.signal_chunks import (
     read_window,
     unpacked,
     unpacked_logs,
+)
+from aiops.store.signal_events import (
+    EventIds,
+    forget,
+    has_plain,
+    lines_by_position,
+    new_events,
+    packed_counts,
+    remember,
 )
 from aiops.store.sqlite_schema import SqliteDatabase
 
@@ -87,12 +101,10 @@ class DiskSignalStore:
     # writing ----------------------------------------------------------------------------------------------------
 
     def write_series(self, series: Iterable[EntitySeries]) -> int:
-        given = list(series)
         with self._lock:
-            check_all(given, [item.key not in self._numbers for item in given])
-            return self._write_checked([item for item in given if len(item.at_s)])
+            return self._write_checked(checked_columns(series, self._numbers))
 
-    def _write_checked(self, series: Sequence[EntitySeries]) -> int:
+    def _write_checked(self, series: SeriesColumns) -> int:
         with self._db.write() as connection:
             try:
                 self._refresh(connection)
@@ -118,20 +130,21 @@ class DiskSignalStore:
         self._numbers = {key: number for number, key, _ in rows}
         self._newest = {number: newest_s for number, _, newest_s in rows}
 
-    def _numbered(self, connection: sqlite3.Connection, series: Sequence[EntitySeries]) -> Samples:
-        if not series:
+    def _numbered(self, connection: sqlite3.Connection, series: SeriesColumns) -> Samples:
+        if not len(series):
             return no_samples()
-        numbers: list[int] = []
-        for item in series:
-            key = item.key
-            number = self._numbers.get(key)
-            if number is None:
-                number = self._numbers[key] = add_series(connection, key)
-            numbers.append(number)
-        column = np.repeat(np.array(numbers, np.int64), [len(item.at_s) for item in series])
-        at_s = np.concatenate([item.at_s for item in series], dtype=np.float64)
-        value = np.concatenate([item.value for item in series], dtype=np.float64)
-        return joined([Samples(column, at_s, value)])
+        numbers = [
+            known if known is not None else self._new_number(connection, key)
+            for key, known in zip(series.keys, map(self._numbers.get, series.keys), strict=True)
+        ]
+        column = np.repeat(np.array(numbers, np.int64), np.diff(series.starts))
+        return joined([Samples(column, series.at_s, series.value)])
+
+    def _new_number(self, connection: sqlite3.Connection, key: SeriesKey) -> int:
+        number = self._numbers.get(key)  # it may stand twice in what is written
+        if number is None:
+            number = self._numbers[key] = add_series(connection, key)
+        return number
 
     def _unseen(self, connection: sqlite3.Connection, samples: Samples) -> Samples:
         """Without what is held already. Only series that go back in time need a look at the chunks."""
@@ -156,22 +169,26 @@ class DiskSignalStore:
         connection.executemany("UPDATE series SET newest_s = ? WHERE number = ?", ahead)
 
     def write_logs(self, logs: pa.Table) -> int:
-        table = first_of_each(checked_logs(logs))
-        ids = table["event_id"].to_pylist()
+        table = checked_logs(logs)
+        events = EventIds.of(table["event_id"])
         with self._db.write() as connection:
-            known = known_events(connection, ids)
-            new = (
-                table.filter(pa.array([event not in known for event in ids], pa.bool_())) if known else table
-            )
-            connection.executemany(
-                "INSERT INTO log_event VALUES (?)", [(event,) for event in ids if event not in known]
-            )
-            buckets = buckets_of(new["at_s"].to_numpy())
-            for bucket in np.unique(buckets):
-                part = new.filter(pa.array(buckets == bucket))
-                add_chunk(connection, "log_chunk", part["at_s"].to_numpy(), packed_logs(part), self._now_s())
+            new = new_events(connection, events)
+            self._write_lines(connection, table, events, np.flatnonzero(new.keep))
+            remember(connection, new, lines_by_position(events, new.keep))
             self._evict(connection)
-            return len(new)
+            return int(new.keep.sum())
+
+    def _write_lines(
+        self, connection: sqlite3.Connection, table: pa.Table, events: EventIds, rows: IntArray
+    ) -> None:
+        """A chunk for each time bucket of these rows."""
+        at_s = table["at_s"].to_numpy()
+        buckets = buckets_of(at_s[rows])
+        for bucket in np.unique(buckets):
+            chosen = rows[buckets == bucket]
+            part = table if len(chosen) == len(table) else table.take(pa.array(chosen))
+            counts = packed_counts(lines_by_position(events, chosen))
+            add_chunk(connection, "log_chunk", at_s[chosen], packed_logs(part), self._now_s(), counts)
 
     def write_states(self, states: Iterable[StateObservation]) -> int:
         rows = [
@@ -271,15 +288,22 @@ def _evict_oldest(connection: sqlite3.Connection) -> int:
 
 
 def _evict_chunk(connection: sqlite3.Connection, table: str, chunk: int) -> int:
-    sql = f"DELETE FROM {table} WHERE id = ? RETURNING item_count, byte_count, data"  # noqa: S608 (constant table)
-    items, size, data = connection.execute(sql, (chunk,)).fetchall()[0]
-    name = "evicted_samples" if table == "sample_chunk" else "evicted_logs"
-    count(connection, name, items)
-    count(connection, "bytes", -size)
     if table == "log_chunk":
-        ids = unpacked_logs(data)["event_id"].to_pylist()
-        connection.executemany("DELETE FROM log_event WHERE event_id = ?", [(event,) for event in ids])
+        _forget_lines(connection, chunk)
+    sql = f"DELETE FROM {table} WHERE id = ? RETURNING item_count, byte_count"  # noqa: S608 (constant table)
+    items, size = connection.execute(sql, (chunk,)).fetchall()[0]
+    count(connection, "evicted_samples" if table == "sample_chunk" else "evicted_logs", items)
+    count(connection, "bytes", -size)
     return int(size)
+
+
+def _forget_lines(connection: sqlite3.Connection, chunk: int) -> None:
+    (counts,) = connection.execute("SELECT line_counts FROM log_chunk WHERE id = ?", (chunk,)).fetchone()
+    ids: list[str] = []
+    if has_plain(counts):
+        (data,) = connection.execute("SELECT data FROM log_chunk WHERE id = ?", (chunk,)).fetchone()
+        ids = unpacked_logs(data)["event_id"].to_pylist()
+    forget(connection, counts, ids)
 
 
 def _evict_states(connection: sqlite3.Connection, where: str, given: float) -> int:

@@ -17,6 +17,7 @@ from aiops.domain.graph import EMPTY
 from aiops.errors import ConfigError
 from ingest.catalogue.events import event_types
 from ingest.catalogue.vocabulary import TypedEvent
+from ingest.topology.label_templates import LabelTemplate, parse_template
 from ingest.topology.located_yaml import Located, load_yaml
 
 FORMAT = "aiops-message/1"
@@ -28,7 +29,7 @@ MAX_VALUE = 256
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{2,79}")
 _MNEMONIC = re.compile(r"[A-Za-z0-9_.-]{3,80}")
-_KNOWN = frozenset(
+KEYS = frozenset(
     {
         "format",
         "id",
@@ -75,7 +76,7 @@ class Choice:
 class Message:
     """A message: where it is looked for (``mnemonics``, ``literals``, ``apps``), its ``pattern``, and what becomes of it.
 
-    ``values``: by group, what stands for a value (compared without case). ``constants``: fields that it always has.
+    ``values``: by group, what stands for a value (compared without case). ``constants``: fields made of texts and groups.
     """
 
     id: str
@@ -89,7 +90,7 @@ class Message:
     pattern: str
     groups: tuple[str, ...]
     values: Mapping[str, Mapping[str, str]]
-    constants: Mapping[str, str]
+    constants: Mapping[str, LabelTemplate]
     file: str = ""
 
     def speaks(self, app: str | None) -> bool:
@@ -98,12 +99,16 @@ class Message:
 
     def event(self, groups: Mapping[str, str | None]) -> TypedEvent | None:
         """The event for what the pattern's groups caught; None where a value has no event or a needed field is empty."""
-        fields = dict(self.constants)
+        fields: dict[str, str] = {}
         for name, text in groups.items():
             value = (text or "").strip()[:MAX_VALUE]
             value = self.values.get(name, {}).get(value.casefold(), value)
             if value:
                 fields[name] = value
+        for name, template in self.constants.items():
+            made = template.fill(fields)
+            if made is not None:
+                fields[name] = made
         event = self.choice.event(fields)
         if event is None or not event_types()[event].complete(fields):
             return None
@@ -113,7 +118,7 @@ class Message:
 
 def parse_message(text: str, file: str) -> Message:
     """The message in ``text``. Raises :class:`ConfigError` with ``file`` and ``line``."""
-    parts = load_yaml(text, file).fields(_KNOWN, _REQUIRED)
+    parts = load_yaml(text, file).fields(KEYS, _REQUIRED)
     if parts["format"].value != FORMAT:
         raise parts["format"].fail(f"expected {FORMAT!r}")
     if not _ID.fullmatch(parts["id"].text()):
@@ -132,7 +137,7 @@ def parse_message(text: str, file: str) -> Message:
         pattern=pattern,
         groups=_groups(pattern),
         values=_values(parts.get("values")),
-        constants={name: value.text() for name, value in _members(parts, "constants").items()},
+        constants={name: _template(value) for name, value in _members(parts, "constants").items()},
         file=file,
     )
     if not message.mnemonics and not message.literals:
@@ -146,8 +151,13 @@ def parse_message(text: str, file: str) -> Message:
 def _check_fields(message: Message, parts: Mapping[str, Located]) -> None:
     """Every group and constant is a field of each event that it may be, and what an event needs can be there."""
     own = {*message.groups, *message.constants}
+    read = {name for template in message.constants.values() for name in template.names}
+    for name in sorted(read - set(message.groups)):
+        raise parts["constants"].fail(
+            f"{name!r} is no group of the pattern; there are {', '.join(message.groups)}"
+        )
     known = frozenset().union(*(event_types()[name].fields for name in message.choice.types))
-    for name in sorted(own - known - {message.choice.by}):
+    for name in sorted(own - known - read - {message.choice.by}):
         raise parts["pattern" if name in message.groups else "constants"].fail(
             f"{name!r} is no field of {', '.join(sorted(message.choice.types))}; there are {', '.join(sorted(known))}"
         )
@@ -178,6 +188,13 @@ def _choice(item: Located) -> Choice:
         of=of,
         otherwise=_event(members[_OTHERWISE]) if _OTHERWISE in members else None,
     )
+
+
+def _template(item: Located) -> LabelTemplate:
+    try:
+        return parse_template(item.text())
+    except ValueError as exc:
+        raise item.fail(str(exc)) from exc
 
 
 def _event(item: Located) -> str:

@@ -78,14 +78,16 @@ def _encode(column: pa.ChunkedArray) -> tuple[list[str], IntArray]:
 def _templates(
     logs: pa.Table, messages: list[str], message: IntArray, templates: TemplateFunction
 ) -> Sequence[str]:
-    """The template of each distinct message."""
-    mined = logs.column("template")
-    if mined.null_count:
+    """The template of each distinct message. Those that lines carry are as their stream knew them at the time; they are mined
+    once more, so that a template and what became of it are one."""
+    stored = logs.column("template")
+    if stored.null_count:
         return templates(messages)
-    of_message = [""] * len(messages)
-    for code, name in zip(message.tolist(), mined.to_pylist(), strict=True):
-        of_message[code] = name
-    return of_message
+    texts, code = _encode(stored)
+    of_text = templates(texts)
+    of_message = np.zeros(len(messages), dtype=np.int64)
+    of_message[message] = code
+    return [of_text[place] for place in of_message.tolist()]
 
 
 def _codes(texts: Sequence[str]) -> tuple[list[str], IntArray]:

@@ -259,7 +259,8 @@ def _judge_buckets(family: _Family, samples: list[_Sample]) -> None:
     count, total = ("_count", "_sum") if family.kind == "histogram" else ("_gcount", "_gsum")
     if by_suffix.get(count, counts[-1]) != counts[-1]:
         raise _Broken(f"{family.name!r}: the count differs from the bucket +Inf")
-    if (count in by_suffix) != (total in by_suffix) and not (bounds[0] < 0 and total not in by_suffix):
+    sumless = family.kind == "histogram" and bounds[0] < 0 and total not in by_suffix
+    if (count in by_suffix) != (total in by_suffix) and not sumless:
         raise _Broken(f"{family.name!r}: sum and count belong together")
     if bounds[0] < 0 and total in by_suffix and family.kind == "histogram":
         raise _Broken(f"{family.name!r}: no sum with negative buckets")

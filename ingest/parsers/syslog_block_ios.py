@@ -18,16 +18,9 @@ from ingest.parsers.syslog_block import (
     are_digits,
     judge_texts,
     rows_told_inside,
-    text_spans,
+    spans_of,
 )
-from ingest.parsers.syslog_block_time import (
-    NO_ZONE,
-    DateParts,
-    dated_seconds,
-    nearest_years,
-    read_date_parts,
-    read_fractions,
-)
+from ingest.parsers.syslog_block_time import NO_ZONE, read_date_parts, read_fractions, seconds_of_parts
 from ingest.parsers.syslog_bsd import UNSET_S, is_plain_origin
 from ingest.parsers.syslog_spans import Spans
 from ingest.parsers.syslog_time import ZONES
@@ -48,15 +41,15 @@ def take_ios(
 ) -> None:
     """Put those of ``rows`` that have this form into ``spans``; arguments as of
     :func:`~ingest.parsers.syslog_block_rfc3164.take_rfc3164`."""
-    at, host, host_end, good = _skip_words(block, body, blanks)
+    at, host, host_end, good = skip_words(block, body, blanks)
     mark = block.bytes_at(at)
     starred = mark == _STAR
     parts = read_date_parts(block, at + (starred | (mark == _POINT)))
-    micros, named_s, colon, good_end = _read_end(block, parts.end, blanks)
+    micros, named_s, colon, good_end = read_end(block, parts.end, blanks)
     good &= parts.good & good_end & (colon + 2 < block.end[rows])
-    whole_s = _seconds(parts, good, named_s, arrival_s, zone)
-    seconds = (np.where(np.isnan(whole_s), 0.0, whole_s) * 1_000_000 + micros) / 1e6
-    good &= ~np.isnan(whole_s) & ~(starred & (np.abs(arrival_s - seconds) > UNSET_S))
+    good &= (block.bytes_at(colon + 1) == _BLANK) & (block.bytes_at(colon + 2) == _PERCENT)
+    seconds = seconds_of_parts(parts, micros, good, named_s, arrival_s, zone)
+    good &= ~np.isnan(seconds) & ~(starred & (np.abs(arrival_s - seconds) > UNSET_S))
     nameless = host_end == host
     good[np.isin(rows, rows_told_inside(block, rows, nameless, None))] = False
     named = np.flatnonzero(good & ~nameless)
@@ -68,7 +61,7 @@ def take_ios(
     spans.put("message", chosen, colon[good] + 2, block.end[chosen])
 
 
-def _skip_words(
+def skip_words(
     block: LineBlock, body: IntArray, blanks: IntArray
 ) -> tuple[IntArray, IntArray, IntArray, BoolArray]:
     """Where the time may begin, the host before it (empty where there is none), and whether what was skipped is a
@@ -93,11 +86,12 @@ def _skip_words(
     return at, host, host_end, good
 
 
-def _read_end(
+def read_end(
     block: LineBlock, at: IntArray, blanks: IntArray
 ) -> tuple[IntArray, IntArray, IntArray, BoolArray]:
     """What follows the seconds at ``at``: microseconds, the zone's seconds east of UTC (NO_ZONE: none or unknown), where
-    the colon before ``' %'`` stands, and whether all that is there."""
+    the colon after the time stands, perhaps behind a blank, and whether all that is there. A zone that is not known counts
+    as one only where ``%`` follows."""
     colons = block.places_of(_COLON)
     limit = len(block.data) - 8
     blank = np.minimum(blanks[np.searchsorted(blanks, at)], limit)
@@ -107,18 +101,18 @@ def _read_end(
     digits = np.where(pointed, end - at - 1, 0)
     micros, good = read_fractions(block, at + 1, digits)
     good &= np.where(pointed, (digits >= 1) & (digits <= 6), end == at)
-    good &= (block.bytes_at(colon + 1) == _BLANK) & (block.bytes_at(colon + 2) == _PERCENT)
     named_s = np.full(len(at), NO_ZONE)
-    zoned = np.flatnonzero(good & (blank < colon))
+    zoned = np.flatnonzero(good & (blank < colon - 1))
     if zoned.size:
         good[zoned] &= colon[zoned] - blank[zoned] <= 6
         zoned = zoned[good[zoned]]
         named_s[zoned], good[zoned] = _zones(block, blank[zoned] + 1, colon[zoned])
+        good &= (blank >= colon - 1) | (named_s != NO_ZONE) | (block.bytes_at(colon + 2) == _PERCENT)
     return micros, named_s, colon, good
 
 
 def _zones(block: LineBlock, start: IntArray, end: IntArray) -> tuple[IntArray, BoolArray]:
-    texts = text_spans(block.data, start, end).dictionary_encode()
+    texts = spans_of(block.data, start, end).dictionary_encode()
     distinct = texts.dictionary.to_pylist()
     offsets = np.array(
         [int(ZONES[name] * 3600) if name in ZONES else NO_ZONE for name in distinct], dtype=np.int64
@@ -126,20 +120,3 @@ def _zones(block: LineBlock, start: IntArray, end: IntArray) -> tuple[IntArray, 
     good = np.array([_UNKNOWN_ZONE.fullmatch(name) is not None for name in distinct], dtype=np.bool_)
     code = texts.indices.to_numpy()
     return offsets[code], good[code]
-
-
-def _seconds(
-    parts: DateParts, wanted: BoolArray, named_s: IntArray, arrival_s: FloatArray, zone: tzinfo
-) -> FloatArray:
-    """Whole epoch seconds; NaN where there are none, or a zone's rules would have to be asked for a year that is given."""
-    yearless = parts.year == 0
-    seconds = nearest_years(
-        wanted & yearless, parts.month, parts.day, parts.of_day_s, arrival_s, zone, named_s
-    )
-    if yearless.all():
-        return seconds
-    fixed = zone.utcoffset(None)
-    known = (named_s != NO_ZONE) if fixed is None else np.ones(len(yearless), dtype=np.bool_)
-    default_s = 0 if fixed is None else int(fixed.total_seconds())
-    dated = dated_seconds(parts, wanted & ~yearless & known, np.where(named_s == NO_ZONE, default_s, named_s))
-    return np.where(yearless, seconds, dated)

@@ -41,29 +41,42 @@ def take_rfc3164(
         passed[iso] = 1
     rows, first = rows[good], (first + passed)[good]
     seconds = seconds[good]
-    host = blanks[first - 1] + 1
-    host_end, tag_end = blanks[first], blanks[first + 1]
+    take_named(block, spans, rows, seconds, blanks[first - 1] + 1, first, blanks)
+
+
+def take_named(
+    block: LineBlock,
+    spans: Spans,
+    rows: IntArray,
+    seconds: FloatArray,
+    host: IntArray,
+    number: IntArray,
+    blanks: IntArray,
+    skipped: IntArray | int = 0,
+) -> None:
+    """Put those of ``rows`` that go on with ``HOST APP[PID]: TEXT`` at ``host`` into ``spans``. ``blanks[number]`` ends the
+    host; ``skipped``: how many words stand between it and the program."""
+    host_end, tag, tag_end = blanks[number], blanks[number + skipped] + 1, blanks[number + skipped + 1]
     good = (tag_end < block.end[rows]) & (host_end > host) & (host_end - host <= _MAX_HOST)
-    rows, host, host_end, tag_end = (part[good] for part in (rows, host, host_end, tag_end))
+    rows, host, host_end, tag, tag_end = (part[good] for part in (rows, host, host_end, tag, tag_end))
     seconds = seconds[good]
-    app = host_end + 1
-    app_end, pid, pid_end, good = _split_tag(block, app, tag_end)
+    app_end, pid, pid_end, good = split_tag(block, tag, tag_end)
     good[np.isin(rows, block.rows_with(b"devname="))] = False
-    rows, host, host_end, tag_end, app, app_end, pid, pid_end = (
-        part[good] for part in (rows, host, host_end, tag_end, app, app_end, pid, pid_end)
+    rows, host, host_end, tag, tag_end, app_end, pid, pid_end = (
+        part[good] for part in (rows, host, host_end, tag, tag_end, app_end, pid, pid_end)
     )
     seconds = seconds[good]
-    good = judge_texts(block, host, host_end, is_plain_host) & judge_texts(block, app, app_end, is_plain_tag)
+    good = judge_texts(block, host, host_end, is_plain_host) & judge_texts(block, tag, app_end, is_plain_tag)
     chosen = rows[good]
     spans.taken[chosen] = True
     spans.device_s[chosen] = seconds[good]
     spans.put("host", chosen, host[good], host_end[good])
-    spans.put("app", chosen, app[good], app_end[good])
+    spans.put("app", chosen, tag[good], app_end[good])
     spans.put("procid", chosen, pid[good], pid_end[good])
     spans.put("message", chosen, tag_end[good] + 1, block.end[chosen])
 
 
-def _split_tag(
+def split_tag(
     block: LineBlock, tag: IntArray, tag_end: IntArray
 ) -> tuple[IntArray, IntArray, IntArray, BoolArray]:
     """Where the program ends, where its number stands (empty where it has none), and which are tags: ``APP:`` or

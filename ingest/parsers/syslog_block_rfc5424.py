@@ -11,7 +11,7 @@ import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
 from ingest.parsers.structured_data import STRUCTURED_DATA, structured_data_json
-from ingest.parsers.syslog_block import BoolArray, LineBlock, rows_told_inside, text_spans
+from ingest.parsers.syslog_block import BoolArray, LineBlock, rows_told_inside, spans_of
 from ingest.parsers.syslog_block_time import read_iso_stamps
 from ingest.parsers.syslog_spans import Spans
 
@@ -95,7 +95,7 @@ def _take_data(
     inside = close < end[where]
     good[where[~inside]] = False
     where, close = where[inside], close[inside]
-    texts = text_spans(block.data, data[where], close + 1).dictionary_encode()
+    texts = spans_of(block.data, data[where], close + 1).dictionary_encode()
     code = texts.indices.to_numpy().astype(np.int64)
     distinct = texts.dictionary.to_pylist()
     strict = np.array([_DATA.fullmatch(text) is not None for text in distinct], dtype=np.bool_)

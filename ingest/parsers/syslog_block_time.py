@@ -69,6 +69,7 @@ _ISO = (_Shape.of("dddd-dd-"), _Shape.of("ddTdd:dd"), _Shape.of(":dd?????"))
 _BSD_DATE = _Shape.of("??? ?d ?")
 _CLOCK = _Shape.of("dd:dd:dd")
 _YEAR_FIRST = _Shape.of("dddd ???")
+_YEAR = _Shape.of("dddd????")
 _YEAR_SECOND = _Shape.of("dddd dd:")
 _SIX_DIGITS = _Shape.of("dddddd??")
 _OFFSET = _Shape.of("?dd:dd??")
@@ -169,6 +170,13 @@ def read_date_parts(block: LineBlock, at: IntArray) -> DateParts:
     )
 
 
+def read_year(block: LineBlock, at: IntArray) -> tuple[IntArray, BoolArray]:
+    """Four digits at ``at`` that are a year of 1970 to 2099, and which are."""
+    pairs, good = _YEAR.read(block.words_at(at)[:, 0])
+    year = _byte(pairs, 0) * 100 + _byte(pairs, 2)
+    return year, good & (year >= 1970) & (year <= 2099)
+
+
 def read_fractions(block: LineBlock, at: IntArray, digits: IntArray) -> tuple[IntArray, BoolArray]:
     """Microseconds of the ``digits`` decimals, none to six, at ``at``, and which are all digits."""
     return _micros(block.words_at(at)[:, 0], digits)
@@ -200,7 +208,29 @@ def _seconds_of_day(words: WordArray) -> tuple[IntArray, BoolArray]:
     return hour * 3_600 + minute * 60 + second, good
 
 
-def dated_seconds(parts: DateParts, wanted: BoolArray, offset_s: IntArray | int) -> FloatArray:
+def seconds_of_parts(
+    parts: DateParts,
+    micros: IntArray,
+    wanted: BoolArray,
+    named_s: IntArray,
+    arrival_s: FloatArray,
+    zone: tzinfo,
+) -> FloatArray:
+    """Epoch seconds; NaN where there are none, or a zone's rules would have to be asked for a year that is given."""
+    yearless = parts.year == 0
+    whole_s = nearest_years(
+        wanted & yearless, parts.month, parts.day, parts.of_day_s, arrival_s, zone, named_s, micros
+    )
+    if not yearless.all():
+        fixed = zone.utcoffset(None)
+        known = (named_s != NO_ZONE) if fixed is None else np.ones(len(yearless), dtype=np.bool_)
+        default_s = 0 if fixed is None else int(fixed.total_seconds())
+        offset_s = np.where(named_s == NO_ZONE, default_s, named_s)
+        whole_s = np.where(yearless, whole_s, _dated_seconds(parts, wanted & ~yearless & known, offset_s))
+    return (whole_s * 1_000_000 + micros) / 1e6
+
+
+def _dated_seconds(parts: DateParts, wanted: BoolArray, offset_s: IntArray | int) -> FloatArray:
     """Epoch seconds of dates with a year, ``offset_s`` east of UTC; NaN where there is no such day or none is wanted."""
     days, good = _days(parts.year, parts.month, parts.day)
     seconds = (days * 86_400 + parts.of_day_s - offset_s).astype(np.float64)
@@ -215,10 +245,12 @@ def nearest_years(
     arrival_s: FloatArray,
     zone: tzinfo,
     named_s: IntArray | None = None,
+    micros: IntArray | int = 0,
 ) -> FloatArray:
-    """Epoch seconds in the latest year that puts the time no more than a day after its arrival, up to eight years back;
+    """Whole epoch seconds in the latest year that puts the time no more than a day after its arrival, up to eight years back;
     NaN where there is none, or where none is wanted. ``named_s``: seconds east of UTC where the line names its zone,
-    NO_ZONE where it does not."""
+    NO_ZONE where it does not.
+    ``micros``: what is to be added before the time is compared with arrival."""
     arrived = np.clip(arrival_s, 0.0, 4e9).astype("datetime64[s]")
     arrival_year = arrived.astype("datetime64[Y]").astype(np.int64) + 1970
     seconds = np.full(len(month), np.nan)
@@ -235,7 +267,7 @@ def nearest_years(
             if named_s is not None:
                 offset_s = np.where(named_s == NO_ZONE, offset_s, named_s)
             at_s = (local_s - offset_s).astype(np.float64)
-            near &= at_s <= arrival_s + DAY_S
+            near &= (at_s * 1_000_000 + micros) / 1e6 <= arrival_s + DAY_S
             seconds[near] = at_s[near]
             left &= ~near
     return seconds

@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aiops.domain.batches import IntArray
+from ingest.parsers.syslog_block import spans_of
+
 _JUNOS_DAEMONS = frozenset(
     (
         *(
@@ -44,8 +47,7 @@ _EVENT_FORMAT = r"(?:CEF:\d|LEEF:[\d.]+)\|([^|]{1,64})\|"
 _STARTS_WITH_MNEMONIC = re.compile(_MNEMONIC)
 _STARTS_LIKE_HUAWEI = re.compile(_HUAWEI)
 _STARTS_AS_EVENT = re.compile(_EVENT_FORMAT)
-#: What a vendor can be seen by at the beginning of a message, as long as any.
-_HEAD = rf"^(?P<head>{_MNEMONIC}|{_HUAWEI}|(?:CEF:\d|LEEF:[\d.]+)\|[^|]{{1,64}}\|)"
+_EVENT = r"^(?P<head>(?:CEF:\d|LEEF:[\d.]+)\|[^|]{1,64}\|)"
 
 
 def vendor_of(app: str | None, message: str) -> str | None:
@@ -68,17 +70,7 @@ def vendor_column(app: pa.StringArray, message: pa.StringArray) -> pa.StringArra
     apps = app.dictionary_encode()
     names = [*apps.dictionary.to_pylist(), None]
     of_app = pc.fill_null(apps.indices, len(names) - 1).to_numpy(zero_copy_only=False).astype(np.int64)
-    told = _starts_with(message, "%CL")
-    if not told.any():
-        heads, of_head = [""], np.zeros(len(app), dtype=np.int64)
-    else:
-        rows = np.flatnonzero(told)
-        found = pc.struct_field(
-            pc.extract_regex(message.take(pa.array(rows)), _HEAD), "head"
-        ).dictionary_encode()
-        heads = ["", *found.dictionary.to_pylist()]
-        of_head = np.zeros(len(app), dtype=np.int64)
-        of_head[rows] = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+    heads, of_head = _beginnings(message)
     pairs, which = np.unique(of_app * len(heads) + of_head, return_inverse=True)
     vendors = [vendor_of(names[pair // len(heads)], heads[pair % len(heads)]) for pair in pairs.tolist()]
     if not any(vendors):
@@ -86,12 +78,31 @@ def vendor_column(app: pa.StringArray, message: pa.StringArray) -> pa.StringArra
     return pa.array(vendors, pa.string()).take(pa.array(which))
 
 
-def _starts_with(texts: pa.StringArray, wanted: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Whether each text begins with one of ``wanted``, ASCII characters."""
-    _, offsets, data = texts.buffers()
+def _beginnings(message: pa.StringArray) -> tuple[list[str], IntArray]:
+    """The distinct beginnings by which a vendor may be told, the first of them empty, and for each line its own."""
+    heads, of_head = [""], np.zeros(len(message), dtype=np.int64)
+    _, offsets, data = message.buffers()
     if data is None or not data.size:
-        return np.zeros(len(texts), dtype=np.bool_)
-    begin = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    first = np.frombuffer(data, dtype=np.uint8)[np.minimum(begin[:-1], data.size - 1)]
-    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.isin(first, list(wanted.encode()))
-    return found & (begin[1:] > begin[:-1])
+        return heads, of_head
+    begin = np.frombuffer(offsets, dtype=np.int32)[message.offset :][: len(message) + 1].astype(np.int64)
+    texts = np.frombuffer(data, dtype=np.uint8)
+    first = np.where(begin[1:] > begin[:-1], texts[np.minimum(begin[:-1], data.size - 1)], 0)
+    percent = np.flatnonzero(first == ord("%"))
+    event = np.flatnonzero((first == ord("C")) | (first == ord("L")))
+    if percent.size:
+        blanks = np.append(np.flatnonzero(texts == ord(" ")), data.size)
+        word_end = np.minimum(blanks[np.searchsorted(blanks, begin[percent])], begin[percent + 1])
+        words = spans_of(data, begin[percent], word_end).dictionary_encode()
+        of_head[percent] = words.indices.to_numpy() + len(heads)
+        heads += words.dictionary.to_pylist()
+    if event.size:
+        found = pc.struct_field(
+            pc.extract_regex(message.take(pa.array(event)), _EVENT), "head"
+        ).dictionary_encode()
+        of_head[event] = np.where(
+            pc.is_valid(found.indices).to_numpy(zero_copy_only=False),
+            pc.fill_null(found.indices, 0).to_numpy(zero_copy_only=False) + len(heads),
+            0,
+        )
+        heads += found.dictionary.to_pylist()
+    return heads, of_head

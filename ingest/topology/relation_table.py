@@ -27,6 +27,8 @@ MAX_ORIGINS = 50_000
 SILENT_AFTER_S = 60.0
 #: A relation that is seen all the time is written again this often, so that the store knows when it was last seen.
 REFRESH_S = 300.0
+#: Where that would be more rows a second than this, it is written less often.
+REFRESH_ROWS_PER_S = 200.0
 _FORMAT = "aiops-relations/1"
 
 
@@ -188,7 +190,9 @@ class RelationTable:
                 self._targets.setdefault(_slot(one.relation.key), set()).add(one.relation.key)
 
     def _is_due(self, held: _Held, sighting: Sighting) -> bool:
-        return sighting.at_s - held.written_s >= self._refresh_s
+        """Every ``refresh_s``, but not so often that the whole table came to more than REFRESH_ROWS_PER_S."""
+        bounded_s = len(self._held) / REFRESH_ROWS_PER_S
+        return sighting.at_s - held.written_s >= max(self._refresh_s, bounded_s)
 
     def _rivals(self, key: Key, sighting: Sighting) -> list[Key]:
         if not sighting.learned.exclusive:

@@ -133,6 +133,39 @@ def test_lines_are_kept_once_and_ordered_by_time_then_id(make_signals: Make) -> 
     assert store.stats()["logs"] == 4
 
 
+def test_lines_of_a_journal_are_kept_once_in_any_parts_and_order(make_signals: Make) -> None:
+    store = make_signals()
+
+    def of(*ids: str) -> pa.Table:
+        return lines(*((float(len(event)), "a", event) for event in ids))
+
+    assert store.write_logs(of("logs-0@7#0", "logs-0@7#1", "logs-0@7#4", "logs-0@8#0")) == 4
+    assert store.write_logs(of("logs-0@7#1", "logs-0@7#2", "logs-0@7#2", "logs-0@9#5", "e")) == 3
+    assert store.write_logs(of("logs-0@7#3", "logs-1@7#0", "logs-0@7#0")) == 2
+    assert store.write_logs(of(*(f"logs-0@7#{n}" for n in range(7)), "e", "logs-0@8#0")) == 2
+    # what only looks like an index is an id of its own
+    assert store.write_logs(of("logs-0@7#01", "logs-0@7#+1", "logs-0@7#", "logs-0@7", "x#1", "a@b#1#2")) == 6
+    assert store.write_logs(of("logs-0@7#01", "logs-0@7#99999999999", "x#1", "a@b#1#2")) == 1
+    assert store.write_logs(of("logs-0@7#99999999999", "logs-0@7#-1")) == 1
+    assert store.stats()["logs"] == 19
+    assert len(set(window(store).logs["event_id"].to_pylist())) == 19
+
+
+def test_lines_of_a_journal_over_the_bound_are_counted_and_may_come_again(make_signals: Make) -> None:
+    store = make_signals(60_000)
+    written = 0
+    for record in range(120):
+        rows = ((300.0 * record + n, "a", f"logs-0@{record}#{n}") for n in range(100))
+        written += store.write_logs(lines(*rows))
+    stats = store.stats()
+    assert written == 12_000
+    assert stats["logs"] + stats["evicted_logs"] == written
+    assert stats["evicted_logs"] > 0
+    assert (
+        store.write_logs(lines((300.0 * 119, "a", "logs-0@119#0"), (300.0 * 119, "a", "logs-0@119#100"))) == 1
+    )
+
+
 def test_states_are_kept_once(make_signals: Make) -> None:
     store = make_signals()
     state = StateObservation(T0_S, "pod:a", "phase", "Running")

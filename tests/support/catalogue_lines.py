@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from aiops.domain.batches import RawBatch
 from aiops.store.memory import MemoryGraphStore
 from ingest.catalogue.reader import CatalogueReader
@@ -25,12 +27,24 @@ def shipped() -> CatalogueReader:
     return CatalogueReader()
 
 
+def parsed(lines: list[str]) -> pa.Table:
+    """Wire lines as the parser gives them. Raises AssertionError where one is no syslog."""
+    raw = [line.encode() for line in lines]
+    table = parse_syslog(
+        RawBatch("golden", "syslog-udp", "udp 192.0.2.1", raw, [RECEIVED_S] * len(raw))
+    ).table
+    assert table.num_rows == len(raw), f"a line is no syslog: {lines}"
+    return table
+
+
+def lines_of(folder: Path) -> list[str]:
+    """The wire lines of one golden folder."""
+    return [line for line in (folder / "line.txt").read_text("utf-8").splitlines() if line]
+
+
 def events_of_lines(file: Path, reader: CatalogueReader | None = None) -> list[dict[str, Any]]:
     """For each wire line of ``file`` its event, or what the parser made of a line that has none."""
-    lines = [line.encode() for line in file.read_text("utf-8").splitlines() if line]
-    batch = RawBatch("golden", "syslog-udp", "udp 192.0.2.1", lines, [RECEIVED_S] * len(lines))
-    table = parse_syslog(batch).table
-    assert table.num_rows == len(lines), f"{file}: a line is no syslog"
+    table = parsed(lines_of(file.parent))
     reader = reader or shipped()
     events = reader.events_of(table)
     told: list[dict[str, Any]] = []

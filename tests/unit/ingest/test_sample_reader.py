@@ -13,6 +13,7 @@ from aiops.domain.batches import EntitySeries, SampleBatch, Series, SeriesColumn
 from aiops.domain.graph import Entity, GraphDelta
 from aiops.store.memory import MemoryGraphStore
 from ingest.entities import EntityResolver
+from ingest.identity import READ_LABELS
 from ingest.samples import PLAN_TTL_S, UNSETTLED_TTL_S, SampleReader
 from ingest.series_slots import SlotBounds
 from ingest.topology.discovery import Discovery
@@ -174,7 +175,7 @@ def test_a_series_as_another_object_has_the_same_slot() -> None:
     assert desk.reader.read(both).samples == 2
     for batch in (one, other, one):
         desk.reader.read(batch)
-    assert (len(desk.reader.slots), desk.asked) == (1, 2)
+    assert (len(desk.reader.slots), desk.asked) == (1, 1)
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])
@@ -220,3 +221,54 @@ def test_every_sample_is_kept_or_counted(batches: list[list[tuple[Series, float,
         assert len(kept) == harvest.samples
         assert all(row in sent for row in kept)
         assert len(desk.reader.slots) <= 3
+
+
+LABELS = st.dictionaries(
+    st.sampled_from([*sorted(READ_LABELS), "le", "mode", "path", "exported_le", "app"]),
+    st.sampled_from(["db-1", "10.0.0.1:9", "x", "eth0", "shop", "s1"]),
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(LABELS, min_size=2, max_size=6))
+def test_series_that_are_alike_have_the_owner_they_would_have_alone(sets: list[dict[str, str]]) -> None:
+    """What is used again for equal labels of identity is what the rules give for each."""
+    desk, thorough = Desk(), Desk()
+    thorough.reader = _Thorough(
+        MAPPING,
+        thorough.resolver,
+        Discovery(MAPPING, thorough.resolver),
+        monotonic=lambda: thorough.now_s,
+    )
+    batch = samples(*((f"{'node_' if n % 2 else ''}m{n}", labels, 1.0) for n, labels in enumerate(sets)))
+    for _ in range(3):
+        found, expected = desk.reader.read(batch), thorough.reader.read(batch)
+        assert found.series.keys == expected.series.keys
+        assert found.entities == expected.entities
+        desk.now_s = thorough.now_s = desk.now_s + PLAN_TTL_S + 1
+
+
+class _Thorough(SampleReader):
+    """Asks for every series."""
+
+    def _plain_rules(self, metric: str) -> tuple[str, ...] | None:
+        return None
+
+
+def test_plain_series_of_one_target_are_worked_out_once() -> None:
+    desk = Desk()
+    batch = samples(*(load("db-1", 1.0, f"m{n}") for n in range(100)))
+    assert {one.entity for one in desk.reader.read(batch).series} == {"host:db-1"}
+    assert desk.asked == 1
+
+
+def test_series_become_columns_and_columns_stay_as_they_are() -> None:
+    one = EntitySeries("e", None, "m", np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    empty = EntitySeries("e", "p", "m", np.empty(0), np.empty(0))
+    columns = SeriesColumns.of(item for item in (empty, one, one))
+    assert columns.keys == [one.key, one.key]
+    assert columns.starts.tolist() == [0, 2, 4]
+    assert columns.value.tolist() == [3.0, 4.0, 3.0, 4.0]
+    assert SeriesColumns.of(columns) is columns
+    assert len(SeriesColumns.of([empty])) == 0

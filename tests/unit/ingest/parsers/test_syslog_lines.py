@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from ingest.parsers import syslog
 from ingest.parsers.lines import json_lines
 from ingest.parsers.rfc5424 import judge_rfc5424
 from ingest.parsers.syslog import parse_lines, parse_syslog
+from ingest.parsers.syslog_vendor import vendor_column, vendor_of
 
 ARRIVAL_S = 1_770_178_000.0  # 2026-02-04T04:06:40Z
 CASES = sorted((Path(__file__).parent / "syslog_lines").glob("*.json"))
@@ -84,6 +86,30 @@ class TestTime:
         new_year = 1_767_225_600.0  # 2026-01-01T00:00:00Z
         assert one(b"<13>Dec 31 23:59:58 h a: x", new_year)["at_s"] == new_year - 2
         assert one(b"<13>Jan  1 00:00:03 h a: x", new_year - 2)["at_s"] == new_year + 3
+
+    @pytest.mark.parametrize(
+        ("stamp", "hours"),
+        [
+            ("Feb  3 04:05:06 UTC", 0),
+            ("Feb  3 04:05:06.000 CEST", 2),
+            ("Feb  3 2026 04:05:06 PST", -8),
+            ("Feb  3 04:05:06 2026 IST", 5.5),
+            ("2026 Feb  3 04:05:06 AEDT", 11),
+            ("Feb  3 04:05:06 -0330", -3.5),
+            ("2026-02-03 04:05:06+05:45", 5.75),
+            ("02/03/2026:04:05:06 GMT", 0),
+            ("Feb  3 04:05:06.000 XYZ", 0),
+        ],
+    )
+    def test_zones_by_name_and_by_offset(self, stamp: str, hours: float) -> None:
+        assert one(f"<13>{stamp}: %A-5-B: x".encode())["at_s"] == 1_770_091_506.0 - hours * 3600
+
+    def test_a_day_comes_first_where_the_first_number_is_no_month(self) -> None:
+        assert one(b"<13>13/01/2026:04:05:06 GMT h x")["at_s"] == 1_768_277_106.0
+
+    def test_29_february_is_in_the_last_leap_year(self) -> None:
+        row = one(b"<13>Feb 29 23:59:59 h a: x", 1_709_251_200.0)  # 2024-03-01T00:00:00Z
+        assert row["at_s"] == 1_709_251_199.0
 
     def test_lines_around_new_year_in_one_batch(self) -> None:
         new_year = 1_767_225_600.0
@@ -205,6 +231,17 @@ KNOWN = [
         b"Feb  3 04:05:06 host app: x",
         b"<189>12: host: 34: *Feb  3 2026 04:05:06.789 CET: %A-5-B: x",
         b"<189>: 2026 Feb 29 04:05:06 UTC: %A-5-B: x",
+        b"<28>Feb  3 04:05:06.789 2026  mx-1 rpd[12]: x",
+        b"<28>2026 Feb  3 04:05:06.789123 leaf-1 NOTICE bgp#bgpd[41]: %X: y",
+        b"<28>Feb  3 2026 04:05:06 fw-1 : %ASA-6-302013: y",
+        b"<28>2026-02-03T04:05:06Z fw-1  notice mcpd[41]: y",
+        b"<14>Feb  3 04:05:06 pa-1 1,2026/02/03 04:05:06,01,TRAFFIC",
+        b"<14>Feb  3 04:05:06 ap-1 fcecda010203,U6-6.5: hostapd[1]: x",
+        b"<14>Feb  3 2026 04:05:06 ne-1 %%01IFNET/4/IF(l)[1]:x",
+        b"<14>Feb  3 04:05:06 mt-1 interface,info app[1]: x",
+        b"<187>94: core-4.par RP/0/RSP0/CPU0:2026 Feb  3 04:05:06.789 CET: ifmgr[214]: %P-LINK-3-UPDOWN : x",
+        b"<187>94: 95: core-4 0/RP0/ADMIN0:Feb  3 04:05:06.789: ifmgr[214]: x",
+        b"<187>94: LC/0/2/CPU0:Feb  3 04:05:06.789 : ifmgr[214]: devname=x",
         b"<189>12: .Dec 31 23:59:59.123456 XYZ: %%01A/5/B: x",
         b'<13>1 - - a - - - date=2026-02-03 time=04:05:06 device_name="x"',
         b'<13>1 2026-02-03T04:05:06Z - a - - - "hostname": "x"',
@@ -238,7 +275,9 @@ PIECES = st.sampled_from(
 @given(
     st.lists(
         st.builds(
-            _mutated, st.sampled_from(KNOWN), st.lists(st.tuples(st.integers(0, 90), PIECES), max_size=3)
+            _mutated,
+            st.integers(0, len(KNOWN) - 1).map(KNOWN.__getitem__),
+            st.lists(st.tuples(st.integers(0, 90), PIECES), max_size=3),
         ),
         min_size=1,
         max_size=12,
@@ -356,6 +395,38 @@ def test_few_lines_are_read_as_many_are(lines: list[bytes]) -> None:
     assert few.table.schema == many.table.schema
     assert few.table.to_pylist() == many.table.to_pylist()
     assert (few.rejects, few.replaced) == (many.rejects, many.replaced)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([None, "rpd", "Ebra", "kernel"]),
+            st.builds(
+                str.__add__,
+                st.sampled_from(
+                    [
+                        "",
+                        "%LINK-3-UPDOWN",
+                        "%%01IFNET/4/X",
+                        "%%10A/5/B",
+                        "%%9",
+                        "%no ",
+                        "CEF:0|Some One|",
+                        "LEEF:2.0|A",
+                        "Cé",
+                    ]
+                ),
+                st.text(st.sampled_from("a| :-7%é"), max_size=5),
+            ),
+        ),
+        max_size=12,
+    )
+)
+def test_vendors_of_a_column_are_those_of_its_lines(lines: list[tuple[str | None, str]]) -> None:
+    apps, messages = ([line[part] for line in lines] for part in (0, 1))
+    column = vendor_column(pa.array(apps, pa.string()), pa.array(messages, pa.string()))
+    assert column.to_pylist() == [vendor_of(*line) for line in lines]
 
 
 def test_few_lines_that_are_too_long_or_too_old_are_read_as_many_are() -> None:
