@@ -196,7 +196,7 @@ class Streams:
                 sock.close()
                 continue
             sock.setblocking(False)
-            peer = f"{self._peer_prefix} {where[0]}"
+            peer = f"{self._peer_prefix} {where[0].removeprefix('::ffff:')}"  # IPv4 through an IPv6 socket
             if self._greeter is None:
                 self._admit(sock, peer)
             else:

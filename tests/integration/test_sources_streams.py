@@ -215,6 +215,23 @@ def test_datagrams_over_ipv6_and_the_largest_there_are(drained: Drained) -> None
     assert {batch.peer for batch in drained.batches()} == {"udp ::1"}
 
 
+def test_one_listener_takes_both_families_and_says_who_spoke(drained: Drained) -> None:
+    tcp, udp = SyslogTcp("::", 0), SyslogUdp("::", 0, batch_s=0.05)
+    tcp.start(drained.inbox)
+    udp.start(drained.inbox)
+    for host in ("127.0.0.1", "::1"):
+        with socket.create_connection((host, tcp.address[1])) as stream:
+            stream.sendall(b"<13>x\n")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"<13>x", (host, udp.address[1]))
+    until(lambda: drained.lines() == 4)
+    tcp.stop()
+    udp.stop()
+    peers = {batch.peer for batch in drained.batches()}
+    assert peers == {"tcp 127.0.0.1", "tcp ::1", "udp 127.0.0.1", "udp ::1"}
+
+
 @pytest.mark.parametrize("sockets", [1, 2])
 def test_a_stop_in_the_middle_of_a_flood_accounts_for_every_datagram(drained: Drained, sockets: int) -> None:
     udp = SyslogUdp(port=0, sockets=sockets, receive_buffer_bytes=65_536)
