@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 
 from aiops.domain.batches import LOG_SCHEMA, FloatArray, IntArray, StateObservation
 from aiops.domain.graph import Entity
+from ingest.catalogue.reader import CatalogueReader
+from ingest.catalogue.vocabulary import TypedEvent
 from ingest.clock_skew import ClockSkews
 from ingest.entities import EntityResolver
 from ingest.line_candidates import LineCandidates
@@ -79,8 +81,10 @@ class LineReader:
         resolver: EntityResolver,
         discovery: Discovery,
         *,
+        catalogue: CatalogueReader | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._catalogue = CatalogueReader(telling=True) if catalogue is None else catalogue
         self._resolver = resolver
         self._discovery = discovery
         self._monotonic = monotonic
@@ -112,11 +116,12 @@ class LineReader:
         spoken = _merged([speaker.entity for speaker in known], which)
         messages = column_of(table["message"])
         harvest.mined = templates.learn(messages)
-        rows = self._candidates.rows(messages)
+        typed = self._catalogue.events_of(table)
+        rows = np.union1d(self._candidates.rows(messages), np.fromiter(typed, np.int64, len(typed)))
         if len(rows):
             texts = table["message"].take(pa.array(rows)).to_pylist()
             said = [known[place] for place in which[rows].tolist()]
-            spoken = self._findings_of(source, rows, said, texts, at_s, spoken, harvest)
+            spoken = self._findings_of(source, rows, said, texts, typed, at_s, spoken, harvest)
         harvest.spoken = spoken
         harvest.newest_s = float(at_s.max())
         harvest.logs = pa.table(
@@ -174,11 +179,13 @@ class LineReader:
         rows: IntArray,
         speakers: Sequence[_Speaker],
         texts: Sequence[str],
+        typed: Mapping[int, TypedEvent],
         at_s: FloatArray,
         spoken: Codes,
         harvest: LineHarvest,
     ) -> Codes:
-        """Apply the mapping's rows to the distinct ones of ``texts``. Returns whose lines they are after that."""
+        """Apply the catalogue's events and the mapping's rows to the distinct ones of ``texts``. Returns whose lines they
+        are after that."""
         distinct: dict[tuple[_Speaker, str], list[int]] = {}
         for row, speaker, message in zip(rows.tolist(), speakers, texts, strict=True):
             distinct.setdefault((speaker, message), []).append(row)
@@ -186,7 +193,7 @@ class LineReader:
         place_of = {entity: place for place, entity in enumerate(entities)}
         for (speaker, message), places in distinct.items():
             said = {"host": speaker.host, "app": speaker.app}
-            finding = self._finding(speaker.machine, speaker.entity, message, said)
+            finding = self._finding(speaker.machine, speaker.entity, message, said, typed.get(places[0]))
             if finding.entity is not None and finding.entity != speaker.entity:
                 if finding.entity not in place_of:
                     place_of[finding.entity] = len(entities)
@@ -202,12 +209,15 @@ class LineReader:
             ]
         return Codes(entities, code)
 
-    def _finding(self, machine: str, speaker: str, message: str, fields: Mapping[str, str]) -> Finding:
+    def _finding(
+        self, machine: str, speaker: str, message: str, fields: Mapping[str, str], event: TypedEvent | None
+    ) -> Finding:
         """Interfaces and sessions are the machine's, complaints about others are the speaker's own."""
         key = (machine, speaker, message)
         known = self._findings.get(key)
         if known is None:
-            known = self._discovery.line(machine, speaker, fields, message)
+            typed = self._catalogue.statements(event)
+            known = self._discovery.line(machine, speaker, fields, message, typed)
             if known.settled and not known.entities:
                 self._findings[key] = known
                 if len(self._findings) > MAX_FINDINGS:

@@ -39,7 +39,13 @@ EXAMPLE_URI = "bolt://127.0.0.1:7687"
 #: What the server says to the second of two writers who make the same thing at once, or to one who changes what
 #: another has just deleted. The second try sees what the first writer left.
 _OVERTAKEN = frozenset(
-    {"Neo.ClientError.Schema.ConstraintValidationFailed", "Neo.ClientError.Statement.EntityNotFound"}
+    {
+        "Neo.ClientError.Schema.ConstraintAlreadyExists",
+        "Neo.ClientError.Schema.ConstraintValidationFailed",
+        "Neo.ClientError.Schema.EquivalentSchemaRuleAlreadyExists",
+        "Neo.ClientError.Schema.IndexAlreadyExists",
+        "Neo.ClientError.Statement.EntityNotFound",
+    }
 )
 
 

@@ -20,7 +20,8 @@ _TAKEN = frozenset({"Entity", "Name", "Alarm", "Anomaly", "Change", "Incident", 
 OTHER_LABEL = "Other"
 OTHER_TYPE = "RELATED_TO"
 
-#: A property that no node has: removing it takes the node's write lock and writes nothing.
+#: A property that only the node of the schema version has: removing it from another one takes that node's write lock and
+#: writes nothing. Neo4j skips the removal of a property that no node ever had, so one must have it.
 LOCK = "_lock"
 
 #: Before any version is recorded, so that two processes that start at once record it in one node.
@@ -49,7 +50,7 @@ MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
         "CREATE INDEX anomaly_started IF NOT EXISTS FOR (n:Anomaly) ON (n.started_at)",
         "CREATE INDEX anomaly_ended IF NOT EXISTS FOR (n:Anomaly) ON (n.ended_at)",
         "CREATE INDEX alarm_ended IF NOT EXISTS FOR (n:Alarm) ON (n.ended_at)",
-        "MATCH (n:Aiops {name: 'schema'}) REMOVE n.turn",  # writers took turns on it once
+        "MERGE (n:Aiops {name: 'schema'}) SET n._lock = true REMOVE n.turn",  # writers took turns on it once
     ),
 )
 

@@ -1,8 +1,7 @@
 """Finds the messages of the catalogue among distinct texts, without one pattern being tried on a text that cannot be it.
 
-One pass of Aho and Corasick over the column finds texts that hold any literal at all; those few are told apart by their
-mnemonic and by which literals they hold; only then a pattern runs, once for all its candidates, in time linear in the
-text (RE2).
+One pass over the column finds texts that hold any literal at all; those few are told apart by their mnemonic and by which
+literals they hold; only then a pattern runs, once for all its candidates, in time linear in the text (RE2).
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from ingest.catalogue.vocabulary import TypedEvent
 
 #: Only so much of a text is searched: what a message says stands at its beginning.
 MAX_TEXT = 4_096
+#: From so many texts on, literals are found by an automaton over the column instead of one by one.
+MANY_TEXTS = 128
 
 #: ``%FACILITY-5-NAME`` of Cisco and Arista, ``%%01FACILITY/4/NAME`` of Huawei and HPE, ``NAME:`` of Junos, ``Event|404|``
 #: of ArubaOS-CX.
@@ -79,7 +80,7 @@ class Matcher:
             for literal in message.literals if not message.mnemonics else ():
                 self._by_literal[literal].append(place)
                 needles.add(literal)
-        self._needles = sorted(needles)
+        self._needles = "|".join(map(re.escape, sorted(needles)))
         self._literals = sorted(self._by_literal)
         self._mnemonics = pa.array(sorted(self._by_mnemonic), pa.string())
 
@@ -89,49 +90,51 @@ class Matcher:
         apps: Sequence[str | None] | None = None,
         msgids: Sequence[str | None] | None = None,
     ) -> Matches:
-        """The events of distinct ``texts``; ``apps`` and ``msgids`` are those of the same rows, None where nobody names them.
+        """The events of ``texts``; ``apps`` and ``msgids`` are those of the same rows, None where nobody names them.
 
-        Raises nothing for any text.
+        Meant for distinct texts of which most are worth it (:meth:`worth`). Raises nothing for any text.
         """
         column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
         if not len(column) or not self.messages:
             return Matches((), ())
-        rows = self.worth(column, None if msgids is None else pa.array(msgids, pa.string()))
-        if not rows:
-            return Matches((), ())
-        picked = pc.utf8_slice_codeunits(column.take(pa.array(rows, pa.int64())), 0, MAX_TEXT)
-        candidates = self._candidates(picked, [msgids[row] if msgids else None for row in rows])
-        return self._try(picked, rows, candidates, [apps[row] if apps else None for row in rows])
+        column = pc.utf8_slice_codeunits(pc.fill_null(column, ""), 0, MAX_TEXT)
+        candidates = self._candidates(column, msgids or [None] * len(column))
+        return self._try(column, candidates, apps or [None] * len(column))
 
     def worth(self, column: pa.Array, msgids: pa.Array | None = None) -> list[int]:
         """Rows that hold anything by which a message is looked for, ascending."""
+        if not self.messages:
+            return []
         series = pl.from_arrow(column)
         assert isinstance(series, pl.Series)
-        hit = series.str.contains_any(self._needles).fill_null(False)
-        if msgids is not None:
+        hit = series.str.contains(self._needles).fill_null(value=False)
+        if msgids is not None and msgids.null_count < len(msgids):
             named = pl.from_arrow(pc.is_in(msgids, value_set=self._mnemonics))
             assert isinstance(named, pl.Series)
             hit = hit | named
         return [int(row) for row in hit.arg_true().to_list()]
 
-    def _candidates(self, picked: pa.Array, msgids: Sequence[str | None]) -> dict[int, list[int]]:
-        """For each message, by its place, the rows of ``picked`` that may be it."""
-        series = pl.from_arrow(picked)
-        assert isinstance(series, pl.Series)
-        found = (
-            series.str.extract_many(self._literals, overlapping=True).to_list()
-            if self._literals
-            else [()] * len(picked)
-        )
+    def _candidates(self, column: pa.Array, msgids: Sequence[str | None]) -> dict[int, list[int]]:
+        """For each message, by its place, the rows of ``column`` that may be it."""
+        texts = column.to_pylist()
         candidates: dict[int, list[int]] = defaultdict(list)
-        for row, (text, literals, msgid) in enumerate(zip(picked.to_pylist(), found, msgids, strict=True)):
-            places = {place for literal in literals or () for place in self._by_literal[literal]}
+        for row, (text, held, msgid) in enumerate(zip(texts, self._held(column, texts), msgids, strict=True)):
+            places = {place for literal in held or () for place in self._by_literal[literal]}
             for name in {mnemonic_of(text), msgid}:
                 if name is not None:
                     places.update(self._named(name, text))
             for place in places:
                 candidates[place].append(row)
         return candidates
+
+    def _held(self, column: pa.Array, texts: Sequence[str]) -> Iterable[Sequence[str]]:
+        """For each text the literals that it holds. An automaton is worth its making only for many texts."""
+        if not self._literals or len(texts) < MANY_TEXTS:
+            return [[literal for literal in self._literals if literal in text] for text in texts]
+        series = pl.from_arrow(column)
+        assert isinstance(series, pl.Series)
+        found: list[Sequence[str]] = series.str.extract_many(self._literals, overlapping=True).to_list()
+        return found
 
     def _named(self, name: str, text: str) -> Iterable[int]:
         """Messages of that mnemonic whose literals, if they have any, the text holds."""
@@ -141,11 +144,7 @@ class Matcher:
                 yield place
 
     def _try(
-        self,
-        picked: pa.Array,
-        rows: Sequence[int],
-        candidates: Mapping[int, Sequence[int]],
-        apps: Sequence[str | None],
+        self, column: pa.Array, candidates: Mapping[int, Sequence[int]], apps: Sequence[str | None]
     ) -> Matches:
         events: dict[int, TypedEvent] = {}
         for place in sorted(candidates):
@@ -153,13 +152,13 @@ class Matcher:
             left = [row for row in candidates[place] if row not in events and message.speaks(apps[row])]
             if not left:
                 continue
-            caught = pc.extract_regex(picked.take(pa.array(left, pa.int64())), message.pattern)
+            caught = pc.extract_regex(column.take(pa.array(left, pa.int64())), message.pattern)
             for row, groups in zip(left, caught.to_pylist(), strict=True):
                 event = message.event(groups) if groups is not None else None
                 if event is not None:
                     events[row] = event
         order = sorted(events)
-        return Matches(tuple(rows[row] for row in order), tuple(events[row] for row in order))
+        return Matches(tuple(order), tuple(events[row] for row in order))
 
 
 def _needle(mnemonic: str) -> str:

@@ -73,7 +73,7 @@ SAME: dict[str, set[str]] = {
 }
 #: Where the corpus keeps an interface and a neighbour, and which field of ours has to say the same.
 PLACES = {
-    "interface": ("interface",),
+    "interface": ("interface", "bundle"),
     "neighbor": ("neighbour",),
     "adjacency": ("neighbour",),
     "server": ("server", "source"),
@@ -83,7 +83,7 @@ STATES = {"IDLE": "down", "ESTABLISHED": "up", "UP": "up", "DOWN": "down"}
 
 
 def keys_under(document: Any, name: str) -> Iterator[str]:
-    """The keys of every mapping called ``name``, but for those that only repeat the name (the corpus knows no interface there)."""
+    """The keys of every mapping called ``name``, but for those that only say that none is known."""
     if isinstance(document, dict):
         for key, value in document.items():
             if key == name and isinstance(value, dict):
