@@ -99,9 +99,9 @@ class IngestWorker:
         once cost less than one by one, and are stored with one transaction."""
         return self._take_lines([(parse_syslog(batch), batch.peer, batch) for batch in batches])
 
-    def take_events(self, batch: EventBatch, *, peer: str = "") -> Taken:
-        """Lines that were parsed elsewhere."""
-        return self._take_lines([(batch, peer, batch)])
+    def take_events(self, *batches: EventBatch, peer: str = "") -> Taken:
+        """Lines that were parsed elsewhere; several batches as with :meth:`take_syslog`."""
+        return self._take_lines([(batch, peer, batch) for batch in batches])
 
     def _take_lines(self, batches: Sequence[tuple[EventBatch, str, RawBatch | EventBatch]]) -> Taken:
         with self._lock:

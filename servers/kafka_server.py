@@ -28,6 +28,8 @@ PROPERTIES: Mapping[str, str] = {
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name": "PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "2000",  # so long a restart after a kill waits for the life before to end
     "num.network.threads": "2",
     "num.io.threads": "4",
     "auto.create.topics.enable": "false",

@@ -13,7 +13,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from aiops.errors import AiopsError
-from ingest.journal.kafka_errors import translated, unavailable
+from ingest.journal.kafka_errors import connecting, translated, unavailable
 from ingest.journal.kafka_settings import KafkaSettings
 from ingest.journal.rebalances import Kind, PollThread, RebalanceFailed
 from ingest.journal.seams import Delivered, Partition
@@ -23,6 +23,8 @@ from ingest.journal.spool_consumer import OnPartitions, nothing
 SHIPPED = "kafka:"
 #: Records of one poll: a few, since each is a packed batch and a rebalance waits for the next poll.
 MAX_POLL_RECORDS = 16
+#: Of topics of others: one line or document each.
+MAX_POLL_SHIPPED = 5_000
 _MEMBERSHIP = (
     errors.CommitFailedError,
     errors.RebalanceInProgressError,
@@ -60,7 +62,7 @@ class KafkaConsumer:
         self._next: dict[Partition, int] = {}
         self._read_upto: dict[Partition, int] = {}
         self._lost: Counter[Partition] = Counter()
-        with translated(settings, "cannot connect"):
+        with connecting(settings, "cannot connect"):
             assignor = _ASSIGNORS[settings.assignor]()
             self._consumer: Any = kafka.KafkaConsumer(
                 **settings.member(), partition_assignment_strategy=[assignor]
@@ -90,7 +92,9 @@ class KafkaConsumer:
         failed: AiopsError | None = None
         try:
             with translated(self._settings, "cannot read"):
-                records = self._polls.poll(timeout_s=timeout_s, max_records=MAX_POLL_RECORDS)
+                records = self._polls.poll(
+                    timeout_s=timeout_s, max_records=MAX_POLL_SHIPPED if self._mark else MAX_POLL_RECORDS
+                )
         except RebalanceFailed as exc:
             records, failed = exc.records, exc.cause
         for place, found in records.items():

@@ -34,7 +34,7 @@ MAX_AGE_S = 366 * DAY_S
 #: A line longer than this is a reject. RFC 5424 asks for 2 KiB; real senders stay below 64 KiB.
 MAX_LINE_BYTES = 256 << 10
 #: Up to so many lines the exact parser is faster than the kernel is; both agree on every line.
-FEW_LINES = 64
+FEW_LINES = 48
 #: Lines are parsed in blocks of at most so many bytes; places in a block must fit 32 bits.
 MAX_BLOCK_BYTES = 1 << 28
 

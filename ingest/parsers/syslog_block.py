@@ -6,7 +6,7 @@ The kernels work on arrays of places in this block. They never make an object a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,8 @@ class LineBlock:
     sound: BoolArray
     garbled: IntArray
     ascii_only: bool
+    _places: dict[int, IntArray] = field(default_factory=dict, repr=False)
+    _rows: dict[bytes, IntArray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, payloads: Payloads, *, max_line_bytes: int) -> LineBlock:
@@ -80,26 +82,30 @@ class LineBlock:
 
     def places_of(self, byte: int) -> IntArray:
         """Where ``byte`` stands, ascending, and eight times NOWHERE."""
-        buffer = np.frombuffer(self.data, dtype=np.uint8)
-        found = np.flatnonzero(buffer == byte)
-        return np.concatenate((found, np.full(8, NOWHERE)))
+        known = self._places.get(byte)
+        if known is None:
+            buffer = np.frombuffer(self.data, dtype=np.uint8)
+            known = np.concatenate((np.flatnonzero(buffer == byte), np.full(8, NOWHERE)))
+            self._places[byte] = known
+        return known
 
     def places_unprintable(self) -> IntArray:
         """Where a byte stands that is neither a blank nor printable ASCII, ascending, and NOWHERE; the padding left out."""
         buffer = np.frombuffer(self.data, dtype=np.uint8)[:-PADDING]
         return np.append(np.flatnonzero((buffer - np.uint8(32)) > 94), NOWHERE)
 
-    def rows_with(self, *texts: bytes) -> IntArray:
-        """The lines that contain one of ``texts``, ascending."""
-        places: list[int] = []
-        for text in texts:
+    def rows_with(self, text: bytes) -> IntArray:
+        """The lines that contain ``text``, ascending."""
+        known = self._rows.get(text)
+        if known is None:
+            places: list[int] = []
             at = self.data.find(text)
             while at >= 0:
                 places.append(at)
                 at = self.data.find(text, at + 1)
-        if not places:
-            return np.zeros(0, dtype=np.int64)
-        return np.unique(np.searchsorted(self.start, np.array(places), side="right") - 1)
+            known = np.unique(np.searchsorted(self.start, np.array(places, dtype=np.int64), side="right") - 1)
+            self._rows[text] = known
+        return known
 
 
 def rows_told_inside(
@@ -111,7 +117,10 @@ def rows_told_inside(
     if timeless is not None and timeless.any():
         told = np.union1d(told, np.intersect1d(rows[timeless], block.rows_with(b"time=")))
     if nameless.any():
-        spoken = block.rows_with(b"device_name=", b"dvchost=", b'"appliance"', b'"hostname"', b'"host"')
+        signs = [b"device_name=", b"dvchost="]
+        if b'"' in block.data:
+            signs += [b'"appliance"', b'"hostname"', b'"host"']
+        spoken = np.concatenate([block.rows_with(sign) for sign in signs])
         told = np.union1d(told, np.intersect1d(rows[nameless], spoken))
     return told
 

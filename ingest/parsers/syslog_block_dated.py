@@ -11,7 +11,7 @@ from datetime import tzinfo
 import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
-from ingest.parsers.syslog_block import LineBlock, judge_texts
+from ingest.parsers.syslog_block import BoolArray, LineBlock, judge_texts
 from ingest.parsers.syslog_block_rfc3164 import take_named
 from ingest.parsers.syslog_block_time import (
     NO_ZONE,
@@ -24,9 +24,10 @@ from ingest.parsers.syslog_block_time import (
 from ingest.parsers.syslog_bsd import is_level, is_plain_host
 from ingest.parsers.syslog_spans import Spans
 
-_BLANK, _COLON, _DASH, _PERCENT, _POINT = b" :-%."
+_BLANK, _COLON, _COMMA, _DASH, _OPEN, _PERCENT, _POINT = b" :,-[%."
 _CAPITALS = (ord("A"), ord("Z"))
 _MAX_WORD = 255
+_MAC_DIGITS = 12
 _LONGEST_LEVEL = len("informational")
 
 
@@ -54,7 +55,7 @@ def take_dated(
     rows, seconds, host, number = rows[left], seconds[left], host[left], number[left]
     if rows.size:
         _take_with_level(block, spans, rows, seconds, host, number, blanks)
-        _take_mnemonics(block, spans, rows, seconds, host, blanks[number])
+        _take_untagged(block, spans, rows, seconds, host, np.minimum(blanks[number], len(block.data) - 16))
 
 
 def _read_times(
@@ -100,22 +101,39 @@ def _take_with_level(
         take_named(block, spans, rows[short], seconds[short], host[short], number[short], blanks, skipped=1)
 
 
-def _take_mnemonics(
+def _take_untagged(
     block: LineBlock, spans: Spans, rows: IntArray, seconds: FloatArray, host: IntArray, host_end: IntArray
 ) -> None:
-    """``HOST : %NAME`` and ``HOST %NAME``."""
-    host_end = np.minimum(host_end, len(block.data) - 16)
+    """``HOST : %NAME``, ``HOST %NAME``, ``HOST %%NAME`` and ``HOST WORD,WORD``, whose text begins at once."""
     coloned = (block.bytes_at(host_end + 1) == _COLON) & (block.bytes_at(host_end + 2) == _BLANK)
     message = host_end + np.where(coloned, 3, 1)
-    capital = block.bytes_at(message + 1)
-    good = ~spans.taken[rows] & (block.bytes_at(message) == _PERCENT) & (message + 2 < block.end[rows])
-    good &= (capital >= _CAPITALS[0]) & (capital <= _CAPITALS[1])
+    second = block.bytes_at(message + 1)
+    named = (second >= _CAPITALS[0]) & (second <= _CAPITALS[1])
+    good = (block.bytes_at(message) == _PERCENT) & (named | (~coloned & (second == _PERCENT)))
+    good |= ~coloned & _begins_with_list(block, message)
+    good &= ~spans.taken[rows] & (message + 2 < block.end[rows])
     good &= (host_end > host) & (host_end - host <= _MAX_WORD)
     good[np.isin(rows, block.rows_with(b"devname="))] = False
-    named = np.flatnonzero(good)
-    good[named] = judge_texts(block, host[named], host_end[named], is_plain_host)
+    asked = np.flatnonzero(good)
+    good[asked] = judge_texts(block, host[asked], host_end[asked], is_plain_host)
     chosen = rows[good]
     spans.taken[chosen] = True
     spans.device_s[chosen] = seconds[good]
     spans.put("host", chosen, host[good], host_end[good])
     spans.put("message", chosen, message[good], block.end[chosen])
+
+
+def _begins_with_list(block: LineBlock, at: IntArray) -> BoolArray:
+    """Whether a comma comes before all that could make the first word a program, a level or a time; an access point's
+    address before a comma is neither."""
+    comma = _next(block, _COMMA, at)
+    found: BoolArray = (comma > at) & (comma - at != _MAC_DIGITS)
+    for other in (_BLANK, _COLON, _OPEN):
+        found &= comma < _next(block, other, at)
+    return found
+
+
+def _next(block: LineBlock, byte: int, at: IntArray) -> IntArray:
+    places = block.places_of(byte)
+    found: IntArray = places[np.searchsorted(places, at)]
+    return found

@@ -41,12 +41,13 @@ def take_ios(
 ) -> None:
     """Put those of ``rows`` that have this form into ``spans``; arguments as of
     :func:`~ingest.parsers.syslog_block_rfc3164.take_rfc3164`."""
-    at, host, host_end, good = _skip_words(block, body, blanks)
+    at, host, host_end, good = skip_words(block, body, blanks)
     mark = block.bytes_at(at)
     starred = mark == _STAR
     parts = read_date_parts(block, at + (starred | (mark == _POINT)))
-    micros, named_s, colon, good_end = _read_end(block, parts.end, blanks)
+    micros, named_s, colon, good_end = read_end(block, parts.end, blanks)
     good &= parts.good & good_end & (colon + 2 < block.end[rows])
+    good &= (block.bytes_at(colon + 1) == _BLANK) & (block.bytes_at(colon + 2) == _PERCENT)
     seconds = seconds_of_parts(parts, micros, good, named_s, arrival_s, zone)
     good &= ~np.isnan(seconds) & ~(starred & (np.abs(arrival_s - seconds) > UNSET_S))
     nameless = host_end == host
@@ -60,7 +61,7 @@ def take_ios(
     spans.put("message", chosen, colon[good] + 2, block.end[chosen])
 
 
-def _skip_words(
+def skip_words(
     block: LineBlock, body: IntArray, blanks: IntArray
 ) -> tuple[IntArray, IntArray, IntArray, BoolArray]:
     """Where the time may begin, the host before it (empty where there is none), and whether what was skipped is a
@@ -85,11 +86,12 @@ def _skip_words(
     return at, host, host_end, good
 
 
-def _read_end(
+def read_end(
     block: LineBlock, at: IntArray, blanks: IntArray
 ) -> tuple[IntArray, IntArray, IntArray, BoolArray]:
     """What follows the seconds at ``at``: microseconds, the zone's seconds east of UTC (NO_ZONE: none or unknown), where
-    the colon before ``' %'`` stands, and whether all that is there."""
+    the colon after the time stands, perhaps behind a blank, and whether all that is there. A zone that is not known counts
+    as one only where ``%`` follows."""
     colons = block.places_of(_COLON)
     limit = len(block.data) - 8
     blank = np.minimum(blanks[np.searchsorted(blanks, at)], limit)
@@ -99,13 +101,13 @@ def _read_end(
     digits = np.where(pointed, end - at - 1, 0)
     micros, good = read_fractions(block, at + 1, digits)
     good &= np.where(pointed, (digits >= 1) & (digits <= 6), end == at)
-    good &= (block.bytes_at(colon + 1) == _BLANK) & (block.bytes_at(colon + 2) == _PERCENT)
     named_s = np.full(len(at), NO_ZONE)
-    zoned = np.flatnonzero(good & (blank < colon))
+    zoned = np.flatnonzero(good & (blank < colon - 1))
     if zoned.size:
         good[zoned] &= colon[zoned] - blank[zoned] <= 6
         zoned = zoned[good[zoned]]
         named_s[zoned], good[zoned] = _zones(block, blank[zoned] + 1, colon[zoned])
+        good &= (blank >= colon - 1) | (named_s != NO_ZONE) | (block.bytes_at(colon + 2) == _PERCENT)
     return micros, named_s, colon, good
 
 

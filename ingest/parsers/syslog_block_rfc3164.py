@@ -60,7 +60,7 @@ def take_named(
     good = (tag_end < block.end[rows]) & (host_end > host) & (host_end - host <= _MAX_HOST)
     rows, host, host_end, tag, tag_end = (part[good] for part in (rows, host, host_end, tag, tag_end))
     seconds = seconds[good]
-    app_end, pid, pid_end, good = _split_tag(block, tag, tag_end)
+    app_end, pid, pid_end, good = split_tag(block, tag, tag_end)
     good[np.isin(rows, block.rows_with(b"devname="))] = False
     rows, host, host_end, tag, tag_end, app_end, pid, pid_end = (
         part[good] for part in (rows, host, host_end, tag, tag_end, app_end, pid, pid_end)
@@ -76,7 +76,7 @@ def take_named(
     spans.put("message", chosen, tag_end[good] + 1, block.end[chosen])
 
 
-def _split_tag(
+def split_tag(
     block: LineBlock, tag: IntArray, tag_end: IntArray
 ) -> tuple[IntArray, IntArray, IntArray, BoolArray]:
     """Where the program ends, where its number stands (empty where it has none), and which are tags: ``APP:`` or

@@ -41,9 +41,11 @@ _PRELUDE = (
     rf"[ :]*{_NUMBER}(?:(?!{DATE_WORD}|\d+:? |\d{{4}}-)(?P<origin>[A-Za-z0-9_][\w.\-:]*?)(?: ?:)? +)?"
     rf"{_NUMBER}(?:\*[\w.\-]{{1,64}}: +)?(?:(?P<node>[A-Za-z0-9]+/[\w/]+):)?[*.]?"
 )
-_DATED = tuple(re.compile(_PRELUDE + stamp) for stamp in (BSD_STAMP, ISO_STAMP, SLASH_STAMP))
-#: The date may stand behind the prelude's longest form or right at the beginning.
-_PLAIN = tuple(re.compile(r"[ :*.]*" + stamp) for stamp in (BSD_STAMP, ISO_STAMP))
+#: Times, and whether the prelude may stand before them: a host before the time is looked for last.
+_TIMES = (
+    *((re.compile(r"[ :*.]*" + stamp), False) for stamp in (BSD_STAMP, ISO_STAMP)),
+    *((re.compile(_PRELUDE + stamp), True) for stamp in (BSD_STAMP, ISO_STAMP, SLASH_STAMP)),
+)
 _MNEMONIC = r"%[A-Za-z][\w\-]*-\d-\w+"
 #: How long the device has been up, which is no time: ``1w2d``, ``2y31w``, ``3d04h``, ``00:14:09``.
 _UP_TIME = re.compile(
@@ -92,6 +94,7 @@ _SECOND = re.compile(
 
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
 _NO_PLAIN_HOST = re.compile(rf"re[01][.\-]|(?:19|20)\d\d$|{_LEVEL.pattern.removesuffix(' +')}$")
+_CARD = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9_/]+")
 _NO_ORIGIN = re.compile(rf"{DATE_WORD}|\d+$|\d{{4}}-")
 _PLAIN_TAG = re.compile(r"(?=.*[A-Za-z])[A-Za-z_/][A-Za-z0-9_./()#\-]{0,47}")
 
@@ -116,6 +119,11 @@ def is_plain_host(name: str) -> bool:
 def is_plain_origin(name: str) -> bool:
     """Whether a word with a colon before the time is the host and nothing else."""
     return is_plain_host(name) and _NO_ORIGIN.match(name) is None
+
+
+def is_card(name: str) -> bool:
+    """Whether a word before the time, a colon between, is a card of a chassis."""
+    return _CARD.fullmatch(name) is not None
 
 
 def is_level(word: str) -> bool:
@@ -187,16 +195,16 @@ def read_bsd(text: str, *, arrival_s: float, zone: tzinfo, relayed: bool = False
 def _read_time(text: str, arrival_s: float, zone: tzinfo) -> tuple[float | None, str | None, bool, str]:
     """(device time, host that stood before it, whether a card did, what follows the time; ``text`` itself where there
     is no time)."""
-    for pattern in (*_PLAIN, *_DATED):
+    for pattern, with_origin in _TIMES:
         stamp = pattern.match(text)
         if stamp is not None:
             seconds = stamp_seconds(stamp, arrival_s=arrival_s, zone=zone)
             if seconds is not None:
                 if "*" in text[: stamp.start("month")] and abs(arrival_s - seconds) > UNSET_S:
                     seconds = None
-                before = stamp.re.groupindex.keys() >= {"origin", "node"}
-                origin, node = (stamp["origin"], stamp["node"]) if before else (None, None)
-                return seconds, origin, node is not None, text[stamp.end() :]
+                if not with_origin:
+                    return seconds, None, False, text[stamp.end() :]
+                return seconds, stamp["origin"], stamp["node"] is not None, text[stamp.end() :]
     version = _VERSION_OF_EPOCH.match(text)
     epoch = _EPOCH.match(text, version.end() if version else len(text) - len(text.lstrip(" :*.")))
     if epoch is not None:

@@ -47,13 +47,14 @@ _ISO = re.compile(rf"{ISO_STAMP}(?= |$)")
 def read_line(text: str, *, arrival_s: float, zone: tzinfo) -> Header:
     """The header of one line without its line end. Raises NotSyslog."""
     priority, at = _read_priority(text)
-    if not text[at:].strip():
+    rest = text[at:]
+    if not rest or rest.isspace():
         if priority is None:
             raise NotSyslog("the line is empty", 0)
         return Header(priority)
     header = _read_rfc5424(text, at, zone)
     if header is None:
-        header = _read_older(text, at, arrival_s, zone)
+        header = _read_older(rest, arrival_s, zone)
     message, host, device_s = header.message, header.host, header.device_s
     if device_s is None:
         device_s = time_in_body(message, zone)
@@ -62,8 +63,10 @@ def read_line(text: str, *, arrival_s: float, zone: tzinfo) -> Header:
     if host is None or "devname=" in message:
         host = host_in_body(message) or host
     host = without_engine(host)
-    return header._replace(
-        priority=priority if header.priority is None else header.priority, host=host, device_s=device_s
+    if header.priority is not None:
+        priority = header.priority
+    return Header(
+        priority, device_s, host, header.app, header.procid, header.msgid, header.structured_data, message
     )
 
 
@@ -85,16 +88,28 @@ def _read_priority(text: str) -> tuple[int | None, int]:
     return priority, match.end()
 
 
-def _read_older(text: str, at: int, arrival_s: float, zone: tzinfo) -> Header:
+def _read_older(text: str, arrival_s: float, zone: tzinfo) -> Header:
     """RFC 3164 and relatives; of two headers that a relay made, the inner one."""
-    found = read_bsd(text[at:], arrival_s=arrival_s, zone=zone)
+    found = read_bsd(text, arrival_s=arrival_s, zone=zone)
     outer = Header(None, found.device_s, found.host, found.app, found.procid, None, None, found.message)
-    if found.app is None and found.host is not None and _PRIORITY.match(found.message):
+    if found.host is not None and found.app is None and _PRIORITY.match(found.message):
         priority, start = _read_priority(found.message)
         inner = _read_rfc5424(found.message, start, zone)
         if inner is not None:
             return inner._replace(priority=priority, host=inner.host or found.host)
     return outer
+
+
+def _read_fields(text: str, at: int) -> tuple[list[str | None], int]:
+    """Host, program, process and message id, as many as there are, and where the rest begins."""
+    fields: list[str | None] = []
+    for pattern in _FIELD:
+        match = pattern.match(text, at)
+        if match is None:
+            break
+        fields.append(None if match[1] == "-" else match[1])
+        at = match.end()
+    return fields, at
 
 
 def _read_rfc5424(text: str, at: int, zone: tzinfo) -> Header | None:
@@ -103,6 +118,8 @@ def _read_rfc5424(text: str, at: int, zone: tzinfo) -> Header | None:
     Many senders leave the version out; such a line counts as RFC 5424 only if structured data or ``-`` stands in
     its place. A time with too many digits, without a zone or of a day that never was does not spoil the other fields.
     """
+    if text[at : at + 1].isalpha():
+        return None
     version = _VERSION.match(text, at)
     start = version.end() if version else len(text) - len(text[at:].lstrip(" "))
     stamp, blank, _ = text[start : start + 40].partition(" ")
@@ -119,14 +136,7 @@ def _read_rfc5424(text: str, at: int, zone: tzinfo) -> Header | None:
             end, blank = iso.end(), " "
     elif version is None:
         return None
-    at = min(end + len(blank), len(text))
-    fields: list[str | None] = []
-    for pattern in _FIELD:
-        match = pattern.match(text, at)
-        if match is None:
-            break
-        fields.append(None if match[1] == "-" else match[1])
-        at = match.end()
+    fields, at = _read_fields(text, min(end + len(blank), len(text)))
     if version is None and len(fields) > 1 and (fields[1] or "").endswith(":"):
         return None  # a program and its colon: the older form with an RFC 3339 time
     complete = len(fields) == 4

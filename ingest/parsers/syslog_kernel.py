@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from aiops.domain.batches import FloatArray, IntArray
 from ingest.parsers.syslog_block import BoolArray, LineBlock
+from ingest.parsers.syslog_block_cards import take_cards
 from ingest.parsers.syslog_block_dated import take_dated
 from ingest.parsers.syslog_block_ios import take_ios
 from ingest.parsers.syslog_block_rfc3164 import take_rfc3164
@@ -43,6 +44,9 @@ def take_lines(block: LineBlock, arrival_s: FloatArray, zone: tzinfo) -> Spans:
         rows = rows[~spans.taken[rows]]
     if rows.size:
         take_dated(block, spans, rows, body[rows], blanks, arrival_s[rows], zone)
+        rows = rows[~spans.taken[rows]]
+    if rows.size:
+        take_cards(block, spans, rows, body[rows], blanks, arrival_s[rows], zone)
     return spans
 
 

@@ -16,98 +16,43 @@ _MONTHS = {
 }
 _MONTH_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _WEEK_DAYS = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
-#: Hours east of UTC of the zone names that devices print. A name with several meanings has one of them here, the
-#: one that gear is mostly found in: BST British, CST and MST North American, IST Indian, PST Pacific; docs/ingest.md says so.
-ZONES: dict[str, float] = {
-    **dict.fromkeys(("UTC", "GMT", "UCT", "WET", "AZOST"), 0.0),
-    **{
-        "NST": -3.5,
-        "NDT": -2.5,
-        "AST": -4.0,
-        "ADT": -3.0,
-        "EST": -5.0,
-        "EDT": -4.0,
-        "CST": -6.0,
-        "CDT": -5.0,
-    },
-    **{
-        "MST": -7.0,
-        "MDT": -6.0,
-        "PST": -8.0,
-        "PDT": -7.0,
-        "AKST": -9.0,
-        "AKDT": -8.0,
-        "HST": -10.0,
-        "HDT": -9.0,
-    },
-    **{
-        "BRT": -3.0,
-        "BRST": -2.0,
-        "ART": -3.0,
-        "CLT": -4.0,
-        "CLST": -3.0,
-        "COT": -5.0,
-        "PET": -5.0,
-        "VET": -4.0,
-    },
-    **{"UYT": -3.0, "PYT": -4.0, "BOT": -4.0, "ECT": -5.0, "AZOT": -1.0, "CVT": -1.0},
-    **{"BST": 1.0, "IRST": 3.5, "WEST": 1.0, "WAT": 1.0, "CET": 1.0, "CEST": 2.0, "MET": 1.0, "MEZ": 1.0},
-    **{
-        "MEST": 2.0,
-        "MESZ": 2.0,
-        "EET": 2.0,
-        "EEST": 3.0,
-        "CAT": 2.0,
-        "SAST": 2.0,
-        "IDT": 3.0,
-        "MSK": 3.0,
-        "MSD": 4.0,
-    },
-    **{
-        "TRT": 3.0,
-        "EAT": 3.0,
-        "GST": 4.0,
-        "SAMT": 4.0,
-        "AZT": 4.0,
-        "AMT": 4.0,
-        "GET": 4.0,
-        "UZT": 5.0,
-        "YEKT": 5.0,
-    },
-    **{
-        "PKT": 5.0,
-        "IST": 5.5,
-        "NPT": 5.75,
-        "OMST": 6.0,
-        "BDT": 6.0,
-        "MMT": 6.5,
-        "ICT": 7.0,
-        "WIB": 7.0,
-        "KRAT": 7.0,
-    },
-    **{
-        "SGT": 8.0,
-        "HKT": 8.0,
-        "MYT": 8.0,
-        "PHT": 8.0,
-        "WITA": 8.0,
-        "AWST": 8.0,
-        "IRKT": 8.0,
-        "JST": 9.0,
-        "KST": 9.0,
-    },
-    **{
-        "WIT": 9.0,
-        "YAKT": 9.0,
-        "ACST": 9.5,
-        "ACDT": 10.5,
-        "AEST": 10.0,
-        "AEDT": 11.0,
-        "VLAT": 10.0,
-        "MAGT": 11.0,
-    },
-    **{"NZST": 12.0, "NZDT": 13.0, "FJT": 12.0},
-}
+_ZONES_BY_HOURS: tuple[tuple[float, str], ...] = (
+    (0, "UTC GMT UCT WET AZOST"),
+    (1, "BST WEST WAT CET MET MEZ"),
+    (2, "CEST MEST MESZ EET CAT SAST"),
+    (3, "EEST IDT MSK TRT EAT"),
+    (3.5, "IRST"),
+    (4, "MSD GST SAMT AZT AMT GET"),
+    (5, "UZT YEKT PKT"),
+    (5.5, "IST"),
+    (5.75, "NPT"),
+    (6, "OMST BDT"),
+    (6.5, "MMT"),
+    (7, "ICT WIB KRAT"),
+    (8, "SGT HKT MYT PHT WITA AWST IRKT"),
+    (9, "JST KST WIT YAKT"),
+    (9.5, "ACST"),
+    (10, "AEST VLAT"),
+    (10.5, "ACDT"),
+    (11, "AEDT MAGT"),
+    (12, "NZST FJT"),
+    (13, "NZDT"),
+    (-1, "AZOT CVT"),
+    (-2, "BRST"),
+    (-2.5, "NDT"),
+    (-3, "ADT BRT ART CLST UYT"),
+    (-3.5, "NST"),
+    (-4, "AST EDT CLT VET PYT BOT"),
+    (-5, "EST CDT COT PET ECT"),
+    (-6, "CST MDT"),
+    (-7, "MST PDT"),
+    (-8, "PST AKDT"),
+    (-9, "AKST HDT"),
+    (-10, "HST"),
+)
+#: Hours east of UTC of the zone names that devices print. A name with several meanings has one of them here, the one that
+#: gear is mostly found in: BST British, CST and MST North American, IST Indian, AMT Armenian, ECT Ecuadorian.
+ZONES: dict[str, float] = {name: hours for hours, names in _ZONES_BY_HOURS for name in names.split()}
 #: Words after a clock that belong to the time, not to what follows it.
 WORDS_OF_TIME = frozenset((*ZONES, "Z", "AM", "PM"))
 
@@ -145,6 +90,8 @@ def stamp_seconds(match: re.Match[str], *, arrival_s: float, zone: tzinfo) -> fl
     part = match.groupdict()
     year = part["year"] or part.get("year2") or part.get("year3")
     month, day = part["month"], part["day"]
+    if "dash" not in part and month.isdigit() and int(month) > 12:
+        month, day = day, month
     clock = f"{part['clock']} {part['noon']}" if part.get("noon") else part["clock"]
     named = part["zone"] or part.get("zone2")
     fraction = part["fraction"]

@@ -87,6 +87,30 @@ class TestTime:
         assert one(b"<13>Dec 31 23:59:58 h a: x", new_year)["at_s"] == new_year - 2
         assert one(b"<13>Jan  1 00:00:03 h a: x", new_year - 2)["at_s"] == new_year + 3
 
+    @pytest.mark.parametrize(
+        ("stamp", "hours"),
+        [
+            ("Feb  3 04:05:06 UTC", 0),
+            ("Feb  3 04:05:06.000 CEST", 2),
+            ("Feb  3 2026 04:05:06 PST", -8),
+            ("Feb  3 04:05:06 2026 IST", 5.5),
+            ("2026 Feb  3 04:05:06 AEDT", 11),
+            ("Feb  3 04:05:06 -0330", -3.5),
+            ("2026-02-03 04:05:06+05:45", 5.75),
+            ("02/03/2026:04:05:06 GMT", 0),
+            ("Feb  3 04:05:06.000 XYZ", 0),
+        ],
+    )
+    def test_zones_by_name_and_by_offset(self, stamp: str, hours: float) -> None:
+        assert one(f"<13>{stamp}: %A-5-B: x".encode())["at_s"] == 1_770_091_506.0 - hours * 3600
+
+    def test_a_day_comes_first_where_the_first_number_is_no_month(self) -> None:
+        assert one(b"<13>13/01/2026:04:05:06 GMT h x")["at_s"] == 1_768_277_106.0
+
+    def test_29_february_is_in_the_last_leap_year(self) -> None:
+        row = one(b"<13>Feb 29 23:59:59 h a: x", 1_709_251_200.0)  # 2024-03-01T00:00:00Z
+        assert row["at_s"] == 1_709_251_199.0
+
     def test_lines_around_new_year_in_one_batch(self) -> None:
         new_year = 1_767_225_600.0
         lines = (b"<13>Jan  2 00:00:00 h a: x",) * 2
@@ -211,6 +235,13 @@ KNOWN = [
         b"<28>2026 Feb  3 04:05:06.789123 leaf-1 NOTICE bgp#bgpd[41]: %X: y",
         b"<28>Feb  3 2026 04:05:06 fw-1 : %ASA-6-302013: y",
         b"<28>2026-02-03T04:05:06Z fw-1  notice mcpd[41]: y",
+        b"<14>Feb  3 04:05:06 pa-1 1,2026/02/03 04:05:06,01,TRAFFIC",
+        b"<14>Feb  3 04:05:06 ap-1 fcecda010203,U6-6.5: hostapd[1]: x",
+        b"<14>Feb  3 2026 04:05:06 ne-1 %%01IFNET/4/IF(l)[1]:x",
+        b"<14>Feb  3 04:05:06 mt-1 interface,info app[1]: x",
+        b"<187>94: core-4.par RP/0/RSP0/CPU0:2026 Feb  3 04:05:06.789 CET: ifmgr[214]: %P-LINK-3-UPDOWN : x",
+        b"<187>94: 95: core-4 0/RP0/ADMIN0:Feb  3 04:05:06.789: ifmgr[214]: x",
+        b"<187>94: LC/0/2/CPU0:Feb  3 04:05:06.789 : ifmgr[214]: devname=x",
         b"<189>12: .Dec 31 23:59:59.123456 XYZ: %%01A/5/B: x",
         b'<13>1 - - a - - - date=2026-02-03 time=04:05:06 device_name="x"',
         b'<13>1 2026-02-03T04:05:06Z - a - - - "hostname": "x"',
@@ -244,7 +275,9 @@ PIECES = st.sampled_from(
 @given(
     st.lists(
         st.builds(
-            _mutated, st.sampled_from(KNOWN), st.lists(st.tuples(st.integers(0, 90), PIECES), max_size=3)
+            _mutated,
+            st.integers(0, len(KNOWN) - 1).map(KNOWN.__getitem__),
+            st.lists(st.tuples(st.integers(0, 90), PIECES), max_size=3),
         ),
         min_size=1,
         max_size=12,
