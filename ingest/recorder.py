@@ -49,6 +49,7 @@ class Recorder:
         self._counters = counters
         self._together_bytes = together_bytes
         self.retries = 0
+        self.problem = ""  # why the last append failed; "" where it did not
         self.append_s = Histogram()
         self._stopping = threading.Event()
         self._deadline = float("inf")
@@ -78,7 +79,12 @@ class Recorder:
         """
         records = [record for batch in batches for record in self._cut.records(batch)]
         if records:
-            self._journal.append(records, timeout_s=timeout_s)
+            try:
+                self._journal.append(records, timeout_s=timeout_s)
+            except (BackPressure, StoreUnavailable) as exc:
+                self.problem = exc.message
+                raise
+            self.problem = ""
         self._count(batches, rejects)
 
     def _record_all(self, items: Sequence[Item]) -> bool:
@@ -111,10 +117,12 @@ class Recorder:
             try:
                 self._journal.append(records, timeout_s=min(PATIENCE_S, self._left_s()))
             except (BackPressure, StoreUnavailable) as exc:
+                self.problem = str(exc)
                 if not self._wait(tries, exc):
                     return False
                 tries += 1
                 continue
+            self.problem = ""
             self.append_s.observe(time.perf_counter() - began)
             return True
 
