@@ -11,11 +11,9 @@ JDK 17.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import socket
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +24,7 @@ from pathlib import Path
 
 from aiops.store.signals import DiskSignalStore
 from aiops.wiring.stores import SIGNALS_FILE, open_stores
-from benchmarks.fault_site import Daemon, FaultSite, until
+from benchmarks.fault_site import Daemon, FaultSite
 from benchmarks.report import Result, parser, result, write
 from benchmarks.rsyslog import rsyslog_rates
 from ingest.topology.documents import parse_topology
