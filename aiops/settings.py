@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     model: Path | None = Field(None, description="model directory; default is the one that ships")
     model_enabled: bool = Field(True, description="let the network correct the prior")
     mapping: Path | None = Field(None, description="mapping file from labels and lines to the graph")
+    catalogue: tuple[Path, ...] = Field(
+        (), description="directories of own messages, tried before the catalogue that ships"
+    )
 
     subgraph_max_entities: int = Field(2000, ge=10, description="bound of the candidate subgraph")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="own log level")

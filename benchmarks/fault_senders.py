@@ -27,7 +27,7 @@ class Sender:
     token: str
     path: str
     make: Callable[[int], tuple[bytes, Mapping[str, str]]]
-    pause_s: float = 0.02
+    pause_s: float = 0.1
     acknowledged: int = 0
     tries: int = 0
     refused: dict[int, int] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def senders(url: str, token: str, start_s: float) -> list[Sender]:
         Sender("otlp", url, token, "/v1/logs", lambda first: _otlp(first, start_s)),
         Sender("lines", url, token, "/api/v1/ingest/lines", lambda first: _lines(first, start_s)),
         Sender("samples", url, token, "/api/v1/write", lambda first: _samples(first, start_s)),
-        Sender("alerts", url, token, "/api/v2/alerts", lambda first: _alerts(first, start_s), pause_s=0.2),
+        Sender("alerts", url, token, "/api/v2/alerts", lambda first: _alerts(first, start_s), pause_s=0.4),
     ]
 
 

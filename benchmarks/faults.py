@@ -57,8 +57,8 @@ def _finish(site: FaultSite, name: str, recovery_s: float | None, *, drain: Call
 
 
 def _caught_up(site: FaultSite) -> bool:
-    """Whether nothing is waiting in the journal."""
-    return 0.0 <= site.metric("aiops_journal_lag_records") <= 2.0
+    """Whether what is processed now was appended just before."""
+    return 0.0 <= site.metric("aiops_journal_lag_seconds") <= 2.0
 
 
 def _recover(site: FaultSite) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import datetime
 
 import orjson
@@ -90,7 +90,11 @@ class AlarmMemory:
 
     def save(self) -> bytes:
         """Everything that is remembered, for :meth:`load`."""
-        alarms = [asdict(alarm) for group in self._known.values() for alarm in group.values()]
+        alarms = [
+            {**{one.name: getattr(alarm, one.name) for one in fields(alarm)}, "labels": dict(alarm.labels)}
+            for group in self._known.values()
+            for alarm in group.values()
+        ]
         return packed_part(_FORMAT, orjson.dumps(alarms))
 
     def load(self, part: bytes) -> None:

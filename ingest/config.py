@@ -330,7 +330,14 @@ class IngestConfig(Section):
     role: Role = Field("all", description="all, receive (sources to journal) or process (journal to stores)")
     data: FilePath | None = _setting("data", "directory of spool, embedded store, signals, dead letters")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = _setting("log_level", "own log level")
+    metrics_listen: Address | None = Field(
+        None,
+        description="where role process serves health and metrics (the others have sources.http); default nowhere",
+    )
     mapping: FilePath | None = _setting("mapping", "mapping file from labels and lines to the graph")
+    catalogue: FilePaths | None = _setting(
+        "catalogue", "directories of own messages, tried before the catalogue that ships"
+    )
     rules: FilePaths | None = _setting("rules", "rule packs to load beside those that ship")
     sources: Sources = _section(Sources, "where input comes from")
     journal: JournalConfig = _section(JournalConfig, "between receiving and processing")

@@ -72,9 +72,14 @@ class Histogram:
         names = (*(f"{bound:g}" for bound in self.BOUNDS_S), "+Inf")
         return tuple(zip(names, itertools.accumulate(self._counts), strict=True))
 
+    def add(self, other: Histogram) -> None:
+        """What ``other`` observed, too."""
+        self._counts = [mine + theirs for mine, theirs in zip(self._counts, other._counts, strict=True)]
+        self._sum_s += other._sum_s
+
     def copy(self) -> Histogram:
         twin = Histogram()
-        twin._counts, twin._sum_s = list(self._counts), self._sum_s
+        twin.add(self)
         return twin
 
 
@@ -88,6 +93,8 @@ class Reading:
     ambiguous: int
     skewed_hosts: int
     queue_bytes: int = 0
+    templates: int = 0
+    watched_series: int = 0
 
 
 class IngestMetrics(Collector):

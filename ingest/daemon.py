@@ -82,22 +82,25 @@ def totals(worker: Mapping[str, Taken], receiving: Receiving | None) -> Mapping[
 
 def run_daemon(
     receiving: Receiving | None,
-    processing: Processing | None,
+    processing: Sequence[Processing],
     *,
     stop: threading.Event,
     drain_s: float,
     ready: Callable[[], None] = lambda: None,
     tick: Callable[[], None] = lambda: None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run until ``stop`` is set, then drain. ``ready`` is called once every source listens, ``tick`` every :data:`TICK_S`.
+    """Run until ``stop`` is set, then drain. ``ready`` is called once every source listens, ``tick`` every :data:`TICK_S`,
+    ``stopping`` when draining begins.
 
     Raises OSError where a source cannot listen and :class:`ThreadFailed`.
     """
-    process = _Guarded("processor", processing.processor.run if processing is not None else None)
+    processes = [_Guarded(f"processor-{number}", one.processor.run) for number, one in enumerate(processing)]
     record = _Guarded("recorder", receiving.recorder.run if receiving is not None else None)
     started: list[Source] = []
     try:
-        process.start()
+        for process in processes:
+            process.start()
         record.start()
         if receiving is not None:
             for source in receiving.sources:
@@ -105,12 +108,13 @@ def run_daemon(
                 started.append(source)
         ready()
         while not stop.wait(TICK_S):
-            process.check()
-            record.check()
+            for process in (*processes, record):
+                process.check()
             if receiving is not None:
                 receiving.count_lost()
             tick()
     finally:
+        stopping()
         until = time.monotonic() + drain_s
         for source in started:
             source.stop()
@@ -118,12 +122,13 @@ def run_daemon(
             receiving.count_lost()
             receiving.recorder.stop(max(0.0, until - time.monotonic()))
             record.join(until + 1.0, tick)
-        if processing is not None:
-            processing.stop.set()
+        for one in processing:
+            one.stop.set()
+        for process, one in zip(processes, processing, strict=True):
             process.join(until + drain_s + 5.0, tick)
-            processing.consumer.close()
-    process.check_end()
-    record.check_end()
+            one.consumer.close()
+    for process in (*processes, record):
+        process.check_end()
 
 
 class _Guarded:

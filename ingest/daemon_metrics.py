@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -60,6 +60,23 @@ class ProcessorReading:
     lag_s: float = 0.0
     snapshot_age_s: float = 0.0
     batch_s: Histogram = field(default_factory=Histogram)
+
+
+def sum_readings(readings: Sequence[ProcessorReading]) -> ProcessorReading:
+    """Several processors of one process as one."""
+    batch_s = Histogram()
+    for reading in readings:
+        batch_s.add(reading.batch_s)
+    return ProcessorReading(
+        records=sum(reading.records for reading in readings),
+        poison=sum(reading.poison for reading in readings),
+        retries=sum(reading.retries for reading in readings),
+        rebalances=sum(reading.rebalances for reading in readings),
+        lag_records={name: count for reading in readings for name, count in reading.lag_records.items()},
+        lag_s=max((reading.lag_s for reading in readings), default=0.0),
+        snapshot_age_s=max((reading.snapshot_age_s for reading in readings), default=0.0),
+        batch_s=batch_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import structlog
 
@@ -65,6 +65,9 @@ class Drained(Exception):
 
 class Processor:
     """Runs in one thread. Give :meth:`assigned` and :meth:`revoked` to the consumer, then :meth:`attach` it and :meth:`run`."""
+
+    #: What no boundary of a record may catch.
+    unstoppable = (Drained,)
 
     def __init__(
         self,
@@ -189,25 +192,30 @@ class Processor:
         return list(groups.values())
 
     def _take(self, records: Sequence[Delivered]) -> None:
-        """Effects of ``records``, which are of one partition, in order; then they count as done. What was stored is not given to
-        the worker again, whatever follows it."""
+        """Effects of ``records``, which are of one partition; then they count as done."""
         began = time.perf_counter()
-        pending: list[tuple[Delivered, RawBatch]] = []
-        for record in records:
-            item = self._unpacked(record)
-            if isinstance(item, RawBatch) and item.transport not in BODIES:
-                pending.append((record, item))
-                continue
-            self._take_lines(pending)
-            pending = []
-            if item is not None:
-                self._insist(partial(self._guarded, record, partial(self._take_item, item)))
-        self._take_lines(pending)
+        self._effects(records)
         last = records[-1]
         self._next[last.partition] = last.offset + 1
         self._behind_s[last.partition] = max(0.0, self._clock.now().timestamp() - last.appended_at_s)
         self._tally.records += len(records)
         self._tally.batch_s.observe(time.perf_counter() - began)
+
+    def _effects(self, records: Sequence[Delivered]) -> None:
+        """In order. What was stored is not given to the worker again, whatever follows it."""
+        pending: list[tuple[Delivered, RawBatch | EventBatch]] = []
+        for record in records:
+            item = self._unpacked(record)
+            lines = item if isinstance(item, EventBatch) or _has_lines(item) else None
+            if pending and type(pending[-1][1]) is not type(lines):
+                self._take_lines(pending)
+                pending = []
+            if lines is not None:
+                pending.append((record, lines))
+            elif item is not None:
+                self._insist(partial(self._guarded, record, partial(self._take_item, item)))
+        if pending:
+            self._take_lines(pending)
 
     def _unpacked(self, record: Delivered) -> Unpacked | None:
         try:
@@ -216,24 +224,28 @@ class Processor:
             self._insist(partial(self._set_aside, record, f"ParseError: {exc.message}"))
             return None
 
-    def _take_lines(self, pending: Sequence[tuple[Delivered, RawBatch]]) -> None:
+    def _take_lines(self, pending: Sequence[tuple[Delivered, RawBatch | EventBatch]]) -> None:
         """All at once; where that breaks, one by one, so that only what is poisonous is set aside."""
-        if not pending:
-            return
         try:
-            self._insist(partial(self._worker.take_syslog, *(batch for _record, batch in pending)))
-        except Drained:
+            self._insist(partial(self._take_several, [batch for _record, batch in pending]))
+        except self.unstoppable:
             raise
         except Exception:  # noqa: BLE001 - the records' boundary: each of them is tried by itself below
             for record, batch in pending:
-                self._insist(partial(self._guarded, record, partial(self._worker.take_syslog, batch)))
+                self._insist(partial(self._guarded, record, partial(self._take_several, [batch])))
+
+    def _take_several(self, batches: Sequence[RawBatch | EventBatch]) -> None:
+        """Batches of one kind."""
+        raw = [batch for batch in batches if isinstance(batch, RawBatch)]
+        if raw:
+            self._worker.take_syslog(*raw)
+        else:
+            self._worker.take_events(*(batch for batch in batches if isinstance(batch, EventBatch)))
 
     def _take_item(self, item: Unpacked) -> None:
         if isinstance(item, SampleBatch):
             self._worker.take_samples(item)
-        elif isinstance(item, EventBatch):
-            self._worker.take_events(item)
-        else:
+        elif isinstance(item, RawBatch):
             for body, at_s in zip(item.payloads, item.received_at_s, strict=True):
                 take_body(self._worker, item, body, float(at_s))
 
@@ -321,3 +333,7 @@ class Processor:
         if time.monotonic() > self._deadline:
             raise Drained
         return True
+
+
+def _has_lines(item: Unpacked | None) -> TypeGuard[RawBatch]:
+    return isinstance(item, RawBatch) and item.transport not in BODIES

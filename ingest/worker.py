@@ -21,6 +21,7 @@ from aiops.domain.batches import CLOCK_SKEW, EventBatch, RawBatch, Reject, Sampl
 from aiops.domain.graph import Entity, GraphDelta, Relation
 from aiops.domain.occurrences import Anomaly, Change
 from ingest.alarms import alarm_of
+from ingest.catalogue.reader import CatalogueReader
 from ingest.counters import Counters, Reading, Taken
 from ingest.dead_letters import DeadLetters
 from ingest.detection.settings import DetectionSettings
@@ -68,6 +69,7 @@ class IngestWorker:
         clock: Clock,
         *,
         detection: DetectionSettings = _DETECTION,
+        catalogue: CatalogueReader | None = None,
     ) -> None:
         self._graph = graph
         self._signals = signals
@@ -75,7 +77,8 @@ class IngestWorker:
         self._clock = clock
         self._resolver = EntityResolver(graph)
         self._discovery = Discovery(mapping, self._resolver)
-        self._lines = LineReader(mapping, self._resolver, self._discovery)
+        self._catalogue = CatalogueReader(telling=True) if catalogue is None else catalogue
+        self._lines = LineReader(mapping, self._resolver, self._discovery, catalogue=self._catalogue)
         self._samples = SampleReader(mapping, self._resolver, self._discovery)
         self._partitions = PartitionStates(detection)
         self._unstored_lines: Unstored[LineHarvest] = Unstored()
@@ -83,11 +86,12 @@ class IngestWorker:
         self._counters = Counters()
         self._lock = threading.RLock()
 
-    def use_mapping(self, mapping: TopologyMapping) -> None:
-        """Take up a changed mapping between two batches."""
+    def use_mapping(self, mapping: TopologyMapping, catalogue: CatalogueReader | None = None) -> None:
+        """Take up a changed mapping, and a changed message catalogue where one is given, between two batches."""
         with self._lock:
+            self._catalogue = catalogue or self._catalogue
             self._discovery = Discovery(mapping, self._resolver)
-            self._lines = LineReader(mapping, self._resolver, self._discovery)
+            self._lines = LineReader(mapping, self._resolver, self._discovery, catalogue=self._catalogue)
             self._samples = SampleReader(mapping, self._resolver, self._discovery)
 
     def take_syslog(self, *batches: RawBatch) -> Taken:
@@ -95,9 +99,9 @@ class IngestWorker:
         once cost less than one by one, and are stored with one transaction."""
         return self._take_lines([(parse_syslog(batch), batch.peer, batch) for batch in batches])
 
-    def take_events(self, batch: EventBatch, *, peer: str = "") -> Taken:
-        """Lines that were parsed elsewhere."""
-        return self._take_lines([(batch, peer, batch)])
+    def take_events(self, *batches: EventBatch, peer: str = "") -> Taken:
+        """Lines that were parsed elsewhere; several batches as with :meth:`take_syslog`."""
+        return self._take_lines([(batch, peer, batch) for batch in batches])
 
     def _take_lines(self, batches: Sequence[tuple[EventBatch, str, RawBatch | EventBatch]]) -> Taken:
         with self._lock:
@@ -322,6 +326,8 @@ class IngestWorker:
                 ambiguous=len(self._resolver.ambiguous()),
                 skewed_hosts=len(self._skews()),
                 queue_bytes=queue_bytes,
+                templates=sum(len(state.templates) for state in self._partitions),
+                watched_series=sum(len(state.series) for state in self._partitions),
             )
 
     def _skews(self) -> dict[str, float]:

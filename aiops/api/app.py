@@ -29,16 +29,17 @@ _DESCRIPTION = (
     "Ask with `Authorization: Bearer aiops_<prefix>_<secret>`, or Basic with the token as password."
 )
 
-Surface = Literal["whole", "deliveries"]
+Surface = Literal["whole", "deliveries", "operations"]
 _MODULES = {
     "whole": (operations, deliveries, incidents, analyses, topology, token_routes),
     "deliveries": (operations, deliveries),
+    "operations": (operations,),
 }
 
 
 def create_app(services: Services, *, surface: Surface = "whole") -> FastAPI:
     """The HTTP surface over ``services``. The caller opens and closes what is in them. ``surface`` "deliveries" is what a process
-    needs that takes input and has no analyses: deliveries, health, metrics, version."""
+    needs that takes input and has no analyses: deliveries, health, metrics, version; "operations" only those last."""
     metrics = ApiMetrics(services.registry, services.version)
 
     @asynccontextmanager

@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from aiops import __version__
-from aiops.cli import analyze, bench, config, demo, doctor, ingest, parse, rules, serve, topology, train
+from aiops.cli import (
+    analyze,
+    bench,
+    catalogue,
+    config,
+    demo,
+    doctor,
+    ingest,
+    parse,
+    rules,
+    serve,
+    topology,
+    train,
+)
 from aiops.cli.output import EXIT_ERROR, EXIT_OK, EXIT_USAGE, note
 from aiops.errors import AiopsError, ConfigError
 
@@ -28,6 +41,7 @@ app.command()(bench.bench)
 app.command()(train.train)
 app.command()(doctor.doctor)
 app.command()(parse.templates)
+app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(config.app, name="config")
 app.add_typer(parse.app, name="parse")
 app.add_typer(rules.app, name="rules")

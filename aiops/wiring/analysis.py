@@ -24,6 +24,8 @@ from aiops.store.memory import MemoryGraphStore
 from aiops.store.memory_signals import MemorySignalStore
 from graph_models.registry import packaged_model
 from graph_models.scorer import OnnxCorrector
+from ingest.catalogue.catalogue import load_catalogue as read_catalogue
+from ingest.catalogue.reader import CatalogueReader
 from ingest.evidence.extractor import RobustExtractor
 from ingest.sources.case_folder import Case, read_case
 from ingest.templates import TemplateMiner
@@ -58,6 +60,11 @@ def load_corrector(settings: Settings) -> Corrector | None:
 
 def load_mapping(settings: Settings) -> TopologyMapping:
     return read_mapping(settings.mapping)
+
+
+def load_catalogue(settings: Settings) -> CatalogueReader:
+    """The messages that ship behind those of the site, as far as they tell something about the graph."""
+    return CatalogueReader(read_catalogue(*settings.catalogue), telling=True)
 
 
 def mine_templates(messages: Sequence[str]) -> Sequence[str]:

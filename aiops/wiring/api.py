@@ -27,7 +27,13 @@ from aiops.pipeline import Assumption, Pipeline
 from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.rendering import render_markdown, render_text
 from aiops.settings import Settings
-from aiops.wiring.analysis import load_corrector, load_mapping, load_reloading_rules, make_pipeline
+from aiops.wiring.analysis import (
+    load_catalogue,
+    load_corrector,
+    load_mapping,
+    load_reloading_rules,
+    make_pipeline,
+)
 from aiops.wiring.delivery_ports import WorkerPort
 from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.stores import (
@@ -123,7 +129,14 @@ def open_site(settings: Settings, clock: Clock | None = None) -> Iterator[Site]:
     stores = open_stores(settings, time)
     try:
         with open_access(settings, time) as access:
-            worker = IngestWorker(stores.graph, stores.signals, load_mapping(settings), access.letters, time)
+            worker = IngestWorker(
+                stores.graph,
+                stores.signals,
+                load_mapping(settings),
+                access.letters,
+                time,
+                catalogue=load_catalogue(settings),
+            )
             registry = CollectorRegistry()
             registry.register(IngestMetrics(worker.reading))
             port = WorkerPort(worker, time)

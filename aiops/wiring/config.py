@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from aiops.errors import AiopsError, ConfigError
 from aiops.settings import Settings, load_settings
-from aiops.wiring.analysis import load_mapping, load_rule_set
+from aiops.wiring.analysis import load_catalogue, load_mapping, load_rule_set
 from ingest.config import IngestConfig
 from ingest.config_file import Fault, Loaded, parse_config, read_config
 from ingest.config_keys import keys
@@ -51,7 +51,11 @@ def disk_faults(whole: DaemonConfig) -> tuple[Fault, ...]:
         if not path.exists()
     ]
     if not found:
-        for place, check in (("mapping", load_mapping), ("rules", load_rule_set)):
+        for place, check in (
+            ("mapping", load_mapping),
+            ("catalogue", load_catalogue),
+            ("rules", load_rule_set),
+        ):
             try:
                 check(whole.settings)
             except ConfigError as error:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -23,12 +23,12 @@ from aiops.errors import AiopsError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.settings import Settings
 from aiops.store.memory import MemoryGraphStore
-from aiops.wiring.analysis import load_corrector, load_mapping, load_reloading_rules
+from aiops.wiring.analysis import load_catalogue, load_corrector, load_mapping, load_reloading_rules
 from aiops.wiring.api import Access, DocumentRenderers, limits_of, open_access, site_services
 from aiops.wiring.config import DaemonConfig
 from aiops.wiring.delivery_ports import JournalPort
 from aiops.wiring.http_listener import HttpListener
-from aiops.wiring.journals import OpenJournal, open_journal
+from aiops.wiring.journals import Connect, OpenJournal, open_journal, shipped_topics
 from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.service_manager import ServiceManager
 from aiops.wiring.sources import make_sources
@@ -37,10 +37,11 @@ from ingest.config import IngestConfig
 from ingest.counters import IngestMetrics, Reading, Taken
 from ingest.daemon import Processing, Receiving, run_daemon
 from ingest.daemon import totals as sum_up
-from ingest.daemon_metrics import DaemonMetrics, HeldReading, ReceiveCounters
+from ingest.daemon_metrics import DaemonMetrics, HeldReading, ReceiveCounters, sum_readings
 from ingest.journal.envelopes import unpack
 from ingest.processor import Pace, Processor
 from ingest.recorder import Recorder
+from ingest.shipped import shipped_processor
 from ingest.sources.inbox import Inbox, Source
 from ingest.topology.documents import topology_document
 from ingest.worker import IngestWorker
@@ -57,7 +58,7 @@ class Site:
     stores: Stores | None = None
     worker: IngestWorker | None = None
     receiving: Receiving | None = None
-    processing: Processing | None = None
+    processing: list[Processing] = field(default_factory=list)
     http: HttpListener | None = None
     rules: ReloadingRuleEngine | None = None
     seen: Reading = field(default_factory=lambda: Reading({}, {}, 0, 0, 0))
@@ -80,6 +81,8 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
     manager = ServiceManager(os.environ)
     with open_daemon(whole) as site:
         keep_loaded()
+        if site.receiving is None and site.http is not None:
+            site.http.start(Inbox())
         said = _listening(site)
 
         def ready() -> None:
@@ -95,8 +98,6 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
                 manager.reloading()
                 reload(site)
                 manager.ready(said())
-            if stop.is_set():
-                manager.stopping()
 
         try:
             run_daemon(
@@ -106,6 +107,7 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
                 drain_s=site.config.intervals.drain,
                 ready=ready,
                 tick=tick,
+                stopping=manager.stopping,
             )
         except OSError as error:
             hint = "is the port taken?"
@@ -122,10 +124,8 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
     """Everything that the role needs, opened and not started; closed on leaving. Raises :class:`AiopsError`."""
     time = clock or SystemClock()
     config = whole.config
-    http = config.sources.http
-    settings = (
-        whole.settings.model_copy(update={"host": http.listen[0]}) if http is not None else whole.settings
-    )
+    listen = _listens_on(config)
+    settings = whole.settings.model_copy(update={"host": listen[0]}) if listen else whole.settings
     site = Site(config, settings)
     with ExitStack() as stack:
         if config.role != "receive":
@@ -136,23 +136,30 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
         stack.callback(journal.close)
         if site.stores is not None:
             mapping = load_mapping(settings)
-            site.worker = IngestWorker(site.stores.graph, site.stores.signals, mapping, journal.letters, time)
+            catalogue = load_catalogue(settings)
+            site.worker = IngestWorker(
+                site.stores.graph, site.stores.signals, mapping, journal.letters, time, catalogue=catalogue
+            )
         if config.role != "process":
             site.receiving = _receiving(site, journal)
         if site.worker is not None:
             site.processing = _processing(site, journal, site.worker, time)
-        if http is not None:
-            site.http = HttpListener(_app(site, access, time), http.listen)
-            if site.receiving is not None:
-                site.receiving = Receiving(
-                    [site.http, *site.receiving.sources],
-                    site.receiving.inbox,
-                    site.receiving.recorder,
-                    site.receiving.journal,
-                    site.receiving.counters,
-                )
+            stack.callback(_close_consumers, site)
+        if listen is not None:
+            site.http = HttpListener(_app(site, access, time), listen)
+            stack.callback(site.http.stop)
+        if site.receiving is not None and site.http is not None:
+            sources = [site.http, *site.receiving.sources]
+            site.receiving = replace(site.receiving, sources=sources)
         _measure(site)
         yield site
+
+
+def _listens_on(config: IngestConfig) -> tuple[str, int] | None:
+    """Where HTTP is served; a process that only processes takes no deliveries."""
+    if config.role == "process":
+        return config.metrics_listen
+    return config.sources.http.listen if config.sources.http is not None else None
 
 
 def _receiving(site: Site, journal: OpenJournal) -> Receiving:
@@ -161,8 +168,9 @@ def _receiving(site: Site, journal: OpenJournal) -> Receiving:
     return Receiving(make_sources(site.config, site.settings), inbox, recorder, journal.journal, counters)
 
 
-def _processing(site: Site, journal: OpenJournal, worker: IngestWorker, clock: Clock) -> Processing:
-    intervals, stop = site.config.intervals, threading.Event()
+def _processing(site: Site, journal: OpenJournal, worker: IngestWorker, clock: Clock) -> list[Processing]:
+    """One for the journal, and one for each cluster whose topics others fill."""
+    intervals = site.config.intervals
     pace = Pace(
         snapshot_s=intervals.snapshot,
         maintain_s=intervals.maintain,
@@ -170,26 +178,38 @@ def _processing(site: Site, journal: OpenJournal, worker: IngestWorker, clock: C
         retry_max_s=intervals.retry_max,
         poll_bytes=site.config.limits.poll,
     )
-    processor = Processor(
-        worker, journal.snapshots, unpack, clock=clock, stop=stop, pace=pace, observe=site.observe
-    )
-    consumer = journal.consumer(processor.assigned, processor.revoked)
-    processor.attach(consumer)
-    return Processing(processor, consumer, stop)
+
+    def make(kind: type[Processor], connect: Connect, observe: Callable[[], None]) -> Processing:
+        stop = threading.Event()
+        processor = kind(
+            worker, journal.snapshots, unpack, clock=clock, stop=stop, pace=pace, observe=observe
+        )
+        consumer = connect(processor.assigned, processor.revoked)
+        processor.attach(consumer)
+        return Processing(processor, consumer, stop)
+
+    made = [make(Processor, journal.consumer, site.observe)]
+    for given in site.config.sources.kafka:
+        made.append(make(shipped_processor(given.name), shipped_topics(given), lambda: None))
+    return made
+
+
+def _close_consumers(site: Site) -> None:
+    for one in site.processing:
+        with suppress(AiopsError):  # a broker that is away notices by itself
+            one.consumer.close()
 
 
 def _app(site: Site, access: Access, clock: Clock) -> FastAPI:
     """The deliveries, or the whole API where the configuration wants it."""
     http = site.config.sources.http
-    assert http is not None
-    assert site.receiving is not None
     port = JournalPort(
-        site.receiving.recorder,
+        site.receiving.recorder if site.receiving is not None else None,
         clock,
         append_timeout_s=site.config.journal.append_timeout,
         worker=site.worker,
     )
-    if http.api and site.stores is not None:
+    if http is not None and http.api and site.stores is not None:
         site.rules, corrector = load_reloading_rules(site.settings), load_corrector(site.settings)
         services = site_services(
             site.settings, site.stores, port, access, clock, site.rules, corrector, site.registry
@@ -211,7 +231,7 @@ def _app(site: Site, access: Access, clock: Clock) -> FastAPI:
         health={"journal": lambda: _journal_health(site)},
         registry=site.registry,
     )
-    return create_app(services, surface="deliveries")
+    return create_app(services, surface="deliveries" if site.receiving is not None else "operations")
 
 
 def _refuse_to_analyze(
@@ -223,7 +243,8 @@ def _refuse_to_analyze(
 
 def _journal_health(site: Site) -> Health:
     """Well as long as it takes what comes: senders are told 503 where it does not."""
-    assert site.receiving is not None
+    if site.receiving is None:
+        return Health(True, "processes its journal")
     reading = site.receiving.reading()
     full = reading.inbox_bytes >= site.config.limits.inbox
     return Health(not full, f"{reading.journal_bytes} bytes wait to be processed")
@@ -236,7 +257,9 @@ def _measure(site: Site) -> None:
     site.registry.register(
         DaemonMetrics(
             receiver=receiving.reading if receiving is not None else None,
-            processor=processing.processor.reading if processing is not None else None,
+            processor=(lambda: sum_readings([one.processor.reading() for one in processing]))
+            if processing
+            else None,
             held=lambda: HeldReading(site.held, resident_bytes()),
         )
     )
@@ -254,7 +277,14 @@ def totals(site: Site) -> Mapping[str, Taken]:
 
 def held_by(reading: Reading, stores: Stores) -> dict[str, int]:
     """What is kept in memory and on disk, by name."""
-    return {"relations": reading.relations, "series": stores.signals.stats().get("series", 0)}
+    stored = stores.signals.stats()
+    return {
+        "relations": reading.relations,
+        "templates": reading.templates,
+        "watched_series": reading.watched_series,
+        "series": stored.get("series", 0),
+        "signal_bytes": stored.get("bytes", 0),
+    }
 
 
 def resident_bytes() -> int:
@@ -274,11 +304,11 @@ def reload(site: Site) -> None:
         log.info("rules reloaded", refused=refused)
     if site.worker is not None:
         try:
-            site.worker.use_mapping(load_mapping(site.settings))
+            site.worker.use_mapping(load_mapping(site.settings), load_catalogue(site.settings))
         except AiopsError as error:
-            log.error("the changed mapping is refused, the old one stays", reason=str(error))
+            log.error("the changed mapping or catalogue is refused, the old ones stay", reason=str(error))
         else:
-            log.info("mapping reloaded")
+            log.info("mapping and catalogue reloaded")
 
 
 def _listening(site: Site) -> Callable[[], str]:

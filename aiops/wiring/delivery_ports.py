@@ -174,7 +174,7 @@ class JournalPort(DeliveryPort):
     """The same over the journal: durable there when it returns, stored soon after; ``entities`` are not known yet."""
 
     def __init__(
-        self, recorder: Recorder, clock: Clock, *, append_timeout_s: float, worker: IngestWorker | None
+        self, recorder: Recorder | None, clock: Clock, *, append_timeout_s: float, worker: IngestWorker | None
     ) -> None:
         super().__init__(clock)
         self._recorder = recorder
@@ -182,7 +182,7 @@ class JournalPort(DeliveryPort):
         self._worker = worker
 
     def take(self, delivery: Delivery) -> IngestCounts:
-        self._recorder.record(
+        self._journal().record(
             (*delivery.batches, *delivery.bodies), delivery.rejects, timeout_s=self._append_timeout_s
         )
         stored = sum(map(count_of, delivery.batches)) + len(delivery.alerts.alerts) + len(delivery.changes)
@@ -191,7 +191,12 @@ class JournalPort(DeliveryPort):
         return IngestCounts(stored + rejected + dropped, stored, rejected, dropped, (), _reasons(delivery))
 
     def refused(self, reject: Reject) -> None:
-        self._recorder.record((), (reject,), timeout_s=self._append_timeout_s)
+        self._journal().record((), (reject,), timeout_s=self._append_timeout_s)
+
+    def _journal(self) -> Recorder:
+        if self._recorder is None:
+            raise StoreUnavailable("this process takes no deliveries", hint="send them to a receiver")
+        return self._recorder
 
     def take_topology(self, document: Mapping[str, object]) -> ApplyResult:
         """Applied at once where this process has the stores: whoever sends it is told what it changed."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from aiops.settings import Settings, read_secret
-from ingest.config import IngestConfig, KafkaClient, Sasl, Tls
+from ingest.config import IngestConfig, KafkaClient, KafkaSource, Sasl, Tls
 from ingest.dead_letters import DeadLetters
 from ingest.journal.envelopes import pack
 from ingest.journal.kafka import open_kafka
+from ingest.journal.kafka_consumer import KafkaConsumer
 from ingest.journal.kafka_settings import TOPICS as PLANS
 from ingest.journal.kafka_settings import KafkaSettings, Protocol
 from ingest.journal.seams import Consumer, Journal, Partition, Snapshots
@@ -20,6 +21,7 @@ from ingest.record_keys import ALERTS, LOGS, SAMPLES, Cut
 
 TOPICS = (LOGS, SAMPLES, ALERTS)
 OnPartitions = Callable[[Iterable[Partition]], None]
+Connect = Callable[[OnPartitions, OnPartitions], Consumer]
 SPOOL_FOLDER = "spool"
 #: A worker that waits for its store longer than this loses its partitions to others, which wait too.
 MAX_POLL_INTERVAL_S = 900.0
@@ -31,7 +33,7 @@ class OpenJournal:
 
     journal: Journal
     snapshots: Snapshots
-    consumer: Callable[[OnPartitions, OnPartitions], Consumer]
+    consumer: Connect
     cut: Cut
     close: Callable[[], None]
     letters: DeadLetters
@@ -87,6 +89,18 @@ def _open_kafka(config: IngestConfig) -> OpenJournal:
     cut = Cut(pack, given.partitions, config.limits.record)
     close = partial(_within, kafka.close, config.intervals.drain)
     return OpenJournal(kafka.journal, kafka.snapshots, consumer, cut, close, kafka.dead_letters)
+
+
+def shipped_topics(given: KafkaSource) -> Connect:
+    """Connects to topics that other shippers fill."""
+
+    def consumer(on_assigned: OnPartitions, on_revoked: OnPartitions) -> Consumer:
+        settings = kafka_settings(given, given.group)
+        return KafkaConsumer(
+            settings, given.topics, on_assigned=on_assigned, on_revoked=on_revoked, shipped=True
+        )
+
+    return consumer
 
 
 def kafka_settings(given: KafkaClient, group: str, *, record: int = 0) -> KafkaSettings:

@@ -28,8 +28,8 @@ MAX_PATTERN = 2_000
 MAX_VALUE = 256
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{2,79}")
-_MNEMONIC = re.compile(r"[A-Za-z0-9_.-]{3,80}")
-_KNOWN = frozenset(
+_MNEMONIC = re.compile(r"[A-Za-z0-9_.-]{3,80}\*?")
+KEYS = frozenset(
     {
         "format",
         "id",
@@ -118,7 +118,7 @@ class Message:
 
 def parse_message(text: str, file: str) -> Message:
     """The message in ``text``. Raises :class:`ConfigError` with ``file`` and ``line``."""
-    parts = load_yaml(text, file).fields(_KNOWN, _REQUIRED)
+    parts = load_yaml(text, file).fields(KEYS, _REQUIRED)
     if parts["format"].value != FORMAT:
         raise parts["format"].fail(f"expected {FORMAT!r}")
     if not _ID.fullmatch(parts["id"].text()):

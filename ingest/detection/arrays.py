@@ -5,7 +5,7 @@ For a sample x that comes dt seconds after the last one, with mean m, variance v
     s  = max(sqrt(v), floor)                floor = level_floor * |m|, and an absolute one
     z  = (x - m) / s                        c = clip(z, -clip, +clip)
     w  = max(dt / (tau + dt), 1 / n)        a tenth of it where c is not z
-    m += w s c        v += w ((s c)^2 - v)
+    m += w s c        v = (1 - w) (v + w (s c)^2)
     up = max(0, up + c - drift)             down = max(0, down - c - drift)
 
 A detector speaks where max(up, down) > threshold, or where |z| > far for this sample and the one before. Nothing is clipped
@@ -46,8 +46,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
 
 @dataclass(slots=True)
 class SlotColumns:
-    """Row i is slot i. ``mean`` in the unit of the values, ``var`` in its square; ``count``: samples so far, counted while
-    the slot is cold; ``last``: \\|z\\| of the sample before."""
+    """Row i is slot i. ``mean`` in the unit of the values, ``var`` in its square; ``count``: samples so far, counted up
+    to the first after the warm-up; ``last``: \\|z\\| of the sample before."""
 
     mean: FloatArray
     var: NarrowArray
@@ -136,10 +136,10 @@ class ArrayDetector:
         np.multiply(clipped, scale, out=scale)
         np.multiply(scale, weight, out=spare)
         at.mean += spare
-        np.multiply(scale, scale, out=scale)
-        scale -= at.var
-        scale *= weight
-        at.var += scale
+        spare *= scale
+        at.var += spare
+        np.multiply(at.var, weight, out=spare)
+        at.var -= spare
         clipped -= s.drift
         at.up += clipped
         np.maximum(at.up, 0.0, out=at.up)
@@ -171,6 +171,7 @@ class ArrayDetector:
         """Fill ``weight``. Of cold slots nothing is clipped: ``clipped`` becomes z there; ``flag`` says which they are."""
         if cold:
             at.count += 1.0
+            np.minimum(at.count, self._settings.warm_up + 1.0, out=at.count)
             np.less_equal(at.count, self._settings.warm_up, out=flag)
             np.copyto(clipped, z, where=flag)
         beyond = clipped != z

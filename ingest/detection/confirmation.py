@@ -3,7 +3,9 @@
 For a window x of n samples the change point k maximises ``k (n - k) / n * (mean(x[:k]) - mean(x[k:]))^2`` (least squares:
 Hinkley, "Inference about the change-point in a sequence of random variables", Biometrika 1970), with at least
 :data:`MIN_BEFORE` samples before and :data:`MIN_AFTER` after. Confirmed: the medians of both sides differ by ``confirm`` robust
-scales, IQR / 1.349 of the side before (as BARO: Pham, Ha, Zhang, FSE 2024), or the floor where that is smaller.
+scales, IQR / 1.349 of the side before (as BARO: Pham, Ha, Zhang, FSE 2024), or the floor where that is smaller. What wanders by
+itself must go further, by ``sqrt((1 + r) / (1 - r))`` with r the correlation of neighbouring samples before the change, from 0 to
+:data:`MAX_CORRELATION`: by so much the mean of an autoregressive series is less certain.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from aiops.domain.batches import FloatArray
 
 MIN_BEFORE = 8
 MIN_AFTER = 2
+MAX_CORRELATION = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,16 @@ def confirmed(
     low, center, high = np.quantile(value[:place], (0.25, 0.5, 0.75))
     reached = float(np.median(value[place:]))
     score = (reached - float(center)) / max(float(high - low) / 1.349, floor)
-    if abs(score) < least:
+    if abs(score) < least * _wandering(value[:place]):
         return None
     return Shift(float(at_s[place]), float(center), reached, score)
+
+
+def _wandering(before: FloatArray) -> float:
+    """By what factor the mean of ``before`` is less certain than that of independent samples."""
+    centered = before - before.mean()
+    power = float(centered @ centered)
+    if power <= 0.0:
+        return 1.0
+    r = min(MAX_CORRELATION, max(0.0, float(centered[1:] @ centered[:-1]) / power))
+    return float(np.sqrt((1.0 + r) / (1.0 - r)))

@@ -104,7 +104,6 @@ class LineRates:
         keys, which = np.unique((owner[usable] << _SHIFT) | number[usable], return_inverse=True)
         now_s = (self._now + 1) * self._settings.bin_s
         slots = self._slots.slots(keys.tolist(), now_s)
-        self._slots.at_s[slots[slots >= 0]] = now_s
         for kind, text in zip(mined.numbers.tolist(), mined.texts, strict=True):
             if kind >= 0 and text is not None:
                 self._texts[kind] = text
@@ -115,7 +114,7 @@ class LineRates:
         placed = slot >= 0
         slot, bins = slot[placed], bins[placed]
         for number_of_bin in np.unique(bins).tolist():
-            counts = np.bincount(slot[bins == number_of_bin], minlength=len(self._slots.at_s))
+            counts = np.bincount(slot[bins == number_of_bin], minlength=len(self._slots.heard_s))
             held = self._bins.get(number_of_bin)
             if held is not None:
                 counts[: len(held)] = counts[: len(held)] + held
@@ -137,7 +136,7 @@ class LineRates:
         return told
 
     def _judge(self, number: int) -> list[Anomaly]:
-        size = len(self._slots.at_s)
+        size = len(self._slots.heard_s)
         counts = np.zeros(size)
         held = self._bins.pop(number, None)
         if held is not None:

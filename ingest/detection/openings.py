@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
 from aiops.domain.evidence import evidence_id
@@ -26,6 +26,11 @@ class _Open:
 
 def time_of(at_s: float) -> datetime:
     return datetime.fromtimestamp(at_s, UTC)
+
+
+def _fields(anomaly: Anomaly) -> dict[str, object]:
+    values = {one.name: getattr(anomaly, one.name) for one in fields(anomaly)}
+    return {**values, "labels": dict(anomaly.labels)}
 
 
 def anomaly_id(
@@ -101,7 +106,7 @@ class OpenAnomalies:
 
     def dump(self) -> list[object]:
         rows = [
-            (slot, asdict(held.anomaly), held.told, held.calm, held.calm_since_s, held.last_s)
+            (slot, _fields(held.anomaly), held.told, held.calm, held.calm_since_s, held.last_s)
             for slot, held in self._open.items()
         ]
         return [self.suppressed, rows]
@@ -111,8 +116,8 @@ class OpenAnomalies:
     ) -> None:
         """Become what :meth:`dump` gave, through JSON."""
         self.suppressed = suppressed
-        for slot, fields, told, calm, since_s, last_s in rows:
-            start = datetime.fromisoformat(str(fields["started_at"]))
-            made = Anomaly(**{**fields, "started_at": start, "events": tuple(fields["events"])})  # type: ignore[arg-type]
+        for slot, row, told, calm, since_s, last_s in rows:
+            start = datetime.fromisoformat(str(row["started_at"]))
+            made = Anomaly(**{**row, "started_at": start, "events": tuple(row["events"])})  # type: ignore[arg-type]
             self._open[slot] = _Open(made, told, calm, since_s, last_s)
             self._of_entity[made.entity] += 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import orjson
 
-from aiops.domain.batches import EntitySeries, FloatArray, IntArray, SeriesKey
+from aiops.domain.batches import EntitySeries, FloatArray, IntArray, SeriesColumns, SeriesKey
 from aiops.domain.occurrences import Anomaly
 from ingest.detection.arrays import RESTART_S, ArrayDetector, BoolArray, NarrowArray
 from ingest.detection.confirmation import confirmed
@@ -21,8 +22,8 @@ _FORMAT = "aiops-series-watch/1"
 COUNTERS = ("_total", "_count", "_sum", "_bucket")
 #: What is larger is not watched: its square would not fit.
 LARGEST = 1e18
-#: The data's own clock goes on by at most so much a batch: one sender whose clock is a year ahead ages nobody else.
-MAX_ADVANCE_S = 3_600.0
+#: The data's own clock is the median of so many batches' medians: one sender whose clock is a year ahead ages nobody else.
+CLOCK_BATCHES = 5
 
 
 class SeriesWatch:
@@ -35,7 +36,9 @@ class SeriesWatch:
             max_slots=settings.max_series, window=settings.window, idle_s=settings.idle_s
         )
         self._open = OpenAnomalies(settings)
+        self._is_counter = np.zeros(0, dtype=np.bool_)
         self._now_s = -np.inf
+        self._middles: deque[float] = deque(maxlen=CLOCK_BATCHES)
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -52,25 +55,36 @@ class SeriesWatch:
 
     def observe(self, series: Sequence[EntitySeries]) -> list[Anomaly]:
         """What begins, gets worse or ends with these samples (times ascending in each series)."""
-        if not series:
+        columns = SeriesColumns.of(series)
+        if not len(columns):
             return []
-        self._advance_clock(series)
-        slots = self._slots.slots([item.key for item in series], self._now_s).tolist()
-        placed = [(slot, item) for slot, item in zip(slots, series, strict=True) if slot >= 0]
+        self._advance_clock(columns)
+        slots = self._slots.slots(columns.keys, self._now_s, objects=True)
         told: list[Anomaly] = []
-        for counter in (False, True):
-            part = [(slot, item) for slot, item in placed if item.metric.endswith(COUNTERS) is counter]
-            for places, at_s, value in _rounds(part):
-                told += self._take(places, at_s, value, counter=counter)
+        for slot, at_s, value in _rounds(slots, columns):
+            counts = self._counts(slot)
+            for chosen, counter in ((~counts, False), (counts, True)):
+                if chosen.any():
+                    told += self._take(slot[chosen], at_s[chosen], value[chosen], counter=counter)
         for which_slot, anomaly in self._open.end_silent(self._now_s):
             self._settle(which_slot, anew=True)
             told.append(anomaly)
         return told
 
-    def _advance_clock(self, series: Sequence[EntitySeries]) -> None:
-        newest = float(np.median([float(item.at_s[-1]) for item in series]))
-        limit = newest if np.isinf(self._now_s) else self._now_s + MAX_ADVANCE_S
-        self._now_s = max(self._now_s, min(newest, limit))
+    def _counts(self, slots: IntArray) -> BoolArray:
+        """Which slots are of counters; looked at once, when a slot has no sample yet."""
+        held = len(self._slots.heard_s)
+        if len(self._is_counter) < held:
+            more = np.zeros(held - len(self._is_counter), dtype=np.bool_)
+            self._is_counter = np.concatenate([self._is_counter, more])
+        for slot in slots[np.isinf(self._slots.at_s[slots])].tolist():
+            self._is_counter[slot] = self._slots.key(slot)[2].endswith(COUNTERS)
+        found: BoolArray = self._is_counter[slots]
+        return found
+
+    def _advance_clock(self, columns: SeriesColumns) -> None:
+        self._middles.append(float(np.median(columns.at_s[columns.starts[1:] - 1])))
+        self._now_s = max(self._now_s, float(np.median(self._middles)))
 
     def _take(self, slot: IntArray, at_s: FloatArray, raw: FloatArray, *, counter: bool) -> list[Anomaly]:
         """One sample for each of ``slot``. What is older than the one before is passed over."""
@@ -79,6 +93,9 @@ class SeriesWatch:
         restarted = ~(elapsed > -RESTART_S) | np.isinf(elapsed)
         first = restarted if counter else np.zeros(len(slot), dtype=np.bool_)
         usable = ((elapsed > 0) | restarted) & (np.abs(raw) < LARGEST)
+        again = restarted & (table.filled[slot] > 0)
+        if again.any():
+            table.begin_anew(slot[again])
         fresh = usable & ~first
         before = table.raw[slot]
         table.at_s[slot[usable]] = at_s[usable]
@@ -152,45 +169,46 @@ class SeriesWatch:
         """Everything that was learned, for :meth:`load`."""
         keys, small, data = self._slots.dump()
         now = None if np.isinf(self._now_s) else self._now_s
-        head = orjson.dumps([now, keys, small, self._open.dump()])
+        head = orjson.dumps([now, list(self._middles), keys, small, self._open.dump()])
         return packed_part(_FORMAT, len(head).to_bytes(8, "little") + head + data)
 
     def load(self, part: bytes) -> None:
         """Become what was saved. Raises :class:`aiops.errors.ParseError` for bytes that :meth:`save` did not make."""
         fresh = SeriesWatch(self._settings)
         unpacked_part(_FORMAT, part, fresh._fill)
-        self._slots, self._open, self._now_s = fresh._slots, fresh._open, fresh._now_s
+        self._slots, self._open = fresh._slots, fresh._open
+        self._now_s, self._middles, self._is_counter = fresh._now_s, fresh._middles, fresh._is_counter
 
     def _fill(self, content: bytes) -> None:
         size = int.from_bytes(content[:8], "little")
-        now, keys, small, opened = orjson.loads(content[8 : 8 + size])
+        now, middles, keys, small, opened = orjson.loads(content[8 : 8 + size])
         made = [
             (slot, (entity, peer, metric, tuple((name, value) for name, value in labels)))
             for slot, (entity, peer, metric, labels) in keys
         ]
         self._slots.fill(made, small, content[8 + size :])
+        self._is_counter = np.zeros(len(self._slots.heard_s), dtype=np.bool_)
+        for key, slot in self._slots.items():
+            self._is_counter[slot] = key[2].endswith(COUNTERS)
         self._open.fill(*opened)
         self._now_s = -np.inf if now is None else now
+        self._middles.extend(middles)
 
 
-def _rounds(part: Sequence[tuple[int, EntitySeries]]) -> list[tuple[IntArray, FloatArray, FloatArray]]:
-    """The first sample of every series, then the second of those that have one, and so on."""
-    if not part:
-        return []
-    slots = np.array([slot for slot, _item in part], dtype=np.int64)
-    counts = np.array([len(item.at_s) for _slot, item in part], dtype=np.int64)
-    at_s = np.concatenate([item.at_s for _slot, item in part]).astype(np.float64)
-    value = np.concatenate([item.value for _slot, item in part]).astype(np.float64)
-    starts = np.cumsum(counts) - counts
-    # two items may be of one series: what is of one slot is taken in order
+def _rounds(slots: IntArray, columns: SeriesColumns) -> Iterator[tuple[IntArray, FloatArray, FloatArray]]:
+    """The first sample of every series that has a slot, then the second of those that have one, and so on."""
+    counts = np.diff(columns.starts)
+    if counts.max() == 1 and slots.min() >= 0 and len(np.unique(slots)) == len(slots):
+        yield slots, columns.at_s, columns.value
+        return
     slot_of = np.repeat(slots, counts)
-    if len(np.unique(slots)) < len(slots):
-        order = np.lexsort((at_s, slot_of))
-        slot_of, at_s, value = slot_of[order], at_s[order], value[order]
-        starts = np.flatnonzero(np.r_[True, np.diff(slot_of) != 0])
-        counts = np.diff(np.append(starts, len(slot_of)))
-    rounds = []
+    rows = np.flatnonzero(slot_of >= 0)
+    rows = rows[np.lexsort((columns.at_s[rows], slot_of[rows]))]  # two series may be of one slot
+    slot_of, at_s, value = slot_of[rows], columns.at_s[rows], columns.value[rows]
+    if not len(rows):
+        return
+    starts = np.flatnonzero(np.r_[True, np.diff(slot_of) != 0])
+    counts = np.diff(np.append(starts, len(slot_of)))
     for number in range(int(counts.max())):
-        rows = starts[counts > number] + number
-        rounds.append((slot_of[rows], at_s[rows], value[rows]))
-    return rounds
+        which = starts[counts > number] + number
+        yield slot_of[which], at_s[which], value[which]

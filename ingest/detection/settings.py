@@ -38,7 +38,7 @@ class DetectionSettings:
     threshold: float = 8.0
     far: float = 8.0
     far_samples: int = 2
-    confirm: float = 4.0
+    confirm: float = 3.0
     calm: float = 2.0
     calm_samples: int = 4
     level_floor: float = 0.02

@@ -18,8 +18,9 @@ GROWTH = 4_096
 class SlotTable(Generic[_K]):
     """A slot for each key, at most ``max_slots``. ``refused`` counts keys that found no place (each time they asked).
 
-    ``at_s`` and ``raw``: the last sample of each slot as it came. ``window_at``, ``window``: the last samples, a ring of
-    ``window`` places; ``filled`` counts what was ever put in.
+    ``at_s`` and ``raw``: the last sample of each slot as it came; ``heard_s``: when it was last heard of, by the data's own
+    clock. ``window_at``, ``window``: the last samples, a ring of
+    ``window`` places (values in float32); ``filled`` counts what was ever put in.
     """
 
     def __init__(self, *, max_slots: int, window: int, idle_s: float) -> None:
@@ -28,14 +29,16 @@ class SlotTable(Generic[_K]):
         self._width = window
         self._keys: list[_K | None] = []
         self._slots: dict[_K, int] = {}
+        self._by_id: dict[int, int] = {}  # ids of key objects that are held here, so nobody else's
         self._free: list[int] = []
         self._idle_before_s = -np.inf  # nothing older is left: no use looking
         self.columns = SlotColumns.zeros(0)
         self.at_s = np.zeros(0)
+        self.heard_s = np.zeros(0)
         self.raw = np.zeros(0)
         self.filled = np.zeros(0, dtype=np.int64)
         self.window_at = np.zeros((0, window))
-        self.window = np.zeros((0, window))
+        self.window = np.zeros((0, window), dtype=np.float32)
         self.refused = 0
         self.evicted = 0
 
@@ -53,23 +56,30 @@ class SlotTable(Generic[_K]):
         assert key is not None  # the slot was given to somebody
         return key
 
-    def slot(self, key: _K, now_s: float) -> int:
-        """The slot of ``key``, a new one where it has none; -1 where there is no place left."""
-        found = self._slots.get(key)
-        return self._take(key, now_s) if found is None else found
+    def slots(self, keys: Sequence[_K], now_s: float, *, objects: bool = False) -> IntArray:
+        """The slot of each key, which is heard of now; a new one where it has none, -1 where there is no place left.
+        ``objects``: the same key is mostly the same object, which is looked up faster."""
+        found = list(map(self._by_id.get, map(id, keys))) if objects else list(map(self._slots.get, keys))
+        if None in found:
+            found = [
+                self._find(key, now_s, objects=objects) if slot is None else slot
+                for key, slot in zip(keys, found, strict=True)
+            ]
+        slots = np.array(found, dtype=np.int64)
+        self.heard_s[slots[slots >= 0]] = now_s
+        return slots
 
-    def slots(self, keys: Sequence[_K], now_s: float) -> IntArray:
-        """:meth:`slot` of each."""
-        found = list(map(self._slots.get, keys))
-        return np.array(
-            [self._take(key, now_s) if slot is None else slot for key, slot in zip(keys, found, strict=True)],
-            dtype=np.int64,
-        )
+    def _find(self, key: _K, now_s: float, *, objects: bool) -> int:
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._take(key, now_s)
+        if objects and slot >= 0:
+            self._by_id.pop(id(self._keys[slot]), None)
+            self._keys[slot] = key
+            self._by_id[id(key)] = slot
+        return slot
 
     def _take(self, key: _K, now_s: float) -> int:
-        held = self._slots.get(key)  # the same key may come twice at once
-        if held is not None:
-            return held
         if not self._free and len(self._keys) < self._max_slots:
             self._grow()
         if not self._free:
@@ -81,6 +91,7 @@ class SlotTable(Generic[_K]):
         self._keys[slot], self._slots[key] = key, slot
         for name, _dtype in COLUMNS:
             getattr(self.columns, name)[slot] = 0.0
+        self.heard_s[slot] = now_s
         self.at_s[slot], self.raw[slot], self.filled[slot] = -np.inf, 0.0, 0
         return slot
 
@@ -92,29 +103,38 @@ class SlotTable(Generic[_K]):
         self._free += range(size - 1, held - 1, -1)
         self.columns = self.columns.grown(size)
         self.at_s = np.concatenate([self.at_s, np.full(more, -np.inf)])
+        self.heard_s = np.concatenate([self.heard_s, np.zeros(more)])
         self.raw = np.concatenate([self.raw, np.zeros(more)])
         self.filled = np.concatenate([self.filled, np.zeros(more, dtype=np.int64)])
         self.window_at = np.concatenate([self.window_at, np.zeros((more, self._width))])
-        self.window = np.concatenate([self.window, np.zeros((more, self._width))])
+        more_values = np.zeros((more, self._width), dtype=np.float32)
+        self.window = np.concatenate([self.window, more_values])
 
     def _evict(self, now_s: float) -> None:
         """Free what was not heard of for ``idle_s``."""
         if now_s - self._idle_s <= self._idle_before_s:
             return
         self._idle_before_s = now_s - self._idle_s
-        for slot in np.flatnonzero(self.at_s < self._idle_before_s).tolist():
+        for slot in np.flatnonzero(self.heard_s < self._idle_before_s).tolist():
             key = self._keys[slot]
             if key is not None:
                 self.drop(key)
                 self.evicted += 1
-        kept = self.at_s[list(self._slots.values())]
+        kept = self.heard_s[list(self._slots.values())]
         self._idle_before_s = float(kept.min()) if len(kept) else self._idle_before_s
 
     def drop(self, key: _K) -> None:
         """Give up the slot of ``key``."""
         slot = self._slots.pop(key)
+        self._by_id.pop(id(self._keys[slot]), None)
         self._keys[slot] = None
         self._free.append(slot)
+
+    def begin_anew(self, slots: IntArray) -> None:
+        """Forget what is usual there."""
+        for name, _dtype in COLUMNS:
+            getattr(self.columns, name)[slots] = 0.0
+        self.filled[slots] = 0
 
     def remember(self, slots: IntArray, at_s: FloatArray, value: FloatArray) -> None:
         """One sample more in the window of each of ``slots`` (all different)."""
@@ -127,15 +147,16 @@ class SlotTable(Generic[_K]):
         """Times and values of the window of ``slot``, the oldest first."""
         filled = int(self.filled[slot])
         if filled < self._width:
-            return self.window_at[slot, :filled].copy(), self.window[slot, :filled].copy()
+            return self.window_at[slot, :filled].copy(), self.window[slot, :filled].astype(np.float64)
         start = filled % self._width
-        return np.roll(self.window_at[slot], -start), np.roll(self.window[slot], -start)
+        values = np.roll(self.window[slot], -start).astype(np.float64)
+        return np.roll(self.window_at[slot], -start), values
 
     def dump(self) -> tuple[list[tuple[int, _K]], list[object], bytes]:
         """(slot, key) in order of arrival, the small state, and the arrays of these slots one after the other."""
         held = np.fromiter(self._slots.values(), dtype=np.int64, count=len(self._slots))
         arrays = [getattr(self.columns, name)[held] for name, _dtype in COLUMNS]
-        arrays += [self.at_s[held], self.raw[held], self.filled[held]]
+        arrays += [self.at_s[held], self.heard_s[held], self.raw[held], self.filled[held]]
         arrays += [self.window_at[held], self.window[held]]
         idle = None if np.isinf(self._idle_before_s) else self._idle_before_s
         small: list[object] = [len(self._keys), self._free, idle, self.refused, self.evicted, self._width]
@@ -158,7 +179,7 @@ class SlotTable(Generic[_K]):
         self.refused, self.evicted = int(str(refused)), int(str(evicted))
         at = 0
         targets = [getattr(self.columns, name) for name, _dtype in COLUMNS]
-        for target in (*targets, self.at_s, self.raw, self.filled, self.window_at, self.window):
+        for target in (*targets, self.at_s, self.heard_s, self.raw, self.filled, self.window_at, self.window):
             shape = (len(held), *target.shape[1:])
             count = int(np.prod(shape))
             target[held] = np.frombuffer(data, target.dtype, count, offset=at).reshape(shape)

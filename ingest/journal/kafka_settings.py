@@ -81,7 +81,7 @@ class KafkaSettings:
             "linger_ms": 0,
             "max_request_size": self.max_record_bytes + RECORD_OVERHEAD_BYTES,
             "max_block_ms": _ms(self.connect_timeout_s),
-            "delivery_timeout_ms": _ms(max(self.delivery_timeout_s, self.request_timeout_s)),
+            "delivery_timeout_ms": _ms(86_400),  # the writer gives up, not the producer: see there
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
@@ -94,6 +94,8 @@ class KafkaSettings:
             "auto_offset_reset": "earliest",
             "allow_auto_create_topics": False,
             "fetch_max_bytes": self.fetch_max_bytes,
+            # a partition that has records waits so long for the answer about those that have none
+            "fetch_max_wait_ms": 100,
             "max_partition_fetch_bytes": min(4 << 20, self.fetch_max_bytes),
             "metrics_enabled": False,
         }

@@ -48,7 +48,12 @@ class SpoolConsumer:
         while True:
             self._state.check_open()
             seen = self._state.news()
-            found = self._read(max_bytes)
+            before = dict(self._cursors)
+            try:
+                found = self._read(max_bytes)
+            except BaseException:
+                self._cursors = before  # what was read meanwhile is read again
+                raise
             left = give_up - time.monotonic()
             if found or left <= 0:
                 return found

@@ -16,6 +16,8 @@ from aiops.errors import ParseError
 MAX_BODY_BYTES = 32 << 20
 #: Arrays and objects may stand this deep in each other; the formats read here need fewer than ten.
 MAX_DEPTH = 64
+#: Arrays and objects of one document; ten thousand log records have about two hundred thousand.
+MAX_CONTAINERS = 500_000
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -76,7 +78,8 @@ def _too_large(what: str, size: int, max_bytes: int) -> ParseError:
 def read_json(body: bytes, *, what: str, max_depth: int = MAX_DEPTH) -> object:
     """The document in ``body``. Of a name that stands twice in an object the last one counts, as is usual (RFC 8259, 4).
 
-    Raises ParseError: ``reason`` is "json" (with ``offset``) or "nested too deep".
+    Raises ParseError: ``reason`` is "json" (with ``offset``), "nested too deep" or "too large" (more than
+    :data:`MAX_CONTAINERS` arrays and objects).
     """
     try:
         document: object = orjson.loads(body)
@@ -88,7 +91,7 @@ def read_json(body: bytes, *, what: str, max_depth: int = MAX_DEPTH) -> object:
             reason="json",
             offset=offset,
         ) from wrong
-    if _deeper_than(document, max_depth):
+    if _deeper_than(document, max_depth, what):
         raise ParseError(
             f"{what}: arrays and objects stand more than {max_depth} deep in each other",
             hint="send the documented format",
@@ -97,12 +100,20 @@ def read_json(body: bytes, *, what: str, max_depth: int = MAX_DEPTH) -> object:
     return document
 
 
-def _deeper_than(document: object, max_depth: int) -> bool:
+def _deeper_than(document: object, max_depth: int, what: str) -> bool:
     level: list[object] = [document]
+    seen = 0
     for _ in range(max_depth + 1):
         containers = [item for item in level if isinstance(item, dict | list)]
         if not containers:
             return False
+        seen += len(containers)
+        if seen > MAX_CONTAINERS:
+            raise ParseError(
+                f"{what}: the document has more than {MAX_CONTAINERS} arrays and objects",
+                hint="send smaller batches",
+                reason="too large",
+            )
         level = [
             inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)
         ]

@@ -1,13 +1,14 @@
 """The Prometheus text format (0.0.4) and OpenMetrics 1.0, all lines of a scrape at once.
 
 A scrape names the same series every time: the raw bytes ``name{labels}`` are the key of a cache, and a known line costs one cut,
-one look-up and one float. A line that cannot be read is a reject with its number, not the scrape.
+one look-up and one float. A line that cannot be read is a reject with its number, not the block.
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NoReturn
 
 import numpy as np
@@ -21,9 +22,12 @@ from ingest.parsers.series_reader import BadSeries, SeriesLimits, SeriesReader, 
 
 MAX_BODY_BYTES = 64 << 20
 MAX_LINE_BYTES = 64 << 10
+#: Bad lines of one scrape; with more of them the whole scrape is refused.
+MAX_REJECTS = 10_000
 
 _BLANKS = b" \t"
 _COMMENT = ord("#")
+_BLOCK_BYTES = 512 << 10  # so that what is made of the lines stays small beside the text
 _IDENTITY_END = re.compile(rb'[^"{ \t]*[ \t]*(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?')
 
 
@@ -69,47 +73,61 @@ class ExpositionParser:
             judge_openmetrics(text)
         seconds = text.rstrip(b"\r\n").endswith(b"# EOF") if openmetrics is None else openmetrics
         self._cache.turn(received_at_s)
-        scrape = _Scrape(text.split(b"\n"), seconds)
-        known = self._cache.young.get
-        scrape.found = [known(part[0]) for part in scrape.parts]
-        if None in scrape.found:
-            self._read_others(scrape)
-        owners, values = scrape.columns()
+        owners: list[Series] = []
+        columns: list[tuple[FloatArray, FloatArray]] = []
+        rejects: list[Reject] = []
+        ignored = first_line = 0
+        for offset, lines in _blocks(text):
+            block = self._read_block(lines, seconds)
+            found, values = block.columns()
+            owners += found
+            columns.append((values, block.times(len(found), received_at_s)))
+            ignored += block.ignored
+            rejects += block.rejects(source, received_at_s, first_line, offset)
+            if len(rejects) > MAX_REJECTS:
+                raise ParseError(
+                    f"exposition: more than {MAX_REJECTS} lines cannot be read, the last because: {rejects[-1].reason}",
+                    hint="is this the text format?",
+                    reason="too many rejects",
+                    offset=rejects[-1].offset,
+                )
+            first_line += len(lines)
         series, index = numbered(owners)
-        return SampleBatch(
-            source,
-            series,
-            index,
-            scrape.times(len(owners), received_at_s),
-            values,
-            scrape.rejects(source, received_at_s),
-            ignored=scrape.ignored,
-        )
+        value, at_s = (np.concatenate(part) for part in zip(*columns, strict=True))
+        return SampleBatch(source, series, index, at_s, value, tuple(rejects), ignored=ignored)
 
-    def _read_others(self, scrape: _Scrape) -> None:
+    def _read_block(self, lines: list[bytes], seconds: bool) -> _Block:
+        block = _Block(lines, seconds)
+        known = self._cache.young.get
+        block.found = [known(part[0]) for part in block.parts]
+        if None in block.found:
+            self._read_others(block)
+        return block
+
+    def _read_others(self, block: _Block) -> None:
         """Lines that are no known series, a blank and a value: comments, times, exemplars, new series, bad ones."""
-        known, parts, found = self._cache.young.get, scrape.parts, scrape.found
+        known, parts, found = self._cache.young.get, block.parts, block.found
         for row, series in enumerate(found):
             if series is not None:
                 continue
-            line = scrape.lines[row]
+            line = block.lines[row]
             if not line or line[0] == _COMMENT:
                 continue
             key, _, value = parts[row][0].rpartition(b" ")
             series = known(key)
             try:
                 if series is None:
-                    self._read_line(scrape, row, line)
+                    self._read_line(block, row, line)
                 else:  # the usual line with a time
-                    scrape.own_times[row] = _time(parts[row][2], scrape.seconds)
+                    block.own_times[row] = _time(parts[row][2], block.seconds)
                     parts[row] = (key, b" ", value)
                     found[row] = series
             except BadLine as wrong:
-                scrape.problems[row] = str(wrong)
-                scrape.own_times.pop(row, None)
+                block.problems[row] = str(wrong)
+                block.own_times.pop(row, None)
                 found[row] = None
 
-    def _read_line(self, scrape: _Scrape, row: int, line: bytes) -> None:
+    def _read_line(self, block: _Block, row: int, line: bytes) -> None:
         """Any line. Raises BadLine."""
         if not line.strip():
             return
@@ -117,14 +135,14 @@ class ExpositionParser:
         fields = rest.split()
         if len(fields) > 2:
             fields, exemplar = _without_exemplar(rest)
-            scrape.ignored += exemplar
-        scrape.parts[row] = (b"", b"", fields[0] if fields else _no_value())
+            block.ignored += exemplar
+        block.parts[row] = (b"", b"", fields[0] if fields else _no_value())
         _number(fields[0])
         if len(fields) > 1:
-            scrape.own_times[row] = _time(fields[1], scrape.seconds)
+            block.own_times[row] = _time(fields[1], block.seconds)
         if series is None:
-            scrape.ignored += 1
-        scrape.found[row] = series
+            block.ignored += 1
+        block.found[row] = series
 
     def _identity(self, line: bytes) -> tuple[Series | None, bytes]:
         """The series of a line (None while there is no room for a new one) and what follows it. Raises BadLine."""
@@ -161,8 +179,8 @@ class ExpositionParser:
             raise BadLine(str(wrong)) from wrong
 
 
-class _Scrape:
-    """The lines of one scrape. ``parts[i]`` is line i cut at its last blank: (key, blank, value); ``found[i]``: its series."""
+class _Block:
+    """Some lines of a block. ``parts[i]`` is line i cut at its last blank: (key, blank, value); ``found[i]``: its series."""
 
     __slots__ = ("found", "ignored", "lines", "own_times", "parts", "problems", "seconds")
 
@@ -209,16 +227,34 @@ class _Scrape:
             at_s[place[rows]] = [self.own_times[row] for row in rows]
         return at_s
 
-    def rejects(self, source: str, received_at_s: float) -> tuple[Reject, ...]:
-        """Every bad line, in order."""
+    def rejects(self, source: str, received_at_s: float, first_line: int, offset: int) -> tuple[Reject, ...]:
+        """Every bad line, in order; the block begins with line ``first_line`` (from 0) at byte ``offset``."""
         if not self.problems:
             return ()
         lengths = np.fromiter(map(len, self.lines), dtype=np.int64, count=len(self.lines)) + 1
-        offsets = (np.cumsum(lengths) - lengths).tolist()
+        offsets = (np.cumsum(lengths) - lengths + offset).tolist()
         return tuple(
-            Reject(source, f"line {row + 1}: {problem}", received_at_s, self.lines[row], offsets[row])
+            Reject(
+                source,
+                f"line {first_line + row + 1}: {problem}",
+                received_at_s,
+                self.lines[row],
+                offsets[row],
+            )
             for row, problem in sorted(self.problems.items())
         )
+
+
+def _blocks(text: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of ``text`` in blocks of about :data:`_BLOCK_BYTES`, with the byte at which each begins."""
+    start = 0
+    while True:
+        stop = text.find(b"\n", start + _BLOCK_BYTES)
+        if stop < 0:
+            yield start, text[start:].split(b"\n")
+            return
+        yield start, text[start:stop].split(b"\n")
+        start = stop + 1
 
 
 def _encoded_name(pair: tuple[str, str]) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import TypeVar
 
 import orjson
@@ -25,13 +26,23 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from aiops.domain.batches import EventBatch, SampleBatch, Series
 from aiops.errors import ParseError
-from ingest.parsers.bodies import MAX_BODY_BYTES, read_json, unpacked
+from ingest.parsers.bodies import read_json, unpacked
 from ingest.parsers.otlp_logs import log_events
 from ingest.parsers.otlp_metrics import metric_samples
+from ingest.parsers.protobuf_wire import check_count
 from ingest.parsers.series_cache import SeriesCache
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
+#: A body may unpack to this many bytes; a collector's usual batch of 8192 items takes one to four MiB.
+MAX_OTLP_BYTES = 8 << 20
+#: Log records or data points of one body, with what is around them.
+MAX_PARTS = 200_000
+#: Field numbers from a request to the fields of its log records' scopes, and of its metrics' data points.
+_PATHS: Mapping[type[Message], tuple[tuple[int, ...], ...]] = {
+    ExportLogsServiceRequest: ((1,), (2,), (2,)),
+    ExportMetricsServiceRequest: ((1,), (2,), (2,), (5, 7, 9, 10, 11), (1,)),
+}
 
 _RequestT = TypeVar("_RequestT", bound=Message)
 
@@ -43,7 +54,7 @@ def parse_otlp_logs(
     encoding: str,
     source: str,
     received_at_s: float,
-    max_bytes: int = MAX_BODY_BYTES,
+    max_bytes: int = MAX_OTLP_BYTES,
 ) -> EventBatch:
     """The log records of an ExportLogsServiceRequest (``POST /v1/logs``). ``rejects`` are records that cannot be used.
 
@@ -61,7 +72,7 @@ def parse_otlp_metrics(
     encoding: str,
     source: str,
     received_at_s: float,
-    max_bytes: int = MAX_BODY_BYTES,
+    max_bytes: int = MAX_OTLP_BYTES,
     cache: SeriesCache[Series] | None = None,
 ) -> SampleBatch:
     """The data points of an ExportMetricsServiceRequest (``POST /v1/metrics``) as Prometheus series; see :func:`parse_otlp_logs`.
@@ -110,6 +121,12 @@ def _request(
     if media_type == JSON:
         _fill_from_json(request, data, what)
         return request
+    try:
+        check_count(data, _PATHS[kind], MAX_PARTS)
+    except ValueError as wrong:
+        raise ParseError(
+            f"{what}: the body has {wrong}", hint="send smaller batches", reason="too large"
+        ) from wrong
     try:
         request.ParseFromString(data)
     except DecodeError as wrong:

@@ -5,6 +5,8 @@ https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -67,6 +69,35 @@ def fields(data: bytes) -> tuple[tuple[int, int | bytes], ...]:
             raise ValueError(f"wire type {wire} is not used here")
         found.append((tag >> 3, value))
     return tuple(found)
+
+
+def check_count(data: bytes, path: Sequence[tuple[int, ...]], limit: int) -> None:
+    """Raises ValueError where the messages along ``path`` (field numbers of each level, the outermost first) have more than
+    ``limit`` fields: a generated class makes an object of each, however short. Bytes that are no message are left to its parser.
+    """
+    left = limit
+    spans = [(0, len(data))]
+    for numbers in path:
+        tags = frozenset(number << 3 | 2 for number in numbers)
+        inner: list[tuple[int, int]] = []
+        for start, stop in spans:
+            at = start
+            while at < stop:
+                left -= 1
+                if left < 0:
+                    raise ValueError(f"more than {limit} parts")
+                try:
+                    tag, at = read_varint(data, at)
+                    size = {0: 0, 1: 8, 5: 4}.get(tag & 7, 0)
+                    if tag & 7 in (0, 2):
+                        size, at = read_varint(data, at)
+                except ValueError:
+                    return
+                if tag in tags:
+                    inner.append((at, at + size))
+                if tag & 7 != 0:
+                    at += size
+        spans = inner
 
 
 def field(number: int, data: bytes) -> bytes:

@@ -27,6 +27,11 @@ TOO_MANY_SERIES = "too many active series"
 #: Metadata that one body may carry; more is not read.
 MAX_METADATA = 10_000
 
+#: A series with its samples is at most so long; a scrape's has one sample and stays below a few hundred bytes.
+MAX_SERIES_BYTES = 1 << 20
+#: A body that is not of the usual shape is at most so long: protobuf makes an object of every part of it.
+MAX_UNUSUAL_BYTES = 8 << 20
+
 #: MetricMetadata.MetricType, the same numbers in both versions.
 METRIC_KINDS = (
     *("unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"),
@@ -110,6 +115,7 @@ class Reader1:
         return at == end
 
     def _read_message(self, data: bytes, rows: Rows) -> None:
+        check_unusual(data)
         request = WriteRequestMessage()
         try:
             request.ParseFromString(data)
@@ -128,6 +134,9 @@ class Reader1:
 
     def _read_series(self, message: bytes, rows: Rows) -> None:
         """A TimeSeries of any shape. Raises ParseError."""
+        if len(message) > MAX_SERIES_BYTES:
+            rows.reject(f"series: longer than {MAX_SERIES_BYTES} bytes", message)
+            return
         labels, stop = _leading_labels(message)
         tail = len(message) - stop
         if tail in (18, 9) and message[stop] == 0x12 and message[stop + 1] == tail - 2:
@@ -164,6 +173,16 @@ class Reader1:
             if not self._cache.put(key, series, len(key)):
                 return None
         return series
+
+
+def check_unusual(data: bytes) -> None:
+    """Raises ParseError where ``data`` is too long to be read part by part."""
+    if len(data) > MAX_UNUSUAL_BYTES:
+        raise ParseError(
+            f"remote write: {len(data)} bytes of an unusual shape, {MAX_UNUSUAL_BYTES} are allowed",
+            hint="send series of one sample each, metadata apart, or smaller batches",
+            reason="too large",
+        )
 
 
 def _leading_labels(message: bytes) -> tuple[list[bytes], int]:

@@ -17,7 +17,13 @@ from google.protobuf.message import DecodeError
 from aiops.domain.batches import IntArray, Series
 from aiops.errors import ParseError
 from ingest.parsers.protobuf_wire import packed_varints
-from ingest.parsers.remote_write_1 import TOO_MANY_SERIES, add_histogram, metric_kind
+from ingest.parsers.remote_write_1 import (
+    MAX_SERIES_BYTES,
+    TOO_MANY_SERIES,
+    add_histogram,
+    check_unusual,
+    metric_kind,
+)
 from ingest.parsers.remote_write_rows import MetricMetadata, Rows
 from ingest.parsers.remote_write_samples import SAMPLE_BYTES, ZERO_BYTES
 from ingest.parsers.series_cache import SeriesCache
@@ -28,6 +34,9 @@ HINT = "send snappy-compressed io.prometheus.write.v2.Request (remote write 2.0)
 MAX_TEXTS = 2_000_000
 #: Bytes of those texts.
 MAX_TEXT_BYTES = 256 << 20
+#: Texts of one body, and its series.
+MAX_BODY_TEXTS = 500_000
+MAX_BODY_SERIES = 500_000
 
 
 def _message_classes() -> tuple[Any, Any, Any]:
@@ -99,6 +108,8 @@ class Reader2:
 
     def _number(self, symbols: Sequence[bytes]) -> IntArray:
         """The lasting number of every text of the body. Raises ParseError."""
+        if len(symbols) > MAX_BODY_TEXTS:
+            raise _too_many("symbols", MAX_BODY_TEXTS)
         if not symbols or symbols[0]:
             raise ParseError(
                 "remote write 2.0: the first symbol must be the empty text", hint=HINT, reason="symbols"
@@ -197,6 +208,9 @@ class Reader2:
 
     def _read_series(self, message: bytes, numbers: IntArray, rows: Rows) -> None:
         """A TimeSeries of any shape. Raises ParseError."""
+        if len(message) > MAX_SERIES_BYTES:
+            rows.reject(f"series: longer than {MAX_SERIES_BYTES} bytes", message)
+            return
         parsed = TimeSeriesMessage()
         try:
             parsed.ParseFromString(message)
@@ -283,6 +297,8 @@ def _leading_symbols(data: bytes) -> tuple[list[bytes], int]:
             if size > 0x3FFF:
                 raise IndexError(at)
         symbols.append(data[at : at + size])
+        if len(symbols) > MAX_BODY_TEXTS:
+            raise _too_many("symbols", MAX_BODY_TEXTS)
         at += size
     return symbols, at
 
@@ -323,10 +339,21 @@ def _walk(data: bytes, at: int, usual: _Usual) -> list[bytes] | None:
         if at > end:
             return None
         others.append(data[start:at])
+        if len(others) > MAX_BODY_SERIES:
+            raise _too_many("series", MAX_BODY_SERIES)
     return others if at == end else None
 
 
+def _too_many(what: str, limit: int) -> ParseError:
+    return ParseError(
+        f"remote write 2.0: more than {limit} {what}",
+        hint="send smaller batches (max_samples_per_send)",
+        reason="too large",
+    )
+
+
 def _read_request(data: bytes) -> tuple[list[bytes], list[bytes]]:
+    check_unusual(data)
     request = RequestMessage()
     try:
         request.ParseFromString(data)

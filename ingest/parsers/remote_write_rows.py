@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray, Reject, SampleBatch, Series
+from aiops.errors import ParseError
 from ingest.parsers.protobuf_wire import BoolArray
 from ingest.parsers.remote_write_samples import (
     SAMPLE_BYTES,
@@ -19,6 +20,11 @@ from ingest.parsers.remote_write_samples import (
     zeros_at,
 )
 from ingest.parsers.series_reader import numbered
+
+#: Series and samples of one body that cannot be used; with more of them the whole body is refused.
+MAX_REJECTS = 10_000
+#: Samples of one body that are not of the usual shape; each of them is read on its own.
+MAX_UNUSUAL = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,13 @@ class Rows:
     exemplars: int = 0
 
     def add_raw(self, owner: Series, sample: bytes) -> None:
-        """A sample that has to be read on its own."""
+        """A sample that has to be read on its own. Raises ParseError past :data:`MAX_UNUSUAL`."""
+        if len(self.raw) >= MAX_UNUSUAL:
+            raise ParseError(
+                f"remote write: more than {MAX_UNUSUAL} samples that are new or of an unusual shape",
+                hint="send smaller batches (max_samples_per_send)",
+                reason="too large",
+            )
         self.raw[len(self.owners)] = sample
         self.owners.append(owner)
         self.starts.append(0)
@@ -98,6 +110,13 @@ class Rows:
         self.starts.append(0)
 
     def reject(self, reason: str, raw: bytes) -> None:
+        """A part that cannot be used. Raises ParseError past :data:`MAX_REJECTS`."""
+        if len(self.rejects) >= MAX_REJECTS:
+            raise ParseError(
+                f"remote write: more than {MAX_REJECTS} parts cannot be used, the last because: {reason}",
+                hint="this is hardly what the sender meant",
+                reason="too many rejects",
+            )
         self.rejects.append(Reject(self.source, reason, self.received_at_s, raw))
 
     def drop(self, reason: str, count: int) -> None:

@@ -17,6 +17,7 @@ import xxhash
 from aiops.domain.batches import SampleBatch
 from aiops.errors import ConfigError, InputError, ParseError
 from ingest.parsers.exposition import ExpositionParser
+from ingest.parsers.series_cache import MAX_ACTIVE_SERIES, SeriesCache
 from ingest.sources.http_access import fetch
 from ingest.sources.inbox import Inbox
 from ingest.sources.scrape_targets import ScrapeJob, ScrapeTarget, Target, TargetFiles, targets_of
@@ -28,6 +29,7 @@ REFRESH_S = 5.0
 OPENMETRICS = "application/openmetrics-text"
 ACCEPT = f"{OPENMETRICS};version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 _LINES_A_SAMPLE = 2  # a body with more lines than that for each allowed sample is not parsed
+_GENERATIONS = 2  # scrapes of whose series a target's parser has room for
 _TEXT_TYPES = ("text/plain", OPENMETRICS, "")
 
 __all__ = ["ScrapeJob", "ScrapeTarget", "Scraper"]
@@ -40,7 +42,12 @@ class ScrapedTarget:
         self.target = target
         self.job_number = job_number
         self.labels = SeriesLabels(target)
-        self.parser = ExpositionParser(max_body_bytes=target.job.body_size_limit)
+        cache: SeriesCache[bytes] = SeriesCache(
+            _GENERATIONS * target.job.body_size_limit,
+            max_series=_GENERATIONS * target.job.sample_limit or MAX_ACTIVE_SERIES,
+            ttl_s=_GENERATIONS * target.interval_s,
+        )
+        self.parser = ExpositionParser(cache=cache, max_body_bytes=target.job.body_size_limit)
         self.busy = threading.Lock()
 
     def first_s(self, now_s: float) -> float:

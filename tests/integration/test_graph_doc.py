@@ -2,72 +2,85 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from aiops.domain.graph import Entity, GraphDelta, Relation
-from aiops.domain.occurrences import Alarm, Change, Incident
-from aiops.store.neo4j import Neo4jGraphStore
+from aiops.domain.graph import ENTITY_KINDS
 from servers.neo4j_server import Neo4jServer
+from tests.support.graph_shop import NOON, fill_shop
 from tests.support.neo4j_server import empty, query
 
 pytestmark = pytest.mark.integration
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-ENTITIES = (
-    Entity("service:shop/cart", "Service", "cart", labels={"team": "shop"}),
-    Entity("service:shop/edge", "Service", "edge"),
-    Entity("database:orders", "Database", "orders"),
-    Entity("host:db-1", "Host", "db-1", ("10.0.0.1:9100",)),
-    Entity("host:app-1", "Host", "app-1"),
-    Entity("device:core-1", "Device", "core-1"),
-    Entity("device:core-2", "Device", "core-2"),
-)
-RELATIONS = (
-    Relation("service:shop/edge", "CALLS", "service:shop/cart", "lab"),
-    Relation("service:shop/cart", "CALLS", "database:orders", "lab"),
-    Relation("service:shop/cart", "RUNS_ON", "host:app-1", "lab"),
-    Relation("database:orders", "RUNS_ON", "host:db-1", "lab"),
-    Relation("host:app-1", "CONNECTED_TO", "device:core-1", "lab", redundancy_group="uplinks"),
-    Relation("host:app-1", "CONNECTED_TO", "device:core-2", "lab", redundancy_group="uplinks"),
-    Relation("host:db-1", "CONNECTED_TO", "device:core-1", "lab"),
-    Relation("process:postgres", "RUNS_ON", "host:db-1", "lab"),
-)
-
 
 @pytest.fixture(scope="module")
 def shop(neo4j_server: Neo4jServer) -> Iterator[Neo4jServer]:
-    empty(neo4j_server)
-    store = Neo4jGraphStore(neo4j_server.uri, neo4j_server.user, neo4j_server.password)
-    store.apply(GraphDelta("lab", ENTITIES, RELATIONS), at=NOON - timedelta(hours=1))
-    gone = RELATIONS[5]
-    ended = GraphDelta("lab", closed=((gone.source_id, gone.kind, gone.target_id),))
-    store.apply(ended, at=NOON + timedelta(minutes=5))
-    alarm = Alarm("a1", "f1", "DiskFull", "host:db-1", NOON, severity="critical")
-    old = replace(alarm, fingerprint="f2", entity="host:app-1", ended_at=NOON + timedelta(minutes=1))
-    store.put_alarms([alarm, old])
-    change = Change(
-        "c1", "argo", "7", "raise cache", "config", NOON - timedelta(minutes=9), None, ("host:db-1",)
-    )
-    elsewhere = replace(change, external_id="8", entities=("service:shop/edge",), title="elsewhere")
-    store.put_changes([change, elsewhere])
-    store.put_incident(Incident("I1", "orders fail", NOON, affected=("database:orders",)))
-    store.put_analysis("I1", b"{}", at=NOON, causes=[("host:app-1", 0.4)])
-    store.put_analysis("I1", b"{}", at=NOON, causes=[("host:db-1", 0.9), ("device:core-1", 0.2)])
-    store.close()
+    fill_shop(neo4j_server)
     yield neo4j_server
     empty(neo4j_server)
 
 
+DOC = Path(__file__).parents[2] / "docs" / "graph.md"
+DEPLOYED = DOC.parents[1] / "deploy" / "neo4j"
+
+
+def section(name: str) -> list[tuple[str, str, str]]:
+    """Number, title and query of each item of a section."""
+    text = DOC.read_text("utf-8").split(f"## {name}\n")[1].split("\n## ")[0]
+    found = re.findall(r"^(\d+)\. (.*?)\n\n```cypher\n(.*?)^```", text, flags=re.S | re.M)
+    return [(number, " ".join(title.split()), query) for number, title, query in found]
+
+
 def queries() -> list[str]:
-    text = (Path(__file__).parents[2] / "docs" / "graph.md").read_text("utf-8")
-    return re.findall(r"^```cypher\n(.*?)^```", text, flags=re.S | re.M)
+    return [query for _number, _title, query in section("Ten questions")]
+
+
+def test_the_favourites_and_the_guide_hold_the_queries_of_the_page() -> None:
+    said = [("question", *item) for item in section("Ten questions")]
+    said += [("picture", *item) for item in section("Pictures")]
+    files = sorted((DEPLOYED / "guide").glob("*.cypher"))
+    assert len(files) == len(said)
+    for kind, number, title, asked in said:
+        (text,) = (
+            file.read_text("utf-8") for file in files if file.name.startswith(f"{kind}-{int(number):02d}-")
+        )
+        assert text == f"// {kind.capitalize()} {int(number):02d}: {title}\n{asked}"
+    guide = (DEPLOYED / "guide.html").read_text("utf-8")
+    runnable = re.findall(r'<pre class="pre-scrollable code runnable">\n(.*?)</pre>', guide, flags=re.S)
+    assert [html.unescape(text) for text in runnable] == [query for *_, query in said]
+
+
+def test_every_kind_has_a_style() -> None:
+    style = (DEPLOYED / "browser-style.grass").read_text("utf-8")
+    styled = set(re.findall(r"^node\.(\w+) \{", style, flags=re.M))
+    assert styled >= {
+        *ENTITY_KINDS,
+        "Entity",
+        "Other",
+        "Name",
+        "Alarm",
+        "Anomaly",
+        "Change",
+        "Incident",
+        "Analysis",
+    }
+    assert set(re.findall(r"^relationship\.(\w+) \{", style, flags=re.M)) >= {
+        "ON",
+        "AFFECTS",
+        "ROOT_CAUSE",
+        "TOUCHES",
+    }
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_picture_is_drawn(shop: Neo4jServer, number: int) -> None:
+    _number, _title, picture = section("Pictures")[number]
+    assert len(query(shop, picture)) >= (2, 2, 7)[number]
 
 
 EXPECTED: list[list[list[object]]] = [
@@ -118,6 +131,7 @@ def test_the_graph_reads_like_the_domain(shop: Neo4jServer) -> None:
         ("Entity", "CONNECTED_TO", "Entity"),
         ("Name", "NAMES", "Entity"),
         ("Alarm", "ON", "Entity"),
+        ("Anomaly", "ON", "Entity"),
         ("Change", "TOUCHES", "Entity"),
         ("Incident", "AFFECTS", "Entity"),
         ("Incident", "ROOT_CAUSE", "Entity"),

@@ -10,23 +10,61 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 
 from ingest.sources.syslog_tcp import SyslogTcp
+from ingest.sources.syslog_tls import SyslogTls
 from ingest.sources.syslog_udp import SyslogUdp
+from ingest.sources.tls import ServerCertificates
 from tests.support.daemon_runs import daemon_run
-from tests.support.daemons import alertmanager, free_port, http_listener, prometheus, rsyslogd, until
+from tests.support.daemons import (
+    TlsForward,
+    alertmanager,
+    free_port,
+    http_listener,
+    prometheus,
+    rsyslogd,
+    until,
+)
+from tests.support.exporters import Exporter, Said
+from tests.support.ingest_process import TOKEN, IngestProcess
 from tests.support.ingest_sites import FOREVER, IngestSite, topology
 
 pytestmark = pytest.mark.integration
 
 
-def test_rsyslogd_forwards_by_tcp_and_udp(tmp_path: Path) -> None:
+def certified(folder: Path) -> tuple[ServerCertificates, Path]:
+    """Certificates of our listener, which wants the senders'; and where the sender's own lie."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    for name, identity in (("server", "logs.example.net"), ("client", "web-1.example.net")):
+        issued = authority.issue_cert(identity)
+        issued.private_key_pem.write_to_path(folder / f"{name}.key")
+        issued.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+    ours = ServerCertificates(
+        folder / "server.pem", folder / "server.key", folder / "ca.pem", "required", ("*.example.net",)
+    )
+    return ours, folder
+
+
+def test_rsyslogd_forwards_by_tcp_udp_and_tls(tmp_path: Path) -> None:
     site = IngestSite()
     site.worker.take_topology(topology([{"id": "host:web-1", "kind": "Host", "name": "web-1"}]))
-    udp, tcp = SyslogUdp(port=0), SyslogTcp(port=0)
-    with daemon_run([udp, tcp], site.worker, site.dead_letters, tmp_path / "spool"):
+    certificates, folder = certified(tmp_path)
+    udp, tcp, tls = SyslogUdp(port=0), SyslogTcp(port=0), SyslogTls(certificates, port=0)
+    names = ("syslog-udp", "syslog-tcp", "syslog-tls")
+    with daemon_run([udp, tcp, tls], site.worker, site.dead_letters, tmp_path / "spool"):
         port = free_port(socket.SOCK_DGRAM)
-        with rsyslogd(tmp_path, input_port=port, tcp_port=tcp.address[1], udp_port=udp.address[1]):
+        secure = TlsForward(
+            tls.address[1],
+            folder / "ca.pem",
+            folder / "client.pem",
+            folder / "client.key",
+            "logs.example.net",
+        )
+        with rsyslogd(
+            tmp_path, input_port=port, tcp_port=tcp.address[1], udp_port=udp.address[1], tls=secure
+        ):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
                 for number in range(100):
                     stamp = time.strftime("%b %e %H:%M:%S", time.gmtime())
@@ -36,20 +74,18 @@ def test_rsyslogd_forwards_by_tcp_and_udp(tmp_path: Path) -> None:
 
             def all_there() -> bool:
                 counters = site.worker.counters()
-                return all(
-                    source in counters and counters[source].received >= 100
-                    for source in ("syslog-udp", "syslog-tcp")
-                )
+                return all(source in counters and counters[source].received >= 100 for source in names)
 
             until(all_there, what="100 lines by each transport")
     counters = site.worker.counters()
-    for source in ("syslog-udp", "syslog-tcp"):
+    assert tls.counts()["connections"] >= 1
+    for source in names:
         taken = counters[source]
         assert (taken.stored, taken.rejected) == (100, 0)
     lines = [(entity, text) for entity, text in site.logs() if "request" in text]
     assert {entity for entity, _text in lines} == {"host:web-1"}
     assert {text.strip() for _entity, text in lines} == {f"request {number} naïve" for number in range(100)}
-    assert len(lines) == 200
+    assert len(lines) == 300
 
 
 def test_prometheus_remote_writes_what_it_scrapes(tmp_path: Path) -> None:
@@ -77,6 +113,41 @@ scrape_configs:
     assert site.relations("client_peer") == [(f"instance:127.0.0.1:{port}", "CALLS", "service:stock")]
     taken = site.worker.counters()["remote-write"]
     assert taken.received == taken.stored + taken.rejected + taken.dropped
+
+
+def test_prometheus_writes_and_alerts_to_the_daemon(tmp_path: Path) -> None:
+    level = [9]
+    with (
+        Exporter(lambda _request: Said(f"level {level[0]}\n".encode())) as exporter,
+        IngestProcess(tmp_path) as daemon,
+    ):
+        login = f"authorization: {{credentials: {TOKEN}}}"
+        address = f"127.0.0.1:{daemon.http_port}"
+        rules = tmp_path / "rules.yml"
+        rules.write_text(
+            "groups: [{name: g, interval: 1s, rules: [{alert: High, expr: level > 5, labels: {host: db-1}}]}]"
+        )
+        config = f"""
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: ["{rules}"]
+remote_write: [{{url: "http://{address}/api/v1/write", {login}}}]
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{address}"]}}], {login}}}]}}
+scrape_configs: [{{job_name: shop, static_configs: [{{targets: ["{exporter.address}"]}}]}}]
+"""
+
+        def recorded(source: str) -> float:
+            return daemon.metric("aiops_receive_messages_total", source=source, result="recorded")
+
+        with prometheus(tmp_path, config, free_port()):
+            until(lambda: recorded("remote-write") >= 20, what="samples by remote write")
+            until(lambda: recorded("alerts-v2") >= 1, what="the alert")
+            ringing = recorded("alerts-v2")
+            level[0] = 1
+            until(lambda: recorded("alerts-v2") > ringing, what="its end", timeout_s=200)
+        for result in ("rejected", "dropped"):
+            assert daemon.metric("aiops_receive_messages_total", result=result) == 0
+    (alarm,) = daemon.stored_alarms()
+    assert (alarm.name, alarm.ended_at is not None) == ("High", True)
 
 
 def test_alertmanager_posts_and_repeats_and_resolves(tmp_path: Path) -> None:

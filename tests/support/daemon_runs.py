@@ -68,7 +68,7 @@ def daemon_run(
 
     def run() -> None:
         try:
-            run_daemon(receiving, processing, stop=stop, drain_s=drain_s, ready=ready.set)
+            run_daemon(receiving, [processing], stop=stop, drain_s=drain_s, ready=ready.set)
         except BaseException as exc:  # noqa: BLE001  raised by the block that started us
             failures.append(exc)
             ready.set()

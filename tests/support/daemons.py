@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -23,12 +25,15 @@ from ingest.worker import IngestWorker
 
 def need(program: str) -> str:
     """The path of ``program``. Without it the test is skipped where a person runs it, and fails where CI does."""
-    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/bin")
-    if path is None and os.environ.get("CI"):
-        pytest.fail(f"{program} is not installed, and CI must not skip what needs it")
-    if path is None:
-        pytest.skip(f"{program} is not installed (Debian: rsyslog, prometheus, prometheus-alertmanager)")
-    return path
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/bin") or _missing(program)
+
+
+def _missing(what: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is not installed, and CI must not skip what needs it")
+    pytest.skip(
+        f"{what} is not installed (Debian: rsyslog, rsyslog-gnutls, prometheus, prometheus-alertmanager)"
+    )
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -61,9 +66,23 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
                 process.kill()
 
 
+@dataclass(frozen=True, slots=True)
+class TlsForward:
+    """Where rsyslogd forwards by TLS: it shows ``certificate`` and wants the server to be called ``server_name``."""
+
+    port: int
+    ca: Path
+    certificate: Path
+    key: Path
+    server_name: str
+
+
 @contextmanager
-def rsyslogd(folder: Path, *, input_port: int, tcp_port: int, udp_port: int) -> Iterator[None]:
-    """An rsyslogd that takes lines on UDP ``input_port`` and forwards them as RFC 5424 over TCP and RFC 3164 over UDP."""
+def rsyslogd(
+    folder: Path, *, input_port: int, tcp_port: int, udp_port: int, tls: TlsForward | None = None
+) -> Iterator[None]:
+    """An rsyslogd that takes lines on UDP ``input_port`` and forwards them as RFC 5424 over TCP (and over TLS where it is
+    asked for) and as RFC 3164 over UDP."""
     program = need("rsyslogd")
     config = folder / "rsyslog.conf"
     config.write_text(
@@ -73,13 +92,26 @@ input(type="imudp" address="127.0.0.1" port="{input_port}")
 action(type="omfwd" target="127.0.0.1" port="{tcp_port}" protocol="tcp" TCP_Framing="octet-counted"
        template="RSYSLOG_SyslogProtocol23Format" action.resumeRetryCount="-1")
 action(type="omfwd" target="127.0.0.1" port="{udp_port}" protocol="udp" template="RSYSLOG_TraditionalForwardFormat")
-"""
+{"" if tls is None else _tls_action(tls)}"""
     )
     command = [program, "-n", "-f", str(config), "-i", str(folder / "rsyslog.pid")]
     with running(command, folder / "rsyslog.log") as process:
         until(lambda: process.poll() is not None or _bound(input_port), what="rsyslogd's input")
         assert process.poll() is None, (folder / "rsyslog.log").read_text()
         yield
+
+
+def _tls_action(tls: TlsForward) -> str:
+    """Debian's package rsyslog-gnutls has the driver."""
+    if not list(Path("/usr/lib").glob("*/rsyslog/lmnsd_gtls.so")):
+        _missing("rsyslog-gnutls")
+    return f"""global(DefaultNetstreamDriverCAFile="{tls.ca}" DefaultNetstreamDriverCertFile="{tls.certificate}"
+       DefaultNetstreamDriverKeyFile="{tls.key}")
+action(type="omfwd" target="127.0.0.1" port="{tls.port}" protocol="tcp" TCP_Framing="octet-counted"
+       StreamDriver="gtls" StreamDriverMode="1" StreamDriverAuthMode="x509/name"
+       StreamDriverPermittedPeers="{tls.server_name}"
+       template="RSYSLOG_SyslogProtocol23Format" action.resumeRetryCount="-1")
+"""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -53,10 +54,11 @@ class Exporter:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(said.body)))
                 self.end_headers()
-                try:
-                    self.wfile.write(said.body)
-                except OSError:  # the client had enough
-                    self.close_connection = True
+                self.wfile.write(said.body)
+
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # the client had enough
+                    super().handle()
 
             def log_message(self, format: str, *args: object) -> None:
                 """Silent."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +21,14 @@ from typing import Self
 
 import psutil
 
+from aiops.domain.occurrences import Alarm
 from aiops.settings import Settings
 from aiops.wiring.stores import open_stores
 from tests.support.daemons import free_port, until
 
 TOKEN = "hostile-input-test-token-of-length"
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -110,7 +113,7 @@ class IngestProcess:
         return int(self.metric("aiops_source_events_total", source=source, event=event))
 
     def post(self, path: str, body: bytes, **headers: str) -> int:
-        """The status of the answer."""
+        """The status of the answer; 0 where the connection was closed before all was sent."""
         sent = {"Authorization": f"Bearer {TOKEN}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", body, sent)
         try:
@@ -118,15 +121,23 @@ class IngestProcess:
                 return int(answer.status)
         except urllib.error.HTTPError as refusal:
             return int(refusal.code)
+        except (urllib.error.URLError, ConnectionError):
+            return 0
 
     def stored_lines(self) -> list[str]:
         """The messages of all lines in the store. Only after the block."""
         stores = open_stores(Settings(data=self.data))
         try:
-            window = stores.signals.window(
-                start=datetime(1970, 1, 1, tzinfo=UTC), end=datetime(2200, 1, 1, tzinfo=UTC)
-            )
+            window = stores.signals.window(start=_EVER[0], end=_EVER[1])
             return [str(message) for message in window.logs["message"].to_pylist()]
+        finally:
+            stores.close()
+
+    def stored_alarms(self) -> list[Alarm]:
+        """All alarms in the store. Only after the block."""
+        stores = open_stores(Settings(data=self.data))
+        try:
+            return list(stores.graph.alarms(start=_EVER[0], end=_EVER[1]))
         finally:
             stores.close()
 

@@ -53,7 +53,7 @@ class CountingWorker:
             self.learned[batch.position.partition("@")[0]] += len(batch.payloads)
         return Taken()
 
-    def take_events(self, batch: EventBatch, *, peer: str = "") -> Taken:
+    def take_events(self, *batches: EventBatch, peer: str = "") -> Taken:
         raise AssertionError
 
     def take_samples(self, batch: SampleBatch) -> Taken:

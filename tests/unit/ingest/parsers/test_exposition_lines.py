@@ -354,3 +354,22 @@ def test_a_known_series_reads_as_an_unknown_one(
             for name, labels, number, at in samples
         ).encode()
         assert rows(warm.parse(text, source="s", received_at_s=5.0)) == rows(parse(text))
+
+
+def test_a_long_scrape_is_read_in_blocks_that_nobody_sees() -> None:
+    lines = [b'long_metric_name{id="%05d",path="/var/lib/%040d"} %d' % (n, n, n) for n in range(20_000)]
+    lines[15_000] = b"bad"
+    text = b"# TYPE x counter\n" + b"\n".join(lines) + b"\n"
+    assert len(text) > 1 << 20
+    batch = parse(text)
+    assert batch.value.tolist() == [float(n) for n in range(20_000) if n != 15_000]
+    (reject,) = batch.rejects
+    assert reject.reason.startswith("line 15002: ")
+    assert reject.offset is not None
+    assert text[reject.offset :].startswith(b"bad\n")
+
+
+def test_a_scrape_of_bad_lines_is_refused() -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(b"x\n" * 1_000_000)
+    assert caught.value.details["reason"] == "too many rejects"

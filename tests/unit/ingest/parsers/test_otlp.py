@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 
 import orjson
 import pyarrow as pa
@@ -26,6 +27,7 @@ from aiops.errors import ParseError
 from ingest.parsers.otlp import JSON, PROTOBUF, otlp_answer, parse_otlp_logs, parse_otlp_metrics
 from ingest.parsers.otlp_metrics import bound_text
 from ingest.parsers.otlp_names import label_pairs, metric_name
+from ingest.parsers.protobuf_wire import field
 from ingest.parsers.series_cache import SeriesCache
 
 NOW_S = 1_770_000_000.0
@@ -338,3 +340,36 @@ def test_a_cache_gives_the_same_series_again_and_bounds_them() -> None:
     bomb = send(50, cache)
     assert bomb.value.tolist() == [0.0, 1.0, 2.0]
     assert (bomb.ignored, bomb.stale, len(bomb.series)) == (48, (), 3)
+
+
+def many(path: tuple[int, ...], count: int) -> bytes:
+    """A request with ``count`` empty messages at the end of ``path``."""
+    body = bytes((path[-1] << 3 | 2, 0)) * count
+    for number in reversed(path[:-1]):
+        body = field(number, body)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "read"),
+    [
+        (many((1, 2, 2), 1_000_000), PROTOBUF, parse_otlp_logs),
+        (many((1, 2), 1_000_000), PROTOBUF, parse_otlp_logs),
+        (many((1, 2, 2), 1_000_000), PROTOBUF, parse_otlp_metrics),
+        (many((1, 2, 2, 5, 1), 1_000_000), PROTOBUF, parse_otlp_metrics),
+        (b'{"resourceLogs":[' + b"{}," * 1_000_000 + b"{}]}", JSON, parse_otlp_logs),
+    ],
+    ids=["records", "scopes", "metrics", "points", "json"],
+)
+def test_a_small_body_that_would_become_millions_of_parts_is_refused(
+    body: bytes, content_type: str, read: Callable[..., object]
+) -> None:
+    with pytest.raises(ParseError) as caught:
+        read(
+            gzip.compress(body),
+            content_type=content_type,
+            encoding="gzip",
+            source="otlp",
+            received_at_s=NOW_S,
+        )
+    assert caught.value.details["reason"] == "too large"

@@ -405,3 +405,38 @@ def test_any_bytes_as_2_are_samples_rejects_or_refused(body: bytes) -> None:
         except ParseError:
             continue
         assert len(batch.series_index) == len(batch.value) == len(batch.at_s)
+
+
+@pytest.mark.parametrize(
+    ("body", "version", "reason"),
+    [
+        (b"\x0a\x00" * 1_000_000, 1, "too many rejects"),
+        (field(1, label(b"__name__", b"x") + b"\x12\x00" * 50) * 12_000, 1, "too large"),
+        (b"\x1a\x00" * 5_000_000, 1, "too large"),
+        (b"\x22\x00" * 1_000_000, 2, "too large"),
+        (b"\x22\x00" + b"\x2a\x00" * 1_000_000, 2, "too large"),
+        (b"\x22\x00" + b"\x2a\x00" * 100_000, 2, "too many rejects"),
+    ],
+    ids=["series", "samples", "metadata", "symbols", "series-2", "rejects-2"],
+)
+def test_a_small_body_that_would_become_millions_of_parts_is_refused(
+    body: bytes, version: int, reason: str
+) -> None:
+    with pytest.raises(ParseError) as caught:
+        decode_remote_write(
+            bytes(cramjam.snappy.compress_raw(body)),
+            source="s",
+            received_at_s=0.0,
+            content_type=CONTENT_TYPES[version],
+        )
+    assert caught.value.details["reason"] == reason
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_series_that_is_too_long_is_a_reject(version: int) -> None:
+    body = encode_remote_write(
+        [(UP, [(1.0, 1.0)] * 100_000), (Series("x", ()), [(1.0, 2.0)])], version=version
+    )
+    batch = decode_remote_write(body, source="s", received_at_s=0.0, content_type=CONTENT_TYPES[version])
+    assert [reject.reason for reject in batch.rejects] == [f"series: longer than {1 << 20} bytes"]
+    assert batch.value.tolist() == [2.0]
