@@ -28,8 +28,9 @@ import xxhash
 from aiops.errors import ConfigError, InputError, StoreUnavailable
 from ingest.journal.seams import Partition, Record
 from ingest.journal.spool_consumer import OnPartitions, SpoolConsumer, nothing
+from ingest.journal.spool_files import unavailable
 from ingest.journal.spool_frames import HEADER_BYTES
-from ingest.journal.spool_log import PartitionLog, unavailable
+from ingest.journal.spool_log import PartitionLog
 from ingest.journal.spool_offsets import CommittedOffsets
 from ingest.journal.spool_snapshots import SpoolSnapshots
 from ingest.journal.spool_state import SetAside, SpoolState, damaged_reject
