@@ -142,6 +142,10 @@ class Spool:
         """Bytes of all segments, committed or not."""
         return self._state.disk_bytes()
 
+    def wants_snapshot(self) -> bool:
+        """More than half full: a snapshot and a commit now free what waits for them, before senders have to wait."""
+        return self._state.disk_bytes() > self._state.max_bytes // 2
+
     def torn_bytes(self) -> int:
         """Bytes of appends that a kill cut short, cut off when the spool was opened; nobody was told they are durable."""
         return sum(log.torn_bytes for log in self._state.logs.values())
