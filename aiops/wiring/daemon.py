@@ -98,8 +98,6 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
                 manager.reloading()
                 reload(site)
                 manager.ready(said())
-            if stop.is_set():
-                manager.stopping()
 
         try:
             run_daemon(
@@ -109,6 +107,7 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
                 drain_s=site.config.intervals.drain,
                 ready=ready,
                 tick=tick,
+                stopping=manager.stopping,
             )
         except OSError as error:
             hint = "is the port taken?"
@@ -278,7 +277,14 @@ def totals(site: Site) -> Mapping[str, Taken]:
 
 def held_by(reading: Reading, stores: Stores) -> dict[str, int]:
     """What is kept in memory and on disk, by name."""
-    return {"relations": reading.relations, "series": stores.signals.stats().get("series", 0)}
+    stored = stores.signals.stats()
+    return {
+        "relations": reading.relations,
+        "templates": reading.templates,
+        "watched_series": reading.watched_series,
+        "series": stored.get("series", 0),
+        "signal_bytes": stored.get("bytes", 0),
+    }
 
 
 def resident_bytes() -> int:

@@ -150,6 +150,21 @@ class TestIdentity:
         other = RawBatch("other", "syslog-udp", "p", (line,), (ARRIVAL_S,))
         assert parse_syslog(other).table["event_id"].to_pylist() != [alone]
 
+    @pytest.mark.parametrize("block_bytes", [1 << 28, 2_000, 1])
+    def test_with_a_position_they_name_the_place_in_the_journal(
+        self, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(syslog, "MAX_BLOCK_BYTES", block_bytes)
+        lines = [b"<13>Feb  3 04:05:06 h a: %d" % number for number in range(1_200)]
+        lines[7] = b"<999>"
+        raw = RawBatch("s", "syslog-tcp", "p", Payloads.of(lines), np.full(1_200, ARRIVAL_S), "logs/0/42")
+        batch = parse_syslog(raw)
+        rows = [number for number in range(1_200) if number != 7]
+        assert batch.position == "logs/0/42"
+        assert batch.table["event_id"].to_pylist() == [f"logs/0/42#{row}" for row in rows]
+        assert batch.table["message"].to_pylist() == [str(row) for row in rows]
+        assert [reject.raw for reject in batch.rejects] == [b"<999>"]
+
 
 def test_bytes_that_are_no_utf8_stay_and_are_counted() -> None:
     batch = parse_syslog(batch_of(b"<13>1 - h a - - - caf\xe9", b"<13>1 - h a - - - tea", b"\xff\xfe"))
@@ -239,6 +254,9 @@ KNOWN = [
         b"<14>Feb  3 04:05:06 ap-1 fcecda010203,U6-6.5: hostapd[1]: x",
         b"<14>Feb  3 2026 04:05:06 ne-1 %%01IFNET/4/IF(l)[1]:x",
         b"<14>Feb  3 04:05:06 mt-1 interface,info app[1]: x",
+        b"<187>94: core-4.par RP/0/RSP0/CPU0:2026 Feb  3 04:05:06.789 CET: ifmgr[214]: %P-LINK-3-UPDOWN : x",
+        b"<187>94: 95: core-4 0/RP0/ADMIN0:Feb  3 04:05:06.789: ifmgr[214]: x",
+        b"<187>94: LC/0/2/CPU0:Feb  3 04:05:06.789 : ifmgr[214]: devname=x",
         b"<189>12: .Dec 31 23:59:59.123456 XYZ: %%01A/5/B: x",
         b'<13>1 - - a - - - date=2026-02-03 time=04:05:06 device_name="x"',
         b'<13>1 2026-02-03T04:05:06Z - a - - - "hostname": "x"',
@@ -268,7 +286,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=6000)
+@settings(deadline=None, max_examples=5000)
 @given(
     st.lists(
         st.builds(
