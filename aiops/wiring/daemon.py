@@ -242,12 +242,14 @@ def _refuse_to_analyze(
 
 
 def _journal_health(site: Site) -> Health:
-    """Well as long as it takes what comes: senders are told 503 where it does not."""
+    """Well as long as it takes what comes; where it does not, senders are told 503."""
     if site.receiving is None:
         return Health(True, "processes its journal")
     reading = site.receiving.reading()
-    full = reading.inbox_bytes >= site.config.limits.inbox
-    return Health(not full, f"{reading.journal_bytes} bytes wait to be processed")
+    if reading.inbox_bytes >= site.config.limits.inbox:
+        return Health(False, "the inbox is full")
+    problem = site.receiving.recorder.problem
+    return Health(not problem, problem or f"{reading.journal_bytes} bytes wait to be processed")
 
 
 def _measure(site: Site) -> None:

@@ -152,13 +152,17 @@ def test_a_journal_that_is_away_holds_the_inbox_and_a_stop_counts_what_is_left()
 
 
 def test_a_sender_that_waits_is_told_and_nothing_is_counted() -> None:
-    site = Site(max_bytes=10)
+    site = Site(max_bytes=100)
     with pytest.raises(BackPressure):
-        site.recorder.record([raw(b"x" * 100)], (), timeout_s=0.1)
+        site.recorder.record([raw(b"x" * 200)], (), timeout_s=0.1)
     site.journal.away = True
     with pytest.raises(StoreUnavailable):
         site.recorder.record([raw(b"x")], (), timeout_s=0.1)
     assert site.counters.by_source() == {}
+    assert site.recorder.problem == "the journal is away"
+    site.journal.away = False
+    site.recorder.record([raw(b"x")], (), timeout_s=0.1)
+    assert site.recorder.problem == ""
 
 
 def test_rejects_of_a_batch_are_kept_once_and_do_not_travel() -> None:
