@@ -1,8 +1,8 @@
 """The whole way of a line, from a TCP socket to evidence in the graph, beside rsyslogd on the same lines in the same run.
 
-Ours: ``aiops ingest`` as the role receive (frames, journal) and the role process (parse, template, entity, detectors, stores), over
-a real Kafka and a real Neo4j; or, with ``spool``, one process over the embedded spool and store. What counts is the CPU time
-of our processes from the first byte sent to the last line stored, their children included; that of the servers is
+Ours: ``aiops ingest`` as the role receive (frames, journal) and the role process (parse, template, entity, detectors, stores),
+over a real Kafka and a real Neo4j; or, as ``spool``, one process over the embedded spool and store. What counts is the CPU
+time of our processes from the first byte sent to the last line stored, their children included; that of the servers is
 reported beside it. rsyslogd writes JSON to a file, see :mod:`benchmarks.rsyslog`.
 
 Run: ``python -m benchmarks.socket_to_graph [--quick] [--only spool|kafka] [-o FILE]``. Needs rsyslogd, for Kafka and Neo4j a
@@ -17,7 +17,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,11 +147,11 @@ class Run:
         return self.lines / max(sum(self.cpu[name] for name in names), 1e-9)
 
 
-def measure(chain: Chain, lines: Sequence[bytes], runs: int) -> list[Run]:
-    """One run before does not count."""
+def measure(chain: Chain, lines: Sequence[bytes], runs: int, *, warm_up: bool = True) -> list[Run]:
+    """``warm_up``: one run before that does not count."""
     stream = b"\n".join(lines) + b"\n"
     made = []
-    for _ in range(runs + 1):
+    for _ in range(runs + warm_up):
         before, cpu, begun = chain.stored(), chain.cpu(), time.perf_counter()
         chain.send(stream)
         wanted = before + len(lines)
@@ -162,7 +162,7 @@ def measure(chain: Chain, lines: Sequence[bytes], runs: int) -> list[Run]:
         wall_s = time.perf_counter() - begun
         after = chain.cpu()
         made.append(Run(len(lines), wall_s, {name: after[name] - cpu[name] for name in after}))
-    return made[1:]
+    return made[warm_up:]
 
 
 @contextmanager
@@ -201,7 +201,7 @@ def kafka_chain(folder: Path, workers: int = 1) -> Iterator[Chain]:
 def _running(
     site: FaultSite, roles: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[dict[str, Daemon], Callable[[], int]]]:
-    stores = open_stores(site._settings())
+    stores = open_stores(site.settings())
     try:
         stores.graph.apply(parse_topology(site_topology(), known=lambda _id: False), at=datetime.now(UTC))
     finally:
@@ -237,7 +237,10 @@ def _pid(daemon: Daemon) -> int:
     return daemon.process.pid
 
 
-CHAINS: Mapping[str, Callable[[Path], object]] = {"spool": spool_chain, "kafka": kafka_chain}
+CHAINS: Mapping[str, Callable[[Path], AbstractContextManager[Chain]]] = {
+    "spool": spool_chain,
+    "kafka": kafka_chain,
+}
 
 
 def results_of(name: str, runs: Sequence[Run], peer: Sequence[float]) -> list[Result]:
@@ -262,7 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, chain in CHAINS.items():
         if options.only and options.only != name:
             continue
-        with tempfile.TemporaryDirectory(prefix="chain-") as folder, chain(Path(folder)) as running:  # type: ignore[attr-defined]
+        with tempfile.TemporaryDirectory(prefix="chain-") as folder, chain(Path(folder)) as running:
             results += results_of(name, measure(running, lines, runs), peer)
     write(results, seed=SEED, output=options.output)
 

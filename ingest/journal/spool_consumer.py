@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ingest.journal.seams import Delivered, Partition
-from ingest.journal.spool_log import Cursor, PartitionLog
+from ingest.journal.spool_log import PartitionLog
+from ingest.journal.spool_reader import Cursor
 from ingest.journal.spool_state import SpoolState
 
 OnPartitions = Callable[[frozenset[Partition]], None]

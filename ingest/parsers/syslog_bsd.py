@@ -115,6 +115,7 @@ def is_plain_host(name: str) -> bool:
         _PLAIN_HOST.fullmatch(name) is not None
         and _NO_PLAIN_HOST.match(name) is None
         and name not in WORDS_OF_TIME
+        and not is_level(name)
     )
 
 
@@ -234,6 +235,8 @@ def _read_host(rest: str, *, after_colon: bool) -> tuple[str | None, str]:
     if host.re is _BRACKETED:
         return host["host"], body
     rest = body[host.end() :]
+    if is_level(host["host"]) and (tag := rest.lstrip(" ")) and (_TAG.match(tag) or _TAG_PID.match(tag)):
+        return None, tag
     return host["host"], rest[1:] if rest.startswith(",") else rest.lstrip(" ")
 
 
