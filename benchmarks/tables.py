@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/accuracy.md", "docs/network.md", "docs/streams.md")
+PAGES = ("README.md", "docs/accuracy.md", "docs/network.md", "docs/streams.md", "docs/daemon.md")
 #: Scorers shown beside the product, by their name in the results.
 PEERS = {
     "random": "random",
@@ -233,7 +233,26 @@ def adaptation() -> str:
     return _table(["set", "labels", "bound", "AC@1", "AC@3", "AC@5", "gain in AC@1"], rows)
 
 
+def faults() -> str:
+    """What each fault cost, and how long it took to get over it."""
+    rows = []
+    for name, found in sorted(_read("faults.json").items()):
+        senders = found["senders"].values()
+        recovery = found["recovery_s"]
+        rows.append(
+            [
+                name.replace("_", " "),
+                *(str(sum(sender[key] for sender in senders)) for key in ("acknowledged", "gaps", "doubles")),
+                f"{found['resident_peak_mib']:.0f}",
+                "" if recovery is None else f"{recovery:.1f}",
+            ]
+        )
+    head = ["fault", "acknowledged", "gaps", "doubles", "resident peak, MiB", "caught up after, s"]
+    return _table(head, rows)
+
+
 TABLES = {
+    "faults": faults,
     "journal": journal,
     "adaptation": adaptation,
     "accuracy": accuracy,
