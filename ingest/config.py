@@ -40,6 +40,11 @@ class KafkaJournal(KafkaClient):
     partitions: Count = Field(8, ge=1, le=1024, description="of each topic, where we make it")
     replication: Count = Field(1, ge=1, le=16, description="of each topic, where we make it; 3 in production")
     compression: Literal["none", "lz4", "zstd"] = Field("lz4", description="none, lz4 or zstd")
+    session_timeout: Duration = Field(
+        15.0,
+        ge=6.0,
+        description="a processor that is killed keeps its partitions from the others for so long",
+    )
     delivery_timeout: Duration = Field(
         3600.0,
         gt=0,

@@ -49,8 +49,8 @@ class ReceiveCounters:
 
 @dataclass(frozen=True, slots=True)
 class ProcessorReading:
-    """What a processor says of itself. ``lag_records`` by partition; ``lag_s``: how old the newest processed record of the
-    partition that is furthest behind was when it was processed."""
+    """What a processor says of itself. ``lag_records`` by partition; ``lag_s``: how long the oldest record that was read and is not
+    done has been in the journal (0: everything that was read is done)."""
 
     records: int = 0
     poison: int = 0
@@ -157,7 +157,7 @@ def _processor_metrics(reading: ProcessorReading) -> Iterator[Metric]:
     yield lag
     yield GaugeMetricFamily(
         "aiops_journal_lag_seconds",
-        "Age of what was processed last, where more is waiting.",
+        "Age of the oldest record that was read and is not done.",
         value=reading.lag_s,
     )
     yield GaugeMetricFamily(

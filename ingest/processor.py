@@ -91,7 +91,9 @@ class Processor:
         self._consumer: Consumer | None = None
         self._next: dict[Partition, int] = {}
         self._kept: dict[Partition, tuple[int, float]] = {}  # offset of the newest snapshot, and when
-        self._behind_s: dict[Partition, float] = {}
+        self._oldest_s: dict[
+            Partition, float
+        ] = {}  # when the oldest record was appended that was read and is not done
         self._lag: Mapping[Partition, int] = {}
         self._lag_at = 0.0
         self._tally = _Tally()
@@ -127,7 +129,7 @@ class Processor:
             self._worker.forget(partition)
             self._next.pop(partition, None)
             self._kept.pop(partition, None)
-            self._behind_s.pop(partition, None)
+            self._oldest_s.pop(partition, None)
 
     def run(self) -> None:
         """Until the stop is set and everything that was appended by then is processed, or the time to drain is over."""
@@ -155,6 +157,7 @@ class Processor:
     def reading(self) -> ProcessorReading:
         """Our own figures; any thread may ask."""
         now = time.monotonic()
+        wall_s = self._clock.now().timestamp()
         kept = dict(self._kept)
         return ProcessorReading(
             records=self._tally.records,
@@ -162,7 +165,7 @@ class Processor:
             retries=self._tally.retries,
             rebalances=self._tally.rebalances,
             lag_records={str(partition): count for partition, count in self._lag.items()},
-            lag_s=max(self._behind_s.copy().values(), default=0.0),
+            lag_s=max((wall_s - at_s for at_s in self._oldest_s.copy().values()), default=0.0),
             snapshot_age_s=max((now - at for _offset, at in kept.values()), default=0.0),
             batch_s=self._tally.batch_s.copy(),
         )
@@ -186,9 +189,7 @@ class Processor:
         groups: dict[Partition, list[Delivered]] = {}
         for record in delivered:
             groups.setdefault(record.partition, []).append(record)
-        for partition in consumer.assigned() - set(groups):
-            if not self._lag.get(partition):
-                self._behind_s[partition] = 0.0
+        self._oldest_s |= {partition: records[0].appended_at_s for partition, records in groups.items()}
         return list(groups.values())
 
     def _take(self, records: Sequence[Delivered]) -> None:
@@ -197,7 +198,7 @@ class Processor:
         self._effects(records)
         last = records[-1]
         self._next[last.partition] = last.offset + 1
-        self._behind_s[last.partition] = max(0.0, self._clock.now().timestamp() - last.appended_at_s)
+        self._oldest_s.pop(last.partition, None)
         self._tally.records += len(records)
         self._tally.batch_s.observe(time.perf_counter() - began)
 

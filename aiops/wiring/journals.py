@@ -74,7 +74,12 @@ def _open_kafka(config: IngestConfig) -> OpenJournal:
     given = config.journal.kafka
     settings = kafka_settings(given, given.group, record=config.limits.record)
     settings = replace(settings, prefix=given.prefix, compression=given.compression)
-    settings = replace(settings, delivery_timeout_s=given.delivery_timeout)
+    settings = replace(
+        settings,
+        delivery_timeout_s=given.delivery_timeout,
+        session_timeout_s=given.session_timeout,
+        heartbeat_interval_s=min(3.0, given.session_timeout / 3),
+    )
     plans = {
         name: replace(
             plan,

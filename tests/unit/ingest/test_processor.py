@@ -271,3 +271,22 @@ def test_bodies_go_to_their_parsers(site: Site) -> None:
 def test_changes_that_are_none(body: bytes) -> None:
     with pytest.raises(ParseError):
         parse_changes(body)
+
+
+def test_the_lag_grows_while_the_store_is_away_and_is_gone_after(site: Site) -> None:
+    journal = MemoryJournal(now_s=lambda: NOW.timestamp() - 90.0)
+    stop = threading.Event()
+    worker = CountingWorker(failures=10**9)
+    processor = Processor(worker, site.snapshots, unpack, clock=FixedClock(NOW), stop=stop, pace=QUICK)
+    append(journal, pack(b"1"))
+    consumer = MemoryConsumer(journal, on_assigned=processor.assigned)
+    processor.attach(consumer)
+    thread = threading.Thread(target=processor.run)
+    thread.start()
+    until(lambda: processor.reading().retries > 2, what="some tries")
+    assert processor.reading().lag_s == 90.0
+    worker.failures = 0
+    until(lambda: processor.reading().records == 1, what="the record")
+    assert processor.reading().lag_s == 0.0
+    stop.set()
+    thread.join()
