@@ -114,7 +114,7 @@ def start(
     log_options = [f"-Dlog4j2.configurationFile={logging}", "-Dlog4j2.disable.jmx=true"]
     if not (home / "data" / "meta.properties").exists():
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        options = ["format", "--ignore-formatted", "-t", cluster, "-c", str(conf)]
+        options = ["format", "--ignore-formatted", f"--cluster-id={cluster}", "-c", str(conf)]
         done = subprocess.run(  # noqa: S603 (fixed command)
             [*command, "-Xmx128m", *log_options, "-cp", library, "kafka.tools.StorageTool", *options],
             stdin=subprocess.DEVNULL,
