@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -71,12 +71,14 @@ class Matcher:
     def __init__(self, messages: Iterable[Message]) -> None:
         self.messages = tuple(messages)
         self._by_mnemonic: dict[str, list[int]] = defaultdict(list)
+        self._by_prefix: dict[str, list[int]] = defaultdict(list)
         self._by_literal: dict[str, list[int]] = defaultdict(list)
         needles: set[str] = set()
         for place, message in enumerate(self.messages):
             for mnemonic in message.mnemonics:
-                self._by_mnemonic[mnemonic].append(place)
-                needles.add(_needle(mnemonic))
+                known = self._by_prefix if mnemonic.endswith("*") else self._by_mnemonic
+                known[mnemonic.removesuffix("*")].append(place)
+                needles.add(_needle(mnemonic.removesuffix("*")))
             for literal in message.literals if not message.mnemonics else ():
                 self._by_literal[literal].append(place)
                 needles.add(literal)
@@ -138,7 +140,11 @@ class Matcher:
 
     def _named(self, name: str, text: str) -> Iterable[int]:
         """Messages of that mnemonic whose literals, if they have any, the text holds."""
-        for place in self._by_mnemonic.get(name, ()):
+        places = next((found for variant in _variants(name) if (found := self._by_mnemonic.get(variant))), [])
+        by_prefix = [
+            place for prefix, all_of in self._by_prefix.items() if name.startswith(prefix) for place in all_of
+        ]
+        for place in (*places, *by_prefix):
             literals = self.messages[place].literals
             if not literals or any(literal in text for literal in literals):
                 yield place
@@ -166,3 +172,12 @@ def _needle(mnemonic: str) -> str:
     if mnemonic.startswith("Event-"):
         return mnemonic.replace("-", "|")
     return mnemonic.rpartition("-")[2]
+
+
+def _variants(name: str) -> Iterator[str]:
+    """``name``, and what it is called elsewhere: ``LINK-SP-UPDOWN`` of one slot and ``PKT_INFRA-LINK-UPDOWN`` are LINK-UPDOWN."""
+    yield name
+    *facilities, last = name.split("-")
+    if len(facilities) > 1:
+        yield f"{facilities[0]}-{last}"
+        yield f"{facilities[-1]}-{last}"

@@ -121,6 +121,7 @@ FRAGMENTS: Mapping[str, Said] = MappingProxyType(
         "isis": _session("ospf_line"),
         "bfd": _session("bfd_line"),
         "ldp": _session("ldp_line"),
+        "pim": _session("pim_line"),
         "nfs": Said(
             {"server": _entity("Host", "host:{server}", "{server}")},
             (RelationRule(SELF, "MOUNTS", "server", 0.4, _DAY_S, provenance="nfs_not_responding"),),

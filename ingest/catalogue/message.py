@@ -28,7 +28,7 @@ MAX_PATTERN = 2_000
 MAX_VALUE = 256
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{2,79}")
-_MNEMONIC = re.compile(r"[A-Za-z0-9_.-]{3,80}")
+_MNEMONIC = re.compile(r"[A-Za-z0-9_.-]{3,80}\*?")
 KEYS = frozenset(
     {
         "format",

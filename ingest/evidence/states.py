@@ -121,9 +121,10 @@ STATE_RULES: tuple[StateRule, ...] = (
     _rule("replicas-missing", r"replicas$", r"\b[1-9]\d* unavailable", 3.5, channel=Channel.AVAILABILITY),
     _rule("pods-failing", r"pods_status$", r"\b[1-9]\d* (waiting|failed)", 3.5, channel=Channel.AVAILABILITY),
     _rule("taint", r"taints?$", r"unreachable|not-ready|pressure|unhealthy|noexecute", 3.0),
+    _rule("session", r"^(bgp|igp)_session$", r" down$", 4.0, channel=Channel.NETWORK),
     _rule(
         "link-state",
-        r"((oper|line|link|session|adj|neighbou?r|bfd|bgp|ospf|isis|admin)[\w.-]*(state|status)|^state)$",
+        r"((oper|line|link|session|adj|neighbou?r|bfd|bgp|ospf|isis|admin)[\w.:/@-]*(state|status)|^state)$",
         r"down|idle|fail|lost|disabled|not-?present|inactive|err",
         4.0,
         channel=Channel.NETWORK,

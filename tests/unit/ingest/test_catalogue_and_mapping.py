@@ -11,6 +11,9 @@ import yaml
 
 from aiops.domain.graph import Entity, GraphDelta
 from aiops.store.memory import MemoryGraphStore
+from aiops.wiring.config import disk_faults, load_daemon_config
+from ingest.catalogue.catalogue import load_catalogue
+from ingest.catalogue.reader import CatalogueReader
 from ingest.catalogue.vocabulary import TypedEvent
 from ingest.entities import EntityResolver
 from ingest.topology.discovery import Discovery, Finding
@@ -111,3 +114,33 @@ def test_lldp_lines_of_any_vendor_open_and_close_the_same_relation() -> None:
     assert key in site.relations()
     site.worker.take_syslog(lines([f"{head} removed {tail}"], peer="udp 10.0.0.4:514"))
     assert key not in site.relations()
+
+
+def test_a_changed_catalogue_is_taken_up_between_two_batches(tmp_path: Path) -> None:
+    site = IngestSite()
+    said = [line("app-1", "billing gave up", app="app")]
+    site.worker.take_syslog(lines(said, peer="udp 10.0.0.4:514"))
+    assert site.signals.window(start=FOREVER[0], end=FOREVER[1]).states == ()
+    (tmp_path / "ours.yaml").write_text(
+        "format: aiops-message/1\nid: ours\nvendor: us\nproduct: app\nsource: 'our own log'\n"
+        "event: service.failed\ncontains: [gave up]\npattern: '(?P<service>\\S+) gave up'\n"
+    )
+    site.worker.use_mapping(load_mapping(), CatalogueReader(load_catalogue(tmp_path), telling=True))
+    site.worker.take_syslog(lines(said, peer="udp 10.0.0.4:514"))
+    (state,) = site.signals.window(start=FOREVER[0], end=FOREVER[1]).states
+    assert (state.property, state.value) == ("service.billing.state", "failed")
+    site.worker.use_mapping(load_mapping())
+    site.worker.take_syslog(lines([line("app-1", "stock gave up", app="app")], peer="udp 10.0.0.4:514"))
+    states = site.signals.window(start=FOREVER[0], end=FOREVER[1]).states
+    assert {state.property for state in states} == {"service.billing.state", "service.stock.state"}
+
+
+def test_a_wrong_message_of_a_site_is_a_fault_of_its_configuration(tmp_path: Path) -> None:
+    own = tmp_path / "messages"
+    own.mkdir()
+    (own / "ours.yaml").write_text("format: aiops-message/1\nid: ours\n")
+    config = tmp_path / "aiops.yaml"
+    config.write_text(f"catalogue: [{own}]\n")
+    (fault,) = disk_faults(load_daemon_config(config))
+    assert (fault.file, fault.line) == (str(own / "ours.yaml"), 1)
+    assert "'event' is missing" in fault.text
