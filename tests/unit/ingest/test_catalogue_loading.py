@@ -77,7 +77,12 @@ def test_values_and_constants_make_fields() -> None:
     assert found.row == (0, 1)
     assert [event.type for event in found.events] == ["web.backend_down", "web.backend_up"]
     assert dict(found.events[0].fields) == {"target": "a:80", "pool": "farm"}
-    assert dict(found.events[1].fields) == {"target": "b:81", "pool": "farm", "reason": "ever", "value": "ever"}
+    assert dict(found.events[1].fields) == {
+        "target": "b:81",
+        "pool": "farm",
+        "reason": "ever",
+        "value": "ever",
+    }
 
 
 def test_programs_and_messages_ids_are_conditions() -> None:
