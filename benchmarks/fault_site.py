@@ -213,7 +213,7 @@ class FaultSite:
 
     def _stored(self) -> dict[str, Counter[int]]:
         found: dict[str, Counter[int]] = {name: Counter() for name in ("otlp", "lines", "samples", "alerts")}
-        stores = open_stores(self._settings())
+        stores = open_stores(self.settings())
         try:
             window = stores.signals.window(start=FOREVER[0], end=FOREVER[1])
             for text in window.logs["message"].to_pylist():
@@ -230,7 +230,7 @@ class FaultSite:
             stores.close()
         return found
 
-    def _settings(self) -> Settings:
+    def settings(self) -> Settings:
         given: dict[str, object] = {"data": self.folder / "data"}
         if self.neo4j is not None:
             given |= {

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,6 +192,25 @@ def disk_full(folder: Path, disk: Path, *, full_s: float = 15.0) -> Outcome:
         site.close()
 
 
+@contextmanager
+def small_disk(place: Path, size: str = "32m") -> Iterator[Path]:
+    """A file system of its own, in memory, while the block runs. Raises PermissionError where we may not mount one."""
+    mount = shutil.which("mount")
+    place.mkdir(parents=True)
+    command = [str(mount), "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(place)]
+    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        raise PermissionError(f"no right to mount a small file system at {place}")
+    try:
+        yield place
+    finally:
+        subprocess.run([f"u{Path(mount).name}", "--lazy", str(place)], check=True)
+
+
+def _disk_full(folder: Path) -> Outcome:
+    with small_disk(folder / "disk") as disk:
+        return disk_full(folder, disk, full_s=60.0)
+
+
 def fill(path: Path) -> None:
     """Write until the file system has no byte left."""
     with path.open("wb", buffering=0) as file:
@@ -241,6 +263,7 @@ RUNS: Mapping[str, Callable[[Path], Outcome]] = {
     "kafka_stopped": lambda folder: outage(folder, kafka=True),
     "neo4j_stopped": lambda folder: outage(folder, neo4j=True),
     "kafka_neo4j_stopped": lambda folder: outage(folder, kafka=True, neo4j=True),
+    "disk_full": _disk_full,
     "rebalances": lambda folder: rebalances(folder, seconds=60.0),
 }
 

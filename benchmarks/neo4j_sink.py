@@ -294,7 +294,7 @@ def running() -> Iterator[Neo4jServer]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser("Changes written to Neo4j").parse_args(arguments)
-    count, runs = (2_000, 2) if options.quick else (10_000, 5)
+    count, runs = (2_000, 2) if options.quick else (4_000, 5)
     results: list[Result] = []
     with running() as server:
         bench = Bench(server, count)

@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/accuracy.md", "docs/network.md")
+PAGES = ("README.md", "docs/accuracy.md", "docs/network.md", "docs/streams.md", "docs/daemon.md")
 #: Scorers shown beside the product, by their name in the results.
 PEERS = {
     "random": "random",
@@ -81,6 +81,18 @@ def speed() -> str:
     for site, parts in stages.items():
         stages[site][:] = [f"stages of {site}, CPU ms", ", ".join(parts), "", ""]
     return _table(["what", "median", "beside", "ratio"], rows)
+
+
+def journal() -> str:
+    """Both journals: lines a second by the clock and by our CPU, appended and read."""
+    rows: dict[str, dict[str, float]] = {}
+    for row in _read("journal.json")["results"]:
+        name, _, what = row["name"].partition(": ")
+        rows.setdefault(name, {})[f"{what} {row['unit']}"] = row["value"]
+    columns = ["append lines/s", "append MB/s", "append, our CPU lines/CPU s", "consume lines/s"]
+    columns.append("consume, our CPU lines/CPU s")
+    head = ["journal", "append, lines/s", "MB/s", "lines per CPU s", "read, lines/s", "lines per CPU s"]
+    return _table(head, [[name, *(_number(row.get(one)) for one in columns)] for name, row in rows.items()])
 
 
 def simulator() -> str:
@@ -221,7 +233,27 @@ def adaptation() -> str:
     return _table(["set", "labels", "bound", "AC@1", "AC@3", "AC@5", "gain in AC@1"], rows)
 
 
+def faults() -> str:
+    """What each fault cost, and how long it took to get over it."""
+    rows = []
+    for name, found in sorted(_read("faults.json").items()):
+        senders = found["senders"].values()
+        recovery = found["recovery_s"]
+        rows.append(
+            [
+                name.replace("_", " "),
+                *(str(sum(sender[key] for sender in senders)) for key in ("acknowledged", "gaps", "doubles")),
+                f"{found['resident_peak_mib']:.0f}",
+                "" if recovery is None else f"{recovery:.1f}",
+            ]
+        )
+    head = ["fault", "acknowledged", "gaps", "doubles", "resident peak, MiB", "caught up after, s"]
+    return _table(head, rows)
+
+
 TABLES = {
+    "faults": faults,
+    "journal": journal,
     "adaptation": adaptation,
     "accuracy": accuracy,
     "calibration": calibration,

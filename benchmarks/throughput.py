@@ -114,7 +114,7 @@ def exposition(count: int, runs: int) -> Result:
         rate_per_cpu_s(lambda: own.parse(body, source="b", received_at_s=NOW_S).value.size, runs=runs),
         "samples/cpu_s",
         peer="prometheus_client",
-        peer_runs=rate_per_cpu_s(peer, runs=max(1, runs // 2), warm_up=False),
+        peer_runs=rate_per_cpu_s(peer, runs=runs, warm_up=False),
     )
 
 

@@ -17,8 +17,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from aiops.errors import ConfigError
-from ingest.config import IngestConfig, Section
+from ingest.config import IngestConfig
 from ingest.config_keys import Key, keys, section_of
+from ingest.config_sections import Section
 from ingest.topology.located_yaml import Located, load_yaml
 
 Place = tuple[str | int, ...]

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from ingest.config import ENVIRONMENT, SETTING, IngestConfig, Section
+from ingest.config import IngestConfig
+from ingest.config_sections import ENVIRONMENT, SETTING, Section
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ class Reading:
     ambiguous: int
     skewed_hosts: int
     queue_bytes: int = 0
+    templates: int = 0
+    watched_series: int = 0
 
 
 class IngestMetrics(Collector):

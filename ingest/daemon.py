@@ -88,8 +88,10 @@ def run_daemon(
     drain_s: float,
     ready: Callable[[], None] = lambda: None,
     tick: Callable[[], None] = lambda: None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run until ``stop`` is set, then drain. ``ready`` is called once every source listens, ``tick`` every :data:`TICK_S`.
+    """Run until ``stop`` is set, then drain. ``ready`` is called once every source listens, ``tick`` every :data:`TICK_S`,
+    ``stopping`` when draining begins.
 
     Raises OSError where a source cannot listen and :class:`ThreadFailed`.
     """
@@ -112,6 +114,7 @@ def run_daemon(
                 receiving.count_lost()
             tick()
     finally:
+        stopping()
         until = time.monotonic() + drain_s
         for source in started:
             source.stop()

@@ -99,7 +99,8 @@ def cloud_events(body: bytes, headers: Mapping[str, str], *, received_at_s: floa
 
 
 def lines(body: bytes, headers: Mapping[str, str], *, peer: str, received_at_s: float) -> Delivery:
-    """Text lines, one a line, as syslog or as they are. Raises ParseError where there are too many or none."""
+    """Text lines as syslog and log files have them, with a priority or a time each: a line that has neither is a reject. Raises
+    ParseError where there are too many or none."""
     found = [line.rstrip(b"\r") for line in body.split(b"\n")]
     kept = [line for line in found if line.strip()]
     if not kept:
@@ -107,7 +108,7 @@ def lines(body: bytes, headers: Mapping[str, str], *, peer: str, received_at_s: 
     if len(kept) > MAX_LINES:
         raise ParseError(f"{len(kept)} lines in one body, {MAX_LINES} are taken", reason="too many lines")
     batch = RawBatch(
-        "http-lines", "syslog-tcp", f"http {peer}", Payloads.of(kept), np.full(len(kept), received_at_s)
+        "http-lines", "file", f"http {peer}", Payloads.of(kept), np.full(len(kept), received_at_s)
     )
     key = key_of(headers)
     if key is None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import structlog
 
 from aiops.domain.batches import EventBatch, RawBatch, Reject, SampleBatch
-from aiops.errors import BackPressure, InputError, StoreUnavailable
+from aiops.errors import AiopsError, BackPressure, InputError, StoreUnavailable
 from ingest.counters import Histogram
 from ingest.daemon_metrics import ReceiveCounters
 from ingest.dead_letters import DeadLetters
@@ -25,6 +25,8 @@ from ingest.sources.inbox import Inbox, Item
 TOGETHER_BYTES = 1024 * 1024
 #: A journal of its own accord tries for so long; then we say so and try on.
 PATIENCE_S = 3600.0
+#: A failed append makes the process unready for so long, unless one succeeds: long enough to be seen, and not for ever.
+PROBLEM_S = 15.0
 _WAIT_S = 0.2
 _RETRY_S = (0.05, 0.2, 0.5, 1.0)
 
@@ -49,9 +51,19 @@ class Recorder:
         self._counters = counters
         self._together_bytes = together_bytes
         self.retries = 0
+        self._problem = ("", 0.0)
         self.append_s = Histogram()
         self._stopping = threading.Event()
         self._deadline = float("inf")
+
+    @property
+    def problem(self) -> str:
+        """Why an append failed just now; "" where it did not, or where nothing was tried for a while."""
+        text, at = self._problem
+        return text if time.monotonic() - at < PROBLEM_S else ""
+
+    def _failed(self, exc: AiopsError) -> None:
+        self._problem = (exc.message, time.monotonic())
 
     def stop(self, drain_s: float) -> None:
         """No more comes into the inbox: :meth:`run` returns once it is empty, or after ``drain_s``."""
@@ -78,7 +90,12 @@ class Recorder:
         """
         records = [record for batch in batches for record in self._cut.records(batch)]
         if records:
-            self._journal.append(records, timeout_s=timeout_s)
+            try:
+                self._journal.append(records, timeout_s=timeout_s)
+            except (BackPressure, StoreUnavailable) as exc:
+                self._failed(exc)
+                raise
+            self._problem = ("", 0.0)
         self._count(batches, rejects)
 
     def _record_all(self, items: Sequence[Item]) -> bool:
@@ -111,10 +128,12 @@ class Recorder:
             try:
                 self._journal.append(records, timeout_s=min(PATIENCE_S, self._left_s()))
             except (BackPressure, StoreUnavailable) as exc:
+                self._failed(exc)
                 if not self._wait(tries, exc):
                     return False
                 tries += 1
                 continue
+            self._problem = ("", 0.0)
             self.append_s.observe(time.perf_counter() - began)
             return True
 

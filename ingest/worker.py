@@ -326,6 +326,8 @@ class IngestWorker:
                 ambiguous=len(self._resolver.ambiguous()),
                 skewed_hosts=len(self._skews()),
                 queue_bytes=queue_bytes,
+                templates=sum(len(state.templates) for state in self._partitions),
+                watched_series=sum(len(state.series) for state in self._partitions),
             )
 
     def _skews(self) -> dict[str, float]:

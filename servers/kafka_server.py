@@ -113,7 +113,8 @@ def start(
     logging.write_text(LOGGING, "utf-8")
     log_options = [f"-Dlog4j2.configurationFile={logging}", "-Dlog4j2.disable.jmx=true"]
     if not (home / "data" / "meta.properties").exists():
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # the "x" keeps a "-" from the front, which the command would take for an option of its own
+        cluster = "x" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
         options = ["format", "--ignore-formatted", "-t", cluster, "-c", str(conf)]
         done = subprocess.run(  # noqa: S603 (fixed command)
             [*command, "-Xmx128m", *log_options, "-cp", library, "kafka.tools.StorageTool", *options],

@@ -195,7 +195,7 @@ async def post_cloudevents(request: Request) -> Response:
     openapi_extra=_takes_any({"text/plain": {"type": "string", "pattern": "\\S"}}),
 )
 async def post_lines(request: Request) -> Response:
-    """Text lines, one after the other; syslog or not. With an ``Idempotency-Key`` a body that is sent again is kept once."""
+    """Lines of syslog or of log files, with a priority or a time each; one body by one ``Idempotency-Key`` is kept once."""
     require_content_type(request, "text/plain")
     body = await request.body()
     ingest = services_of(request).ingest

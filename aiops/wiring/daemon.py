@@ -98,8 +98,6 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
                 manager.reloading()
                 reload(site)
                 manager.ready(said())
-            if stop.is_set():
-                manager.stopping()
 
         try:
             run_daemon(
@@ -109,6 +107,7 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
                 drain_s=site.config.intervals.drain,
                 ready=ready,
                 tick=tick,
+                stopping=manager.stopping,
             )
         except OSError as error:
             hint = "is the port taken?"
@@ -243,12 +242,14 @@ def _refuse_to_analyze(
 
 
 def _journal_health(site: Site) -> Health:
-    """Well as long as it takes what comes: senders are told 503 where it does not."""
+    """Well as long as it takes what comes; where it does not, senders are told 503."""
     if site.receiving is None:
         return Health(True, "processes its journal")
     reading = site.receiving.reading()
-    full = reading.inbox_bytes >= site.config.limits.inbox
-    return Health(not full, f"{reading.journal_bytes} bytes wait to be processed")
+    if reading.inbox_bytes >= site.config.limits.inbox:
+        return Health(False, "the inbox is full")
+    problem = site.receiving.recorder.problem
+    return Health(not problem, problem or f"{reading.journal_bytes} bytes wait to be processed")
 
 
 def _measure(site: Site) -> None:
@@ -278,7 +279,14 @@ def totals(site: Site) -> Mapping[str, Taken]:
 
 def held_by(reading: Reading, stores: Stores) -> dict[str, int]:
     """What is kept in memory and on disk, by name."""
-    return {"relations": reading.relations, "series": stores.signals.stats().get("series", 0)}
+    stored = stores.signals.stats()
+    return {
+        "relations": reading.relations,
+        "templates": reading.templates,
+        "watched_series": reading.watched_series,
+        "series": stored.get("series", 0),
+        "signal_bytes": stored.get("bytes", 0),
+    }
 
 
 def resident_bytes() -> int:

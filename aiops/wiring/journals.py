@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from aiops.settings import Settings, read_secret
-from ingest.config import IngestConfig, KafkaClient, KafkaSource, Sasl, Tls
+from ingest.config import IngestConfig
+from ingest.config_sections import KafkaClient, Sasl, Tls
+from ingest.config_sources import KafkaSource
 from ingest.dead_letters import DeadLetters
 from ingest.journal.envelopes import pack
 from ingest.journal.kafka import open_kafka

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from aiops.settings import Settings
-from ingest import config
-from ingest.config import FilesSource, IngestConfig, SyslogTlsSource
+from ingest import config_sections, config_sources
+from ingest.config import IngestConfig
+from ingest.config_sources import FilesSource, SyslogTlsSource
 from ingest.sources.files import FollowedFiles
 from ingest.sources.http_access import HttpAccess
 from ingest.sources.inbox import Source
@@ -64,7 +65,7 @@ def _files(one: FilesSource, settings: Settings) -> FollowedFiles:
     )
 
 
-def _job(job: config.ScrapeJob) -> ScrapeJob:
+def _job(job: config_sources.ScrapeJob) -> ScrapeJob:
     static = (TargetGroup(job.targets, job.labels),) if job.targets else ()
     return ScrapeJob(
         job=job.job,
@@ -82,7 +83,7 @@ def _job(job: config.ScrapeJob) -> ScrapeJob:
     )
 
 
-def _prometheus(one: config.PrometheusSource, settings: Settings) -> PrometheusApi:
+def _prometheus(one: config_sources.PrometheusSource, settings: Settings) -> PrometheusApi:
     return PrometheusApi(
         one.url,
         [ApiQuery(selector, step_s=one.step) for selector in one.selectors],
@@ -95,7 +96,7 @@ def _prometheus(one: config.PrometheusSource, settings: Settings) -> PrometheusA
     )
 
 
-def access_of(given: config.Access) -> HttpAccess:
+def access_of(given: config_sections.Access) -> HttpAccess:
     """How a server is reached over HTTP. Raises :class:`ConfigError`."""
     return HttpAccess(
         ca=given.ca,

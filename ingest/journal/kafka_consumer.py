@@ -13,7 +13,8 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from aiops.errors import AiopsError
-from ingest.journal.kafka_errors import connecting, translated, unavailable
+from ingest.journal.kafka_clients import connect
+from ingest.journal.kafka_errors import translated, unavailable
 from ingest.journal.kafka_settings import KafkaSettings
 from ingest.journal.rebalances import Kind, PollThread, RebalanceFailed
 from ingest.journal.seams import Delivered, Partition
@@ -62,15 +63,10 @@ class KafkaConsumer:
         self._next: dict[Partition, int] = {}
         self._read_upto: dict[Partition, int] = {}
         self._lost: Counter[Partition] = Counter()
-        with connecting(settings, "cannot connect"):
-            assignor = _ASSIGNORS[settings.assignor]()
-            self._consumer: Any = kafka.KafkaConsumer(
-                **settings.member(), partition_assignment_strategy=[assignor]
-            )
-            self._polls = PollThread(self._consumer, self._changed)
-            self._consumer.subscribe(
-                [self._prefix + topic for topic in topics], listener=self._polls.listener()
-            )
+        config = {**settings.member(), "partition_assignment_strategy": [_ASSIGNORS[settings.assignor]()]}
+        self._consumer = connect(settings, "cannot connect", kafka.KafkaConsumer, config)
+        self._polls = PollThread(self._consumer, self._changed)
+        self._consumer.subscribe([self._prefix + topic for topic in topics], listener=self._polls.listener())
 
     def assigned(self) -> frozenset[Partition]:
         return self._assigned
@@ -106,7 +102,8 @@ class KafkaConsumer:
 
     def _delivered(self, partition: Partition, record: Any) -> Delivered:
         expected = self._read_upto.get(partition)
-        if expected is not None and record.offset > expected:
+        # In topics of others a gap may be a transaction's mark or compaction; ours have neither.
+        if expected is not None and record.offset > expected and not self._mark:
             gap = record.offset - expected
             self._lost[partition] += gap
             structlog.get_logger("aiops.ingest").error(
@@ -200,7 +197,8 @@ class KafkaConsumer:
         return lag
 
     def lost(self) -> Mapping[Partition, int]:
-        """Records that were gone before they were read, by partition, since the start: retention was shorter than the lag."""
+        """Records of our topics that were gone before they were read, by partition, since the start: retention was shorter
+        than the lag."""
         return dict(self._lost)
 
     def close(self) -> None:

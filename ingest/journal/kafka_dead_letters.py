@@ -14,6 +14,7 @@ from kafka import TopicPartition
 from aiops.domain.batches import Reject
 from aiops.errors import BackPressure, StoreUnavailable
 from ingest.dead_letters import RejectCounts, of_line, to_line
+from ingest.journal.kafka_clients import connect
 from ingest.journal.kafka_errors import translated
 from ingest.journal.kafka_settings import DEAD_LETTERS, KafkaSettings
 from ingest.journal.kafka_writer import KafkaWriter, Outgoing
@@ -67,7 +68,7 @@ class KafkaDeadLetters:
         with translated(self._settings, "cannot read the dead letters"):
             many = self._writer.partitions(self._topic)
             places = [TopicPartition(self._topic, number) for number in range(many)]
-            reader: Any = kafka.KafkaConsumer(**self._settings.reader())
+            reader = connect(self._settings, "cannot connect", kafka.KafkaConsumer, self._settings.reader())
             try:
                 reader.assign(places)
                 reader.seek_to_beginning(*places)

@@ -22,6 +22,7 @@ from crc32c import crc32c
 from kafka import TopicPartition
 
 from aiops.errors import BackPressure, InputError, ParseError, StoreUnavailable
+from ingest.journal.kafka_clients import connect
 from ingest.journal.kafka_errors import translated
 from ingest.journal.kafka_settings import STATE, KafkaSettings
 from ingest.journal.kafka_writer import KafkaWriter, Outgoing
@@ -148,7 +149,9 @@ class KafkaSnapshots:
         """All that is there now, oldest first. Raises StoreUnavailable when nothing comes for ``delivery_timeout_s``."""
         with translated(self._settings, "cannot read the snapshots"):
             if self._reader is None:
-                self._reader = kafka.KafkaConsumer(**self._settings.reader())
+                self._reader = connect(
+                    self._settings, "cannot connect", kafka.KafkaConsumer, self._settings.reader()
+                )
             reader = self._reader
             timeout_ms = int(self._settings.request_timeout_s * 1000)
             end = reader.end_offsets([place], timeout_ms=timeout_ms)[place]

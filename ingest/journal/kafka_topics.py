@@ -8,7 +8,8 @@ from kafka import KafkaAdminClient, errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from aiops.errors import ConfigError
-from ingest.journal.kafka_errors import connecting
+from ingest.journal.kafka_clients import connect
+from ingest.journal.kafka_errors import translated
 from ingest.journal.kafka_settings import KafkaSettings, TopicPlan
 
 
@@ -18,8 +19,9 @@ def ensure_topics(settings: KafkaSettings, plans: Mapping[str, TopicPlan]) -> No
     Raises ConfigError that says which setting of which topic differs, and StoreUnavailable.
     """
     named = {settings.topic(name): plan for name, plan in plans.items()}
-    with connecting(settings, "cannot see to the topics"):
-        admin = KafkaAdminClient(**settings.connection())
+    what = "cannot see to the topics"
+    admin = connect(settings, what, KafkaAdminClient, settings.connection())
+    with translated(settings, what):
         try:
             found = _partitions(admin, list(named))
             missing = {name: plan for name, plan in named.items() if name not in found}

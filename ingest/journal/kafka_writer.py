@@ -11,7 +11,8 @@ from typing import Any
 from kafka import KafkaProducer, errors
 
 from aiops.errors import BackPressure, InputError
-from ingest.journal.kafka_errors import connecting, translated, unavailable
+from ingest.journal.kafka_clients import connect
+from ingest.journal.kafka_errors import translated, unavailable
 from ingest.journal.kafka_settings import KafkaSettings
 
 _TOO_LARGE = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
@@ -133,10 +134,8 @@ class KafkaWriter:
         _close(producer, timeout_s=0.0)
 
     def _connect(self, timeout_s: float) -> Any:
-        with connecting(self._settings, "cannot connect"):
-            return KafkaProducer(
-                **{**self._settings.producer(), "bootstrap_timeout_ms": max(1, int(timeout_s * 1000))}
-            )
+        config = {**self._settings.producer(), "bootstrap_timeout_ms": max(1, int(timeout_s * 1000))}
+        return connect(self._settings, "cannot connect", KafkaProducer, config)
 
     def _ready(self, give_up: float) -> Any:
         """The producer; another one, where the last was ended. Raises StoreUnavailable."""

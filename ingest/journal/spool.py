@@ -28,8 +28,9 @@ import xxhash
 from aiops.errors import ConfigError, InputError, StoreUnavailable
 from ingest.journal.seams import Partition, Record
 from ingest.journal.spool_consumer import OnPartitions, SpoolConsumer, nothing
+from ingest.journal.spool_files import unavailable
 from ingest.journal.spool_frames import HEADER_BYTES
-from ingest.journal.spool_log import PartitionLog, unavailable
+from ingest.journal.spool_log import PartitionLog
 from ingest.journal.spool_offsets import CommittedOffsets
 from ingest.journal.spool_snapshots import SpoolSnapshots
 from ingest.journal.spool_state import SetAside, SpoolState, damaged_reject
@@ -140,6 +141,10 @@ class Spool:
     def disk_bytes(self) -> int:
         """Bytes of all segments, committed or not."""
         return self._state.disk_bytes()
+
+    def wants_snapshot(self) -> bool:
+        """More than half full: a snapshot and a commit now free what waits for them, before senders have to wait."""
+        return self._state.disk_bytes() > self._state.max_bytes // 2
 
     def torn_bytes(self) -> int:
         """Bytes of appends that a kill cut short, cut off when the spool was opened; nobody was told they are durable."""

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ingest.journal.seams import Delivered, Partition
-from ingest.journal.spool_log import Cursor, PartitionLog
+from ingest.journal.spool_log import PartitionLog
+from ingest.journal.spool_reader import Cursor
 from ingest.journal.spool_state import SpoolState
 
 OnPartitions = Callable[[frozenset[Partition]], None]
@@ -48,7 +49,12 @@ class SpoolConsumer:
         while True:
             self._state.check_open()
             seen = self._state.news()
-            found = self._read(max_bytes)
+            before = dict(self._cursors)
+            try:
+                found = self._read(max_bytes)
+            except BaseException:
+                self._cursors = before  # what was read meanwhile is read again
+                raise
             left = give_up - time.monotonic()
             if found or left <= 0:
                 return found

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiops.errors import AiopsError, BackPressure, StoreUnavailable
+from aiops.errors import AiopsError, StoreUnavailable
 from ingest.journal.seams import Partition
-from ingest.journal.spool_frames import HEADER_BYTES, Damage, Frame, Rest, read_frames, write_frame
+from ingest.journal.spool_files import refused, sync_folder, truncate, unavailable, write_all
+from ingest.journal.spool_frames import HEADER_BYTES, Frame, Rest, read_frames, write_frame
+from ingest.journal.spool_reader import Cursor, Piece, Within, cursor_after, read_piece
 
 SUFFIX = ".segment"
 #: Offsets are below this.
 MOST = 1 << 62
 _READ_BYTES = 1 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(slots=True)
@@ -29,24 +29,6 @@ class Segment:
     base: int
     end: int
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where to read on: byte ``at`` of the segment that begins with ``base``; the next record is ``offset`` or later."""
-
-    base: int
-    at: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What a read found: whole records, damaged bytes between them, and where each record ends."""
-
-    frames: tuple[Frame, ...]
-    damaged: tuple[bytes, ...]
-    cursor: Cursor
 
 
 class PartitionLog:
@@ -117,7 +99,7 @@ class PartitionLog:
             set_aside(cut)
         else:
             self.torn_bytes = len(cut)
-        _truncate(last.path, last.size)
+        truncate(last.path, last.size)
         # Where damage lies records may have lain that were read: their offsets are not given again.
         return last.end + (len(cut) // HEADER_BYTES + 1 if rest.damaged else 0)
 
@@ -138,7 +120,7 @@ class PartitionLog:
                 parts += write_frame(offset, appended_at_s, value)
             block = b"".join(parts)
             try:
-                _write_all(self._fd, block)
+                write_all(self._fd, block)
             except OSError as exc:
                 self._cut(self._written)
                 raise refused(f"cannot append to the spool {self._folder}", exc) from exc
@@ -241,7 +223,7 @@ class PartitionLog:
                 limit, end, last = segment.size, segment.end, segment is self._active
             if cursor.at < limit:
                 try:
-                    return self._read(segment.path, cursor, limit, end, max_bytes)
+                    return read_piece(segment.path, cursor, Within(limit, end, self._max_body), max_bytes)
                 except FileNotFoundError:
                     continue
                 except OSError as exc:
@@ -251,51 +233,6 @@ class PartitionLog:
             with self._changed:
                 after = next((one for one in self._segments if one.base > cursor.base), self._active)
                 cursor = Cursor(after.base, 0, max(after.base, cursor.offset))
-
-    def _read(self, path: Path, cursor: Cursor, limit: int, end: int, max_bytes: int) -> Piece:
-        size = max(HEADER_BYTES, min(max_bytes, _READ_BYTES))
-        with path.open("rb") as file:
-            data = _read_at(file.fileno(), cursor.at, min(size, limit - cursor.at))
-            piece, rest = self._parse(data, cursor, end, max_bytes, whole=cursor.at + len(data) >= limit)
-            if piece.frames or rest is None:
-                return piece
-            # The first record is longer than what was read, or damaged: then all of the segment is looked through.
-            if cursor.at + rest.needs <= limit and rest.needs > len(data):
-                data = _read_at(file.fileno(), cursor.at, rest.needs)
-                piece, rest = self._parse(data, cursor, end, max_bytes, whole=False)
-                if piece.frames:
-                    return piece
-            data = _read_at(file.fileno(), cursor.at, limit - cursor.at)
-        piece, rest = self._parse(data, cursor, end, max_bytes, whole=True)
-        if rest is None or piece.frames:
-            return piece
-        damaged = (*piece.damaged, data[rest.begin :])
-        return Piece((), damaged, Cursor(cursor.base, limit, end))
-
-    def _parse(
-        self, data: bytes, cursor: Cursor, end: int, max_bytes: int, *, whole: bool
-    ) -> tuple[Piece, Rest | None]:
-        frames: list[Frame] = []
-        damaged: list[bytes] = []
-        before: list[bytes] = []
-        left = max_bytes
-        at, offset = 0, cursor.offset
-        rest = None
-        for found in read_frames(data, least=offset, most=end, max_body=self._max_body, whole=whole):
-            if isinstance(found, Rest):
-                rest = found
-            elif isinstance(found, Damage):
-                before = [data[found.begin : found.end]]
-            else:
-                if frames and len(found.value) > left:
-                    break
-                frames.append(found)
-                damaged += before
-                before = []
-                left -= len(found.value)
-                at, offset = found.end, found.offset + 1
-        placed = Cursor(cursor.base, cursor.at + at, offset)
-        return Piece(tuple(frames), tuple(damaged), placed), rest
 
     def cursor_at(self, offset: int) -> Cursor:
         """Where ``offset`` is read, or the oldest record that is held, if that is later. Raises StoreUnavailable."""
@@ -375,59 +312,3 @@ class PartitionLog:
             self.sync_all()
         finally:
             os.close(self._fd)
-
-
-def cursor_after(piece: Piece, frame: Frame) -> Cursor:
-    """Where to read on behind ``frame`` of ``piece``."""
-    return Cursor(piece.cursor.base, piece.cursor.at - piece.frames[-1].end + frame.end, frame.offset + 1)
-
-
-def unavailable(what: str, exc: Exception) -> StoreUnavailable:
-    """The disk does not do what is asked."""
-    said = exc.strerror if isinstance(exc, OSError) else str(exc)
-    return StoreUnavailable(f"{what}: {said}", hint="see to the disk and its rights", retry_after_s=5.0)
-
-
-def refused(what: str, exc: OSError) -> AiopsError:
-    """An append that failed: BackPressure where the disk is full, else StoreUnavailable."""
-    if exc.errno not in _FULL:
-        return unavailable(what, exc)
-    return BackPressure(
-        f"{what}: {exc.strerror}", hint="free the disk or give the spool another", retry_after_s=5.0
-    )
-
-
-def sync_folder(folder: Path) -> None:
-    """Names made or changed in ``folder`` outlive a loss of power."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _truncate(path: Path, size: int) -> None:
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.ftruncate(fd, size)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _write_all(fd: int, block: bytes) -> None:
-    view = memoryview(block)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _read_at(fd: int, at: int, size: int) -> bytes:
-    parts = []
-    while size > 0 and (part := os.pread(fd, size, at)):
-        parts.append(part)
-        at += len(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-__all__ = ["Cursor", "PartitionLog", "Piece", "cursor_after", "sync_folder", "unavailable"]

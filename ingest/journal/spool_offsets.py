@@ -16,7 +16,7 @@ from crc32c import crc32c
 
 from aiops.errors import StoreUnavailable
 from ingest.journal.seams import Partition
-from ingest.journal.spool_log import sync_folder, unavailable
+from ingest.journal.spool_files import sync_folder, unavailable
 
 #: Bytes of a slot: enough for some 700 partitions.
 SLOT_BYTES = 32 * 1024

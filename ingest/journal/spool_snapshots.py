@@ -10,7 +10,7 @@ from pathlib import Path
 from aiops.errors import ParseError
 from ingest.journal.seams import Partition, Snapshot
 from ingest.journal.snapshot_bytes import read_snapshot, write_snapshot
-from ingest.journal.spool_log import sync_folder, unavailable
+from ingest.journal.spool_files import sync_folder, unavailable
 
 SUFFIX = ".snapshot"
 

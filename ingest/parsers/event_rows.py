@@ -57,9 +57,7 @@ class EventRows:
     source: str
     received_at_s: float
     rejects: list[Reject] = field(default_factory=list)
-    _columns: dict[str, list[object]] = field(
-        default_factory=lambda: {name: [] for name in EVENT_SCHEMA.names if name != "event_id"}
-    )
+    _rows: list[tuple[object, ...]] = field(default_factory=list)  # EVENT_SCHEMA without the last column
     _raw: list[bytes] = field(default_factory=list)
 
     def add(
@@ -82,13 +80,21 @@ class EventRows:
             return
         arrival = self.received_at_s
         sane = at_s is not None and arrival - MAX_AGE_S <= at_s <= arrival + DAY_S
-        row = (at_s if sane else arrival, arrival, host or None, app or None, procid or None, msgid or None)
-        for column, value in zip(
-            self._columns.values(),
-            (*row, facility, severity, structured_data, message, None),
-            strict=True,
-        ):
-            column.append(value)
+        self._rows.append(
+            (
+                at_s if sane else arrival,
+                arrival,
+                host or None,
+                app or None,
+                procid or None,
+                msgid or None,
+                facility,
+                severity,
+                structured_data,
+                message,
+                None,
+            )
+        )
         self._raw.append(raw)
 
     def reject(self, raw: bytes, reason: str) -> None:
@@ -97,7 +103,8 @@ class EventRows:
 
     def batch(self) -> EventBatch:
         """Everything that was added, in its order."""
-        arrays = [pa.array(column, EVENT_SCHEMA.field(name).type) for name, column in self._columns.items()]
+        columns = zip(*self._rows, strict=True) if self._rows else ((),) * (len(EVENT_SCHEMA) - 1)
+        arrays = [pa.array(column, named.type) for column, named in zip(columns, EVENT_SCHEMA, strict=False)]
         table = pa.Table.from_arrays([*arrays, pa.array(self._event_ids(), pa.string())], schema=EVENT_SCHEMA)
         return EventBatch(self.source, table, tuple(self.rejects))
 

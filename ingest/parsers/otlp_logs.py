@@ -37,7 +37,7 @@ def log_events(request: ExportLogsServiceRequest, *, source: str, received_at_s:
     """One event or one reject for every log record, in their order."""
     rows = EventRows(source, received_at_s)
     for group in request.resource_logs:
-        resource = texts(group.resource.attributes)
+        resource = _Resource(texts(group.resource.attributes))
         for scoped in group.scope_logs:
             scope = _scope(scoped.scope)
             for record in scoped.log_records:
@@ -50,7 +50,19 @@ def _scope(scope: InstrumentationScope) -> dict[str, str]:
     return {name: text for name, text in named.items() if text} | texts(scope.attributes)
 
 
-def _add(rows: EventRows, record: LogRecord, resource: Mapping[str, str], scope: dict[str, str]) -> None:
+class _Resource:
+    """What every record of a resource has from it."""
+
+    __slots__ = ("app", "attributes", "host", "procid")
+
+    def __init__(self, attributes: dict[str, str]) -> None:
+        self.attributes = attributes
+        self.host = _first(attributes, "host.name", "k8s.node.name")
+        self.app = _app(attributes)
+        self.procid = attributes.get("process.pid")
+
+
+def _add(rows: EventRows, record: LogRecord, resource: _Resource, scope: dict[str, str]) -> None:
     raw = record.SerializeToString(deterministic=True)
     attributes = texts(record.attributes)
     message = text_of(record.body) or record.event_name
@@ -60,20 +72,18 @@ def _add(rows: EventRows, record: LogRecord, resource: Mapping[str, str], scope:
     nanos = record.time_unix_nano or record.observed_time_unix_nano
     number = record.severity_number
     severity = SEVERITIES[number] if 0 <= number < len(SEVERITIES) else None
-    trace = {
-        name: value.hex()
-        for name, value in (("trace_id", record.trace_id), ("span_id", record.span_id))
-        if any(value)
-    }
-    groups = {"resource": dict(resource), "scope": scope, "attributes": attributes, "trace": trace}
+    groups = {"resource": resource.attributes, "scope": scope, "attributes": attributes}
+    if record.trace_id or record.span_id:
+        named = (("trace_id", record.trace_id), ("span_id", record.span_id))
+        groups["trace"] = {name: value.hex() for name, value in named if any(value)}
     rows.add(
         raw,
         message,
         at_s=nanos / 1e9 if nanos else None,
-        host=_first(resource, "host.name", "k8s.node.name") or _first(attributes, "host.name", "hostname"),
-        app=_app(resource) or _first(attributes, "appname", "syslog.appname"),
-        procid=_first(resource, "process.pid") or _first(attributes, "proc_id"),
-        msgid=record.event_name or _first(attributes, "msg_id"),
+        host=resource.host or _first(attributes, "host.name", "hostname"),
+        app=resource.app or _first(attributes, "appname", "syslog.appname"),
+        procid=resource.procid or attributes.get("proc_id"),
+        msgid=record.event_name or attributes.get("msg_id"),
         severity=severity if severity is not None else severity_of_word(record.severity_text),
         structured_data=structured(groups),
     )

@@ -177,7 +177,7 @@ class _Draft:
             self.ignored += len(point.exemplars)
         at_s = point.time_unix_nano / 1e9 if point.time_unix_nano else self.received_at_s
         for metric, extra, value in found:
-            series = _series(metric, {**labels, **dict(extra)})
+            series = _series(metric, {**labels, **dict(extra)} if extra else labels)
             place = self.series.setdefault(series, len(self.series))
             if point.flags & _NO_VALUE:
                 self.stale.append((place, at_s))
@@ -188,9 +188,8 @@ class _Draft:
 
 
 def _series(metric: str, labels: Mapping[str, str]) -> Series:
-    return Series(
-        metric, tuple((name, labels[name]) for name in sorted(labels) if labels[name] and name != "__name__")
-    )
+    pairs = [pair for pair in sorted(labels.items()) if pair[1] and pair[0] != "__name__"]
+    return Series(metric, tuple(pairs))
 
 
 _Found = tuple[str, tuple[tuple[str, str], ...], float]

@@ -35,15 +35,16 @@ class BsdHeader(NamedTuple):
     message: str
 
 
-_NUMBER = r"(?:\d{1,10}: +)?"
-#: Before the time: a sequence number, the host, another number, a task, a card of the chassis, the clock's state.
+_NUMBER = r"(?:\d{1,10}: {1,8})?"
+#: Before the time: a sequence number, the host, another number, a task, a card of the chassis, the clock's state. Every
+#: repetition is bounded: a hostile line must not cost more than its length.
 _PRELUDE = (
-    rf"[ :]*{_NUMBER}(?:(?!{DATE_WORD}|\d+:? |\d{{4}}-)(?P<origin>[A-Za-z0-9_][\w.\-:]*?)(?: ?:)? +)?"
-    rf"{_NUMBER}(?:\*[\w.\-]{{1,64}}: +)?(?:(?P<node>[A-Za-z0-9]+/[\w/]+):)?[*.]?"
+    rf"[ :]{{0,16}}{_NUMBER}(?:(?!{DATE_WORD}|\d+:? |\d{{4}}-)(?P<origin>[A-Za-z0-9_][\w.\-:]{{0,254}}?)(?: ?:)? {{1,8}})?"
+    rf"{_NUMBER}(?:\*[\w.\-]{{1,64}}: +)?(?:(?P<node>[A-Za-z0-9]{{1,16}}/[\w/]{{1,64}}):)?[*.]?"
 )
 #: Times, and whether the prelude may stand before them: a host before the time is looked for last.
 _TIMES = (
-    *((re.compile(r"[ :*.]*" + stamp), False) for stamp in (BSD_STAMP, ISO_STAMP)),
+    *((re.compile(r"[ :*.]{0,16}" + stamp), False) for stamp in (BSD_STAMP, ISO_STAMP)),
     *((re.compile(_PRELUDE + stamp), True) for stamp in (BSD_STAMP, ISO_STAMP, SLASH_STAMP)),
 )
 _MNEMONIC = r"%[A-Za-z][\w\-]*-\d-\w+"
@@ -53,7 +54,8 @@ _UP_TIME = re.compile(
     r"(?=%)"
 )
 _UNTIMED = re.compile(
-    rf"[ :]*{_NUMBER}(?:(?!\d+:? )(?P<origin>[A-Za-z0-9_][\w.\-/]*(?::[\w.\-/]+)*)(?: ?:)? +)?{_NUMBER}(?={_MNEMONIC}|NetScreen )"
+    rf"[ :]{{0,16}}{_NUMBER}(?:(?!\d+:? )(?P<origin>[A-Za-z0-9_](?:[\w.\-/:]{{0,253}}\w)?)(?: ?:)? {{1,8}})?"
+    rf"{_NUMBER}(?={_MNEMONIC}|NetScreen )"
 )
 _VERSION_OF_EPOCH = re.compile(r"[1-9]\d? (?=\d{10})")
 _EPOCH = re.compile(r"(\d{10}(?:\.\d{1,9})?|\d{13})(?= )")
@@ -76,7 +78,7 @@ _HOST = re.compile(r"(?:slot\d{1,2}/)?(?P<host>[A-Za-z0-9_](?:[\w.\-:]*\w)?|\[[0
 #: ``[filer:raid.disk.failed:error]:``, which is the message's own beginning.
 _BRACKETED = re.compile(r"\[(?P<host>[A-Za-z][\w.\-]*):[a-z]\w*(?:\.\w+)+:[a-z]+\]:")
 #: A name before a mnemonic: ``fw-1 : %ASA-``, ``fw-1/context %ASA-``, ``leaf-1 4812: %``.
-_NAMED = re.compile(rf"(?P<host>[A-Za-z0-9_](?:[\w.\-/:]*\w)?) ?:? +{_NUMBER}(?=%[A-Z])")
+_NAMED = re.compile(rf"(?P<host>[A-Za-z0-9_](?:[\w.\-/:]{{0,253}}\w)?) ?:? {{1,8}}{_NUMBER}(?=%[A-Z])")
 #: Junos names the routing engine that speaks before the device: ``re0.edge-1``, ``re1-edge-1``.
 _ENGINE = re.compile(r"re[01][.\-](?=\w)")
 _TAG = re.compile(
@@ -94,7 +96,7 @@ _SECOND = re.compile(
 
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?")
 _NO_PLAIN_HOST = re.compile(rf"re[01][.\-]|(?:19|20)\d\d$|{_LEVEL.pattern.removesuffix(' +')}$")
-_CARD = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9_/]+")
+_CARD = re.compile(r"[A-Za-z0-9]{1,16}/[A-Za-z0-9_/]{1,64}")
 _NO_ORIGIN = re.compile(rf"{DATE_WORD}|\d+$|\d{{4}}-")
 _PLAIN_TAG = re.compile(r"(?=.*[A-Za-z])[A-Za-z_/][A-Za-z0-9_./()#\-]{0,47}")
 
@@ -113,6 +115,7 @@ def is_plain_host(name: str) -> bool:
         _PLAIN_HOST.fullmatch(name) is not None
         and _NO_PLAIN_HOST.match(name) is None
         and name not in WORDS_OF_TIME
+        and not is_level(name)
     )
 
 
@@ -232,6 +235,8 @@ def _read_host(rest: str, *, after_colon: bool) -> tuple[str | None, str]:
     if host.re is _BRACKETED:
         return host["host"], body
     rest = body[host.end() :]
+    if is_level(host["host"]) and (tag := rest.lstrip(" ")) and (_TAG.match(tag) or _TAG_PID.match(tag)):
+        return None, tag
     return host["host"], rest[1:] if rest.startswith(",") else rest.lstrip(" ")
 
 

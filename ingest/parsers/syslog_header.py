@@ -112,6 +112,14 @@ def _read_fields(text: str, at: int) -> tuple[list[str | None], int]:
     return fields, at
 
 
+def _read_data(text: str, at: int) -> tuple[str | None, int | None]:
+    """Structured data as JSON, and where the message begins: None where neither data nor ``-`` stands at ``at``."""
+    end, _strict = structured_data_end(text, at)
+    if end > at:
+        return structured_data_json(text[at:end]), end
+    return None, at + 1 if text[at : at + 2] in ("-", "- ") else None
+
+
 def _read_rfc5424(text: str, at: int, zone: tzinfo) -> Header | None:
     """Best effort: the fields as far as they follow RFC 5424, the rest is the message. None: the line is not of it.
 
@@ -139,19 +147,12 @@ def _read_rfc5424(text: str, at: int, zone: tzinfo) -> Header | None:
     fields, at = _read_fields(text, min(end + len(blank), len(text)))
     if version is None and len(fields) > 1 and (fields[1] or "").endswith(":"):
         return None  # a program and its colon: the older form with an RFC 3339 time
-    complete = len(fields) == 4
-    structured, message_at = None, at
-    if complete:
-        end, _strict = structured_data_end(text, at)
-        if end > at:
-            structured, message_at = structured_data_json(text[at:end]), end
-        elif text[at : at + 2] in ("-", "- "):
-            message_at = at + 1
-        else:
-            complete = False
-    if version is None and (not complete or message_at == at):
+    structured, message_at = None, None
+    if len(fields) == 4:
+        structured, message_at = _read_data(text, at)
+    if version is None and message_at is None:
         return None
     fields.extend([None] * (4 - len(fields)))
-    message = text[message_at:].removeprefix(" ") if complete else text[at:]
+    message = text[at:] if message_at is None else text[message_at:].removeprefix(" ")
     host, app, procid, msgid = fields
     return Header(None, device_s, host, app, procid, msgid, structured, message.removeprefix("\ufeff"))

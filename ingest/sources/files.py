@@ -278,11 +278,14 @@ class FollowedFiles:
                 self._save(now=True)
 
         with self._lock:
+            before = file.handed_offset
             file.handed_over(1 if items else 0)
         for item in items:
             told = acknowledged if item is items[-1] else None
             while not inbox.put(item, timeout_s=_PATIENCE_S, acknowledged=told):
                 if self._stopping.is_set():
+                    with self._lock:
+                        file.gave_back(before)
                     return False
         return True
 

@@ -157,6 +157,11 @@ class FollowedFile:
             self.durable_offset = max(self.durable_offset, end)
             self._settle()
 
+    def gave_back(self, offset: int) -> None:
+        """The last item found no room before the stop: what was handed over ends at ``offset`` again."""
+        self.pending -= 1
+        self.handed_offset = offset
+
     def _settle(self) -> None:
         if not self.pending:  # what held no lines needs no acknowledgement
             self.durable_offset = self.handed_offset

@@ -217,6 +217,7 @@ class PrometheusApi:
             self._acknowledged()
 
         with self._lock:
+            before_s = progress.next_s
             progress.next_s = next_s
             progress.pending += 1 if count else 0
             if not progress.pending:  # no samples: nothing to wait for
@@ -229,7 +230,12 @@ class PrometheusApi:
         batch = SampleBatch(
             self.name, series, matrix.index, matrix.at_s, matrix.value, ignored=matrix.histograms
         )
-        return self._put(batch, acknowledged, inbox)
+        if self._put(batch, acknowledged, inbox):
+            return True
+        with self._lock:
+            progress.pending -= 1
+            progress.next_s = before_s
+        return False
 
     def _read_alerts(self, inbox: Inbox) -> None:
         """What began to fire, and what ended: as a body of Alertmanager's API v2. Raises StoreUnavailable."""

@@ -39,6 +39,7 @@ _ACCEPTS = 256  # a round
 _WAIT_S = 0.2
 _FULL_WAIT_S = 0.05
 _PATIENCE_S = 1.0
+_STOP_S = 5.0
 _BREATH_S = 0.002
 _BUSY_BYTES = 16 * 1024  # a round that read less takes a breath, so that many tiny pieces cost few rounds
 _OUT_OF_DESCRIPTORS_S = 1.0
@@ -127,6 +128,7 @@ class Streams:
         self._buffered_bytes = 0
         self._paused_s = 0.0
         self._accept_again_s: float | None = None
+        self._give_up_s: float | None = None
         self._max_connections = limits.max_connections
 
     @property
@@ -194,7 +196,7 @@ class Streams:
                 sock.close()
                 continue
             sock.setblocking(False)
-            peer = f"{self._peer_prefix} {where[0]}"
+            peer = f"{self._peer_prefix} {where[0].removeprefix('::ffff:')}"  # IPv4 through an IPv6 socket
             if self._greeter is None:
                 self._admit(sock, peer)
             else:
@@ -222,7 +224,9 @@ class Streams:
 
     def _read(self, sock: socket.socket) -> int:
         """One piece; 0 where there was none."""
-        connection = self._connections[sock]
+        connection = self._connections.get(sock)
+        if connection is None:  # given up in this very round
+            return 0
         try:
             size = sock.recv_into(self._view)
             while size and isinstance(sock, ssl.SSLSocket) and sock.pending():
@@ -237,10 +241,23 @@ class Streams:
         if not size:
             self._close(sock, cut=False)
             return 0
-        self._feed(connection, bytes(self._view[:size]))
+        try:
+            self._feed(connection, bytes(self._view[:size]))
+        except Exception as exc:  # noqa: BLE001 - the connection's boundary: a defect must not end the others
+            self._break_off(sock, connection, exc)
+            return 0
         if self._buffered_bytes > self._limits.max_buffered_bytes:
             self._give_up_largest()
         return size
+
+    def _break_off(self, sock: socket.socket, connection: _Connection, exc: Exception) -> None:
+        structlog.get_logger("aiops.ingest").error("connection ended", source=self._source, exc_info=exc)
+        self._tally.add("broken_frames")
+        self._put(
+            Reject(self._source, f"defect: {type(exc).__name__}", self._now_s(), bytes(self._piece[:1024]))
+        )
+        connection.framer = SyslogFramer()
+        self._close(sock, cut=True)
 
     def _feed(self, connection: _Connection, piece: bytes) -> None:
         connection.heard_s = self._steady_s()
@@ -316,12 +333,20 @@ class Streams:
     def _put(self, item: Reject | RawBatch) -> None:
         """Waits for room: nobody is read from meanwhile."""
         began_s = self._wall_s()
-        while not self._inbox.put(item, timeout_s=_PATIENCE_S):
-            if self._stopping.is_set():  # the journal has not come back: what cannot be handed over is lost
+        while not self._inbox.put(item, timeout_s=0.0 if self._gave_up() else _PATIENCE_S):
+            if self._gave_up():  # the journal has not come back: what cannot be handed over is lost
                 count = 1 if isinstance(item, Reject) else len(item.payloads)
                 self._tally.lose("stopped_without_room", count)
                 break
         self._paused_s += self._wall_s() - began_s
+
+    def _gave_up(self) -> bool:
+        """Whether a stop has waited for room long enough."""
+        if not self._stopping.is_set():
+            return False
+        if self._give_up_s is None:
+            self._give_up_s = time.monotonic() + _STOP_S
+        return time.monotonic() >= self._give_up_s
 
 
 def _allowed(wanted: int, source: str) -> int:

@@ -105,9 +105,10 @@ class SyslogTcp:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A non-blocking server. Raises OSError."""
+    """A non-blocking server; on ``::`` for IPv4 too, as with UDP. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    server = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    both = host == "::" and socket.has_dualstack_ipv6()
+    server = socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
     server.setblocking(False)
     return server
 

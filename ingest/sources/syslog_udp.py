@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import structlog
+
 from ingest.sources.datagrams import DatagramReader
 from ingest.sources.gathering import Gathering
 from ingest.sources.inbox import Inbox
@@ -28,6 +30,8 @@ BATCH_S = 0.2
 _BREATH_S = 0.002  # between two calls that found little: fewer wake-ups, while the buffer holds
 _COUNT_EVERY_S = 1.0
 _DRAIN_S = 5.0
+_AFTER_ERROR_S = 0.1
+_FEW = 64  # datagrams of a call, below which the next one waits a little
 _FORCE_RECEIVE_BUFFER = getattr(socket, "SO_RCVBUFFORCE", 33)
 
 
@@ -56,7 +60,7 @@ class SyslogUdp:
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
-        self._tally = Tally("received", "kernel_drops", "no_room")
+        self._tally = Tally("received", "kernel_drops", "no_room", "read_errors")
 
     @property
     def address(self) -> tuple[str, int]:
@@ -91,7 +95,8 @@ class SyslogUdp:
         return self._tally.take_lost()
 
     def counts(self) -> Mapping[str, int]:
-        """``received``: datagrams that were read; ``kernel_drops`` and ``no_room`` (in the inbox): lost."""
+        """``received``: datagrams that were read; ``kernel_drops`` and ``no_room`` (in the inbox): lost; ``read_errors``: calls
+        that the system refused, and that were made again."""
         return self._tally.read()
 
     def _open(self) -> None:
@@ -125,7 +130,13 @@ class SyslogUdp:
             drops.count(float("inf"))
 
     def _take(self, reader: DatagramReader, held: Gathering, *, wait: bool) -> int:
-        count, groups = reader.read(wait=wait)
+        try:
+            count, groups = reader.read(wait=wait)
+        except OSError as exc:  # out of memory for a moment
+            self._tally.add("read_errors")
+            structlog.get_logger("aiops.ingest").error("cannot read", source=self.name, error=str(exc))
+            self._stopping.wait(_AFTER_ERROR_S)
+            return 0
         if count:
             at_s = self._now_s()
             for group in groups:
@@ -149,9 +160,6 @@ class SyslogUdp:
         for batch in held.take():
             if not inbox.offer(batch):
                 self._tally.lose("no_room", len(batch.payloads))
-
-
-_FEW = 64
 
 
 class _KernelDrops:

@@ -23,6 +23,7 @@ from tests.support.processes import Program, aiops
 
 FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 MAPPING = """\
+format: aiops-mapping/1
 metrics:
   - name: {name}
     match: ["{name}_.*"]
@@ -96,7 +97,7 @@ def test_the_service_manager_is_told_and_a_bad_mapping_changes_nothing(
         manager.wait_for("RELOADING=1")
         manager.wait_for("READY=1")
         program.wait_for("mapping reloaded")
-        mapping.write_text("metrics:\n  - name: x\n    macth: []\n")
+        mapping.write_text(MAPPING.format(name="x").replace("match", "macth"))
         program.process.send_signal(signal.SIGHUP)
         program.wait_for("the changed mapping is refused, the old one stays")
         assert "macth" in said(program)

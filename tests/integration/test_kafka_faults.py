@@ -11,8 +11,9 @@ import pytest
 from aiops.domain.batches import Reject
 from aiops.errors import AiopsError, BackPressure, ConfigError, StoreUnavailable
 from ingest.journal.kafka import Kafka, open_kafka
+from ingest.journal.kafka_consumer import KafkaConsumer
 from ingest.journal.kafka_settings import DEAD_LETTERS, STATE, KafkaSettings, TopicPlan
-from ingest.journal.kafka_writer import Outgoing
+from ingest.journal.kafka_writer import KafkaWriter, Outgoing
 from ingest.journal.seams import Consumer, Delivered, Partition, Record, Snapshot
 from servers.kafka_server import KafkaServer
 from tests.support.kafka_server import OwnKafka
@@ -119,6 +120,49 @@ def test_a_consumer_goes_on_after_the_broker_was_away(own_kafka: OwnKafka) -> No
     site.close()
 
 
+def test_a_broker_that_is_away_for_longer_than_records_wait(own_kafka: OwnKafka) -> None:
+    """What was given up meanwhile is told, buffers empty, and writing goes on without a restart of ours."""
+    _, site = connect(own_kafka.bootstrap, delivery_timeout_s=3.0, request_timeout_s=2.0)
+    stop = threading.Event()
+    taken: list[bytes] = []
+    refused: list[bytes] = []
+
+    def write(writer: int) -> None:
+        number = 0
+        while not stop.is_set():
+            value = b"%d %d" % (writer, number)
+            number += 1
+            try:
+                site.journal.append([Record("logs", b"%d" % writer, value)], timeout_s=1)
+                taken.append(value)
+            except (StoreUnavailable, BackPressure):
+                refused.append(value)
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for thread in writers:
+        thread.start()
+    time.sleep(1)
+    own_kafka.kill()
+    time.sleep(12)
+    own_kafka.start()
+    before = len(taken)
+    give_up = time.monotonic() + 40
+    while len(taken) < before + 100 and time.monotonic() < give_up:
+        time.sleep(0.1)
+    stop.set()
+    for thread in writers:
+        thread.join()
+    assert len(taken) >= before + 100
+    assert refused
+    site.journal.append([Record("logs", b"0", b"last")], timeout_s=10)
+    assert site.journal.size_bytes() == 0
+    consumer = site.consumer(["logs"])
+    found = drain(consumer, len(taken) + 1)
+    assert {*taken, b"last"} <= {record.value for record in found}
+    consumer.close()
+    site.close()
+
+
 def test_a_broker_that_hangs_fills_the_buffer_and_then_is_back_pressure(own_kafka: OwnKafka) -> None:
     _, site = connect(own_kafka.bootstrap, buffer_bytes=1_000_000, delivery_timeout_s=20.0)
     site.journal.append([Record("logs", b"k", b"first")], timeout_s=10)
@@ -144,9 +188,20 @@ def test_a_broker_that_hangs_fills_the_buffer_and_then_is_back_pressure(own_kafk
 
 
 def test_no_broker_is_an_error_that_says_so() -> None:
-    settings = KafkaSettings(bootstrap=("127.0.0.1:1",), connect_timeout_s=0.5)
-    with pytest.raises(StoreUnavailable, match=r"Kafka at 127\.0\.0\.1:1: cannot see to the topics"):
-        open_kafka(settings)
+    settings = KafkaSettings(bootstrap=("127.0.0.1:1",), connect_timeout_s=0.3)
+    threads = threading.active_count()
+    for _ in range(5):
+        with pytest.raises(
+            StoreUnavailable, match=r"Kafka at 127\.0\.0\.1:1: cannot see to the topics.*ECONNREFUSED"
+        ):
+            open_kafka(settings)
+        with pytest.raises(StoreUnavailable, match="cannot connect"):
+            KafkaConsumer(settings, ["logs"])
+        with pytest.raises(StoreUnavailable, match="cannot connect"):
+            KafkaWriter(settings)
+    assert (
+        threading.active_count() == threads
+    )  # what cannot connect leaves no thread behind that goes on trying
 
 
 def test_a_topic_that_is_other_than_planned_is_refused(kafka_server: KafkaServer) -> None:

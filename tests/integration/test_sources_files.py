@@ -217,6 +217,21 @@ def test_a_full_inbox_holds_the_files_back(tmp_path: Path) -> None:
         files.stop()
 
 
+def test_a_stop_with_a_full_inbox_saves_what_is_durable_in_the_end(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    append(log, *("x" * 1_000 for _ in range(2_000)))
+    inbox = Inbox(max_bytes=600_000)
+    files = follower(tmp_path)
+    files.start(inbox)
+    until(lambda: inbox.size_bytes > 500_000)
+    files.stop()
+    taken = inbox.take_several(0.0, max_bytes=1 << 30)
+    inbox.done(len(taken))
+    lines = sum(len(item.payloads) for item in taken if isinstance(item, RawBatch))
+    (held,) = load_positions(tmp_path / "state" / "positions.json") or ()
+    assert held.offset == lines * 1_001
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.binary(max_size=40).filter(lambda part: b"\n" not in part), max_size=20),

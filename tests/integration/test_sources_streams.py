@@ -84,6 +84,43 @@ def test_begun_messages_are_bounded_together_and_the_largest_goes(drained: Drain
     assert [len(reject.raw) for reject in drained.rejects()] == [20_004]
 
 
+def test_connections_that_are_given_up_while_others_speak_leave_them_alone(drained: Drained) -> None:
+    tcp = SyslogTcp(port=0, max_buffered_bytes=20_000)
+    tcp.start(drained.inbox)
+    senders = [socket.create_connection(tcp.address) for _ in range(100)]
+    for _ in range(20):
+        for sender in senders:  # all at once: a round finds many of them, and gives up some of these
+            with contextlib.suppress(OSError):
+                sender.send(b"x" * 1_000)
+    until(lambda: tcp.connections <= 20)
+    with socket.create_connection(tcp.address) as good:
+        good.sendall(b"<13>still served\n")
+        until(lambda: drained.lines() == 1)
+    for sender in senders:
+        sender.close()
+    tcp.stop()
+    counts = tcp.counts()
+    assert counts["cut_off"] >= 80
+    assert counts["broken_frames"] == len(drained.rejects())
+
+
+def test_a_stop_does_not_wait_for_ever_for_a_full_inbox() -> None:
+    inbox = Inbox(max_bytes=600)
+    tcp = SyslogTcp(port=0)
+    tcp.start(inbox)
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(socket.create_connection(tcp.address)) for _ in range(20)]
+        until(lambda: tcp.connections == 20)
+        inbox.put(Reject("s", "r", 0.0, b"x" * 5_000), timeout_s=0.0)
+        for number, sender in enumerate(senders):
+            sender.sendall(b"0 broken %d\n" % number + b"<13>line\n")
+        time.sleep(0.3)
+        began_s = time.monotonic()
+        tcp.stop()
+        assert time.monotonic() - began_s < 60
+    assert tcp.lost() == tcp.counts()["stopped_without_room"] == 40
+
+
 def test_a_connection_that_breaks_inside_a_message_is_told_from_one_that_ends(drained: Drained) -> None:
     tcp = SyslogTcp(port=0)
     tcp.start(drained.inbox)
@@ -154,7 +191,7 @@ def test_datagrams_are_grouped_by_sender_on_several_sockets(drained: Drained) ->
     udp.stop()
     for sender in senders:
         sender.close()
-    assert udp.counts() == {"received": 1_000, "kernel_drops": 0, "no_room": 0}
+    assert udp.counts() == {"received": 1_000, "kernel_drops": 0, "no_room": 0, "read_errors": 0}
     found: dict[str, list[int]] = {}
     for batch in drained.batches():
         for payload in batch.payloads:
@@ -176,6 +213,23 @@ def test_datagrams_over_ipv6_and_the_largest_there_are(drained: Drained) -> None
     udp.stop()
     assert [len(payload) for payload in drained.payloads()] == [65_000, 0, 1]
     assert {batch.peer for batch in drained.batches()} == {"udp ::1"}
+
+
+def test_one_listener_takes_both_families_and_says_who_spoke(drained: Drained) -> None:
+    tcp, udp = SyslogTcp("::", 0), SyslogUdp("::", 0, batch_s=0.05)
+    tcp.start(drained.inbox)
+    udp.start(drained.inbox)
+    for host in ("127.0.0.1", "::1"):
+        with socket.create_connection((host, tcp.address[1])) as stream:
+            stream.sendall(b"<13>x\n")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"<13>x", (host, udp.address[1]))
+    until(lambda: drained.lines() == 4)
+    tcp.stop()
+    udp.stop()
+    peers = {batch.peer for batch in drained.batches()}
+    assert peers == {"tcp 127.0.0.1", "tcp ::1", "udp 127.0.0.1", "udp ::1"}
 
 
 @pytest.mark.parametrize("sockets", [1, 2])

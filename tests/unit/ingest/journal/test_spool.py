@@ -190,6 +190,7 @@ def test_full_is_back_pressure_until_something_is_committed(site: Site) -> None:
         put(spool, b"x" * 1_000)
     with pytest.raises(BackPressure, match=r"the spool is full: \d+ of 64000 bytes, 1028 more do not fit"):
         put(spool, b"x" * 1_000)
+    assert spool.wants_snapshot()
     consumer = spool.consumer(["logs"])
     records = everything(consumer)
     assert len(records) == taken
@@ -206,7 +207,10 @@ def test_full_is_back_pressure_until_something_is_committed(site: Site) -> None:
     consumer.commit({LOGS: records[30].offset + 1})
     waiting.join()
     assert done.is_set()
-    assert everything(consumer)[-1].value == b"y" * 1_000
+    records = everything(consumer)
+    assert records[-1].value == b"y" * 1_000
+    consumer.commit({LOGS: records[-1].offset + 1})
+    assert not spool.wants_snapshot()
 
 
 def test_a_full_spool_of_committed_records_takes_more(site: Site) -> None:
@@ -402,3 +406,63 @@ def test_partitions_that_are_there_stay(site: Site) -> None:
     read = everything(spool.consumer(["logs"]))
     assert sorted(values(read)) == sorted(record.value for record in records)
     assert len({record.partition for record in read}) == 4
+
+
+def test_a_sync_that_fails_takes_nothing_with_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = site.open()
+    put(spool, b"before")
+    working = os.fdatasync
+    failures = [OSError(5, "Input/output error")]
+
+    def fdatasync(fd: int) -> None:
+        if failures:
+            raise failures.pop()
+        working(fd)
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    with pytest.raises(StoreUnavailable, match="failed while it was synced"):
+        put(spool, b"refused")
+    put(spool, b"after")
+    consumer = spool.consumer(["logs"])
+    found = everything(consumer)
+    assert values(found) == [b"before", b"after"]
+    site.close(spool)
+    spool = site.open()
+    assert spool.torn_bytes() == 0
+    again = everything(spool.consumer(["logs"]))
+    assert [record.position for record in again] == [record.position for record in found]
+
+
+def test_dead_letters_that_are_away_hold_a_poll_back_and_lose_nothing(site: Site) -> None:
+    spool = site.open()
+    written = numbered(100)
+    for value in written:
+        put(spool, value)
+    site.close(spool)
+    second = segments(site.directory)[1]
+    data = bytearray(second.read_bytes())
+    data[40] ^= 1
+    second.write_bytes(data)
+    taken: list[Reject] = []
+    away = [True, True]
+
+    def set_aside(rejects: Sequence[Reject]) -> None:
+        if away:
+            away.pop()
+            raise StoreUnavailable("no room for dead letters")
+        taken.extend(rejects)
+
+    spool = open_spool(site.directory, set_aside=set_aside, topics={"logs": 1}, limits=SMALL)
+    site.open_ones.append(spool)
+    consumer = spool.consumer(["logs"])
+    found: list[Delivered] = []
+    raised = 0
+    while len(found) < 99:
+        try:
+            found += consumer.poll(timeout_s=0, max_bytes=100_000)
+        except StoreUnavailable:
+            raised += 1
+    assert raised == 2
+    first = (segments(site.directory)[0]).stat().st_size // (HEADER_BYTES + 100)
+    assert values(found) == [*written[:first], *written[first + 1 :]]
+    assert [reject.raw for reject in taken] == [bytes(data[: HEADER_BYTES + 100])]

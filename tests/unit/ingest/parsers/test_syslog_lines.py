@@ -150,6 +150,21 @@ class TestIdentity:
         other = RawBatch("other", "syslog-udp", "p", (line,), (ARRIVAL_S,))
         assert parse_syslog(other).table["event_id"].to_pylist() != [alone]
 
+    @pytest.mark.parametrize("block_bytes", [1 << 28, 2_000, 1])
+    def test_with_a_position_they_name_the_place_in_the_journal(
+        self, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(syslog, "MAX_BLOCK_BYTES", block_bytes)
+        lines = [b"<13>Feb  3 04:05:06 h a: %d" % number for number in range(1_200)]
+        lines[7] = b"<999>"
+        raw = RawBatch("s", "syslog-tcp", "p", Payloads.of(lines), np.full(1_200, ARRIVAL_S), "logs/0/42")
+        batch = parse_syslog(raw)
+        rows = [number for number in range(1_200) if number != 7]
+        assert batch.position == "logs/0/42"
+        assert batch.table["event_id"].to_pylist() == [f"logs/0/42#{row}" for row in rows]
+        assert batch.table["message"].to_pylist() == [str(row) for row in rows]
+        assert [reject.raw for reject in batch.rejects] == [b"<999>"]
+
 
 def test_bytes_that_are_no_utf8_stay_and_are_counted() -> None:
     batch = parse_syslog(batch_of(b"<13>1 - h a - - - caf\xe9", b"<13>1 - h a - - - tea", b"\xff\xfe"))
