@@ -99,8 +99,8 @@ def cloud_events(body: bytes, headers: Mapping[str, str], *, received_at_s: floa
 
 
 def lines(body: bytes, headers: Mapping[str, str], *, peer: str, received_at_s: float) -> Delivery:
-    """Text lines as syslog and log files have them, with a priority or a time each: a line that has neither is a reject. Raises
-    ParseError where there are too many or none."""
+    """Text lines as syslog and log files have them; a line without a header is all message. Raises ParseError where there are
+    too many or none."""
     found = [line.rstrip(b"\r") for line in body.split(b"\n")]
     kept = [line for line in found if line.strip()]
     if not kept:

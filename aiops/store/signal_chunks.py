@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from aiops.domain.batches import LOG_SCHEMA, FloatArray, IntArray, SeriesKey
 from aiops.store.columns import SAMPLE_BYTES, Samples
-from aiops.store.sqlite_schema import marks
+from aiops.store.sqlite_schema import CHUNK, marks
 
 #: Width of a time bucket.
 BUCKET_S = 300
@@ -122,11 +122,22 @@ def read_window(connection: sqlite3.Connection, table: str, start_s: float, end_
         yield data
 
 
-def read_series(connection: sqlite3.Connection) -> Iterator[tuple[int, SeriesKey, float]]:
-    """(number, key, newest time) of every series."""
-    rows = connection.execute("SELECT number, entity, peer, metric, labels, newest_s FROM series")
-    for number, entity, peer, metric, labels, newest_s in rows:
+def read_series(connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, SeriesKey, float]]:
+    """(number, key, newest time) of every series whose number is larger than ``after``; numbers ascend as series are added."""
+    sql = "SELECT number, entity, peer, metric, labels, newest_s FROM series WHERE number > ?"
+    for number, entity, peer, metric, labels, newest_s in connection.execute(sql, (after,)):
         yield number, (entity, peer, metric, tuple((k, v) for k, v in orjson.loads(labels))), newest_s
+
+
+def read_newest(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, float]:
+    """The newest time of each of these series that is held."""
+    found: dict[int, float] = {}
+    ordered = sorted(set(numbers))
+    for begin in range(0, len(ordered), CHUNK):
+        part = ordered[begin : begin + CHUNK]
+        sql = f"SELECT number, newest_s FROM series WHERE number IN ({marks(len(part))})"  # noqa: S608 (marks)
+        found.update(connection.execute(sql, part))
+    return found
 
 
 def add_series(connection: sqlite3.Connection, key: SeriesKey) -> int:

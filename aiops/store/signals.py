@@ -54,6 +54,7 @@ from aiops.store.signal_chunks import (
     holds_state,
     packed,
     packed_logs,
+    read_newest,
     read_samples,
     read_series,
     read_window,
@@ -97,6 +98,8 @@ class DiskSignalStore:
         self._seen_version: int | None = None
         self._numbers: dict[SeriesKey, int] = {}
         self._newest: dict[int, float] = {}
+        self._last_number = 0
+        self._shared = False  # another process writes too
 
     # writing ----------------------------------------------------------------------------------------------------
 
@@ -107,7 +110,7 @@ class DiskSignalStore:
     def _write_checked(self, series: SeriesColumns) -> int:
         with self._db.write() as connection:
             try:
-                self._refresh(connection)
+                self._refresh(connection, series)
                 new = self._unseen(connection, self._numbered(connection, series))
                 buckets = buckets_of(new.at_s)
                 for bucket in np.unique(buckets):
@@ -120,15 +123,33 @@ class DiskSignalStore:
                 raise
             return len(new)
 
-    def _refresh(self, connection: sqlite3.Connection) -> None:
-        """Read the series again if another process wrote, or if the last write failed."""
+    def _refresh(self, connection: sqlite3.Connection, series: SeriesColumns) -> None:
+        """Read the series again if the last write failed, and once another process has written, what it may have changed
+        about ``series``."""
         (version,) = connection.execute("PRAGMA data_version").fetchone()
-        if version == self._seen_version:
-            return
+        if self._seen_version is None:
+            rows = list(read_series(connection))
+            self._numbers = {key: number for number, key, _ in rows}
+            self._newest = {number: newest_s for number, _, newest_s in rows}
+            self._last_number = max(self._newest, default=0)
+        elif version != self._seen_version:
+            self._shared = True
+            for number, key, newest_s in read_series(connection, after=self._last_number):
+                self._numbers[key], self._newest[number] = number, newest_s
+                self._last_number = max(self._last_number, number)
+        if self._shared:
+            self._look_again(connection, series)
         self._seen_version = version
-        rows = list(read_series(connection))
-        self._numbers = {key: number for number, key, _ in rows}
-        self._newest = {number: newest_s for number, _, newest_s in rows}
+
+    def _look_again(self, connection: sqlite3.Connection, series: SeriesColumns) -> None:
+        """What is newest of ``series`` now; those that another process let go of get a new number."""
+        known = {key: number for key in series.keys if (number := self._numbers.get(key)) is not None}
+        held = read_newest(connection, known.values())
+        self._newest.update(held)
+        for key, number in known.items():
+            if number not in held:
+                del self._numbers[key]
+                self._newest.pop(number, None)
 
     def _numbered(self, connection: sqlite3.Connection, series: SeriesColumns) -> Samples:
         if not len(series):
@@ -143,7 +164,7 @@ class DiskSignalStore:
     def _new_number(self, connection: sqlite3.Connection, key: SeriesKey) -> int:
         number = self._numbers.get(key)  # it may stand twice in what is written
         if number is None:
-            number = self._numbers[key] = add_series(connection, key)
+            number = self._numbers[key] = self._last_number = add_series(connection, key)
         return number
 
     def _unseen(self, connection: sqlite3.Connection, samples: Samples) -> Samples:

@@ -18,7 +18,7 @@ class DetectionSettings:
       alarm.
     * ``drift``, ``threshold``: CUSUM adds what a clipped z exceeds ``drift`` and speaks above ``threshold``: three wild
       samples in a row, or a lasting shift of two scales within a dozen.
-    * ``far``, ``far_samples``: an EWMA z this large so many times in a row speaks at once.
+    * ``far``: an EWMA z this large for two samples in a row speaks at once.
     * ``confirm``: a candidate is an anomaly if the medians before and after its change point differ by so many robust scales.
     * ``calm``, ``calm_samples``: an anomaly ends when z stayed below ``calm`` for so many samples.
     * ``level_floor``: no scale is smaller than this share of the level: a change of that size is nobody's concern.
@@ -37,7 +37,6 @@ class DetectionSettings:
     drift: float = 1.0
     threshold: float = 8.0
     far: float = 8.0
-    far_samples: int = 2
     confirm: float = 3.0
     calm: float = 2.0
     calm_samples: int = 4

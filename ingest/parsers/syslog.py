@@ -5,6 +5,9 @@ than ``max_age_s`` before it (a clock that was never set shows 1970, 1993 or 200
 A stamp without a year gets the latest year that puts it no more than a day after arrival; a stamp without a zone is in
 ``zone``, UTC unless told otherwise.
 
+**Plain lines.** What comes from files and other places that promise no syslog (:data:`PLAIN_TRANSPORTS`) needs no header: a line with
+neither a priority nor a time is all message, of the time it was read.
+
 **Identity.** With a position in the journal ``event_id`` is ``position#row``. Without one it is 128 bits of XXH3 over
 source, arrival time and bytes, and the occurrence among equal lines of the batch from the second on: the same bytes
 delivered twice are one event, genuine repeats are not.
@@ -33,6 +36,8 @@ from ingest.parsers.syslog_time import DAY_S
 MAX_AGE_S = 366 * DAY_S
 #: A line longer than this is a reject. RFC 5424 asks for 2 KiB; real senders stay below 64 KiB.
 MAX_LINE_BYTES = 256 << 10
+#: Transports on which a line may be anything.
+PLAIN_TRANSPORTS = frozenset({"file"})
 #: Up to so many lines the exact parser is faster than the kernel is; both agree on every line.
 FEW_LINES = 48
 #: Lines are parsed in blocks of at most so many bytes; places in a block must fit 32 bits.
@@ -58,7 +63,8 @@ def parse_syslog(batch: RawBatch, *, zone: tzinfo = UTC, max_age_s: float = MAX_
     tables, rejects, replaced = [], [], 0
     for first, last in _blocks(payloads):
         part = _part(payloads, first, last)
-        parsed = parse_lines(part, arrival_s=arrival_s[first:last], zone=zone)
+        plain = batch.transport in PLAIN_TRANSPORTS
+        parsed = parse_lines(part, arrival_s=arrival_s[first:last], zone=zone, plain=plain)
         ids = _event_ids(batch, part, parsed.headers.row, arrival_s[first:last], first)
         tables.append(_table(parsed.headers, arrival_s[first:last], ids, max_age_s))
         rejects += [
@@ -70,17 +76,20 @@ def parse_syslog(batch: RawBatch, *, zone: tzinfo = UTC, max_age_s: float = MAX_
     return EventBatch(batch.source, table, tuple(rejects), replaced, batch.position)
 
 
-def parse_lines(payloads: Payloads, *, arrival_s: FloatArray, zone: tzinfo) -> ParsedLines:
-    """The headers of ``payloads``; the kernel first, then the exact parser for what it left over."""
+def parse_lines(
+    payloads: Payloads, *, arrival_s: FloatArray, zone: tzinfo, plain: bool = False
+) -> ParsedLines:
+    """The headers of ``payloads``; the kernel first, then the exact parser for what it left over. ``plain``: a line without
+    a header is all message."""
     if len(payloads) <= FEW_LINES:
-        return _exact(payloads, range(len(payloads)), arrival_s, zone)
+        return _exact(payloads, range(len(payloads)), arrival_s, zone, plain)
     block = LineBlock.of(payloads, max_line_bytes=MAX_LINE_BYTES)
     spans = take_lines(block, arrival_s, zone)
     headers = HeaderColumns.of_spans(block, spans)
     rows = np.flatnonzero(~spans.taken).tolist()
     if not rows:
         return ParsedLines(headers, (), 0)
-    rest = _exact(payloads, rows, arrival_s, zone)
+    rest = _exact(payloads, rows, arrival_s, zone, plain)
     return ParsedLines(headers.merged(rest.headers), rest.problems, rest.replaced)
 
 
@@ -104,7 +113,9 @@ def _part(payloads: Payloads, first: int, last: int) -> Payloads:
     return Payloads(payloads.data[offsets[0] : offsets[-1]], offsets - offsets[0])
 
 
-def _exact(payloads: Payloads, rows: Sequence[int], arrival_s: FloatArray, zone: tzinfo) -> ParsedLines:
+def _exact(
+    payloads: Payloads, rows: Sequence[int], arrival_s: FloatArray, zone: tzinfo, plain: bool
+) -> ParsedLines:
     """Line by line."""
     kept: list[int] = []
     headers: list[Header] = []
@@ -119,10 +130,12 @@ def _exact(payloads: Payloads, rows: Sequence[int], arrival_s: FloatArray, zone:
         try:
             headers.append(read_line(text, arrival_s=arrived_s, zone=zone))
         except NotSyslog as wrong:
-            problems.append((row, str(wrong), len(text[: wrong.offset].encode())))
-        else:
-            kept.append(row)
-            replaced += changed
+            if not plain or not text.strip():
+                problems.append((row, str(wrong), len(text[: wrong.offset].encode())))
+                continue
+            headers.append(Header(message=text))
+        kept.append(row)
+        replaced += changed
     return ParsedLines(HeaderColumns.of_headers(kept, headers), tuple(problems), replaced)
 
 

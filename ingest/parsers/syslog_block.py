@@ -138,8 +138,13 @@ def are_digits(block: LineBlock, end: IntArray, size: IntArray) -> BoolArray:
 def judge_texts(block: LineBlock, start: IntArray, end: IntArray, accept: Callable[[str], bool]) -> BoolArray:
     """Whether each text is accepted; the distinct ones are asked about once."""
     texts = spans_of(block.data, start, end).dictionary_encode()
-    verdicts = np.array([accept(text) for text in texts.dictionary.to_pylist()], dtype=np.bool_)
+    verdicts = np.array([accept(text) for text in distinct_of(texts)], dtype=np.bool_)
     return verdicts[texts.indices.to_numpy()] if len(verdicts) else np.zeros(0, dtype=np.bool_)
+
+
+def distinct_of(texts: pa.DictionaryArray) -> list[str]:
+    """The distinct ones; a span of hostile bytes may begin or end inside a character."""
+    return [text.decode(errors="replace") for text in texts.dictionary.cast(pa.binary()).to_pylist()]
 
 
 def spans_of(data: bytes | pa.Buffer, start: IntArray, end: IntArray) -> pa.StringArray:

@@ -16,6 +16,7 @@ from ingest.parsers.syslog_block import (
     BoolArray,
     LineBlock,
     are_digits,
+    distinct_of,
     judge_texts,
     rows_told_inside,
     spans_of,
@@ -113,7 +114,7 @@ def read_end(
 
 def _zones(block: LineBlock, start: IntArray, end: IntArray) -> tuple[IntArray, BoolArray]:
     texts = spans_of(block.data, start, end).dictionary_encode()
-    distinct = texts.dictionary.to_pylist()
+    distinct = distinct_of(texts)
     offsets = np.array(
         [int(ZONES[name] * 3600) if name in ZONES else NO_ZONE for name in distinct], dtype=np.int64
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
 from ingest.parsers.structured_data import STRUCTURED_DATA, structured_data_json
-from ingest.parsers.syslog_block import BoolArray, LineBlock, rows_told_inside, spans_of
+from ingest.parsers.syslog_block import BoolArray, LineBlock, distinct_of, rows_told_inside, spans_of
 from ingest.parsers.syslog_block_time import read_iso_stamps
 from ingest.parsers.syslog_spans import Spans
 
@@ -97,7 +97,7 @@ def _take_data(
     where, close = where[inside], close[inside]
     texts = spans_of(block.data, data[where], close + 1).dictionary_encode()
     code = texts.indices.to_numpy().astype(np.int64)
-    distinct = texts.dictionary.to_pylist()
+    distinct = distinct_of(texts)
     strict = np.array([_DATA.fullmatch(text) is not None for text in distinct], dtype=np.bool_)
     documents = [structured_data_json(text) if ok else "" for text, ok in zip(distinct, strict, strict=True)]
     known = strict[code] if len(distinct) else np.zeros(0, dtype=np.bool_)

@@ -235,6 +235,9 @@ def _read_host(rest: str, *, after_colon: bool) -> tuple[str | None, str]:
     if host.re is _BRACKETED:
         return host["host"], body
     rest = body[host.end() :]
+    if is_level(host["host"]) and host["host"].isupper() and rest.startswith(" "):
+        tag = rest.lstrip(" ")
+        return None, tag if _TAG.match(tag) or _TAG_PID.match(tag) else body
     if is_level(host["host"]) and (tag := rest.lstrip(" ")) and (_TAG.match(tag) or _TAG_PID.match(tag)):
         return None, tag
     return host["host"], rest[1:] if rest.startswith(",") else rest.lstrip(" ")

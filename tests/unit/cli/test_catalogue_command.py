@@ -44,7 +44,7 @@ def test_many_lines_come_from_standard_input_and_junk_is_told() -> None:
 def test_messages_and_types_are_listed_and_shown() -> None:
     code, out = run("list", "--event", "bfd", "--vendor", "juniper", "-o", "json")
     assert code == 0
-    assert [row["id"] for row in json.loads(out)] == ["junos-bfd-session"]
+    assert [row["id"] for row in json.loads(out)] == ["junos-bfd-session", "junos-bfd-transition"]
     assert json.loads(run("show", "junos-bfd-session")[1])["event"] == {
         "by": "state",
         "up": "bfd.session_up",

@@ -7,8 +7,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from aiops.domain.batches import EntitySeries
 from aiops.store.signals import DiskSignalStore
 from aiops.store.sqlite import SqliteGraphStore
 
@@ -88,3 +90,28 @@ def test_the_signals_keep_what_was_acknowledged(tmp_path: Path, acknowledged: in
     assert store.write_logs(found.logs) == 0
     assert store.write_series(found.series) == 0
     store.close()
+
+
+def test_two_writers_of_one_file_keep_every_sample_once(tmp_path: Path) -> None:
+    """Each writes what the other has written too, series come and go; nothing is there twice, nothing is missing."""
+    one, two = (DiskSignalStore(tmp_path / "signals.sqlite", max_bytes=15_000) for _ in range(2))
+    held: set[tuple[str, float]] = set()
+    written = 0
+    for step in range(200):
+        at_s = np.array([NOON.timestamp() + 60.0 * minute for minute in range(step, step + 5)])
+        names = [f"host:{n}" for n in (*range(3), 100 + step // 40, 200 + step % 7)]
+        batch = [EntitySeries(name, None, "cpu", at_s, at_s) for name in names]
+        for store in (one, two) if step % 3 else (two, one):
+            written += store.write_series(batch)
+        held |= {(name, at) for name in names for at in at_s.tolist()}
+    assert written == len(held)
+    stats = one.stats()
+    assert stats == two.stats()
+    assert stats["samples"] + stats["evicted_samples"] == written
+    assert stats["evicted_samples"] > 0
+    window = two.window(start=NOON, end=NOON + timedelta(days=1))
+    found = [(series.entity, at) for series in window.series for at in series.at_s.tolist()]
+    assert len(found) == len(set(found)) == stats["samples"]
+    assert set(found) <= held
+    one.close()
+    two.close()

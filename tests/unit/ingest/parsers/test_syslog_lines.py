@@ -460,3 +460,20 @@ def test_all_cases_read_the_same_few_or_many() -> None:
     few, many = both_ways([line.encode() for line in lines])
     assert few.table.to_pylist() == many.table.to_pylist()
     assert few.rejects == many.rejects
+
+
+@pytest.mark.parametrize("copies", [1, 200])
+def test_lines_of_files_need_no_header(copies: int) -> None:
+    lines = (
+        b"Traceback (most recent call last):",
+        b"2026-03-01 12:00:00,250 ERROR cannot write",
+        b"  ",
+    ) * copies
+    batch = parse_syslog(RawBatch("app", "file", "file:a web-1", lines, (ARRIVAL_S,) * len(lines)))
+    rows = batch.table.select(["host", "message", "at_s"]).to_pylist()
+    assert len(rows) == 2 * copies
+    assert rows[0] == {"host": None, "message": "Traceback (most recent call last):", "at_s": ARRIVAL_S}
+    assert (rows[1]["host"], rows[1]["message"]) == (None, "ERROR cannot write")
+    assert {reject.reason for reject in batch.rejects} == {"the line is empty"}
+    over_udp = parse_syslog(RawBatch("app", "syslog-udp", "udp 192.0.2.1", lines[:1], (ARRIVAL_S,)))
+    assert [reject.reason for reject in over_udp.rejects] == ["the line has neither a priority nor a time"]
