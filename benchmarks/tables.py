@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/accuracy.md", "docs/network.md", "docs/streams.md", "docs/daemon.md")
+PAGES = ("README.md", "docs/accuracy.md", "docs/network.md", "docs/streams.md", "docs/daemon.md", "docs/sources.md")
 #: Scorers shown beside the product, by their name in the results.
 PEERS = {
     "random": "random",
@@ -251,7 +251,51 @@ def faults() -> str:
     return _table(head, rows)
 
 
+#: Rows of the table of the stream: file, row, what it says, what is aimed at, and whether the ratio or the value is meant.
+STREAM = (
+    ("rsyslog.json", "rfc5424_to_columns", "RFC 5424 to columns", 1.0, "ratio"),
+    ("rsyslog.json", "rfc5424_to_json", "RFC 5424 to JSON", 1.0, "ratio"),
+    ("rsyslog.json", "rfc3164_to_columns", "RFC 3164 to columns", 1.0, "ratio"),
+    ("rsyslog.json", "rfc3164_to_json", "RFC 3164 to JSON", 1.0, "ratio"),
+    ("socket_to_graph.json", "socket_to_graph_kafka", "socket to graph, Kafka and Neo4j", 0.4, "ratio"),
+    ("socket_to_graph.json", "socket_to_graph_spool", "socket to graph, spool and SQLite", 0.4, "ratio"),
+    ("throughput.json", "decode_remote_write", "remote write 1.0 to columns", 600_000, "value"),
+    ("throughput.json", "decode_remote_write_2", "remote write 2.0 to columns", 600_000, "value"),
+    ("throughput.json", "parse_exposition", "exposition text to columns", 10.0, "ratio"),
+    ("neo4j_sink.json", "entities_new", "new entities into Neo4j", 0.8, "ratio"),
+    ("neo4j_sink.json", "relations_new", "new relations into Neo4j", 0.8, "ratio"),
+    ("neo4j_sink.json", "alarms_new", "new alarms into Neo4j", 0.8, "ratio"),
+    ("metrics_memory.json", "resident", "resident with 1,000,000 active series", 2e9, "value"),
+)
+
+
+def stream() -> str:
+    """Pace and memory of the stream beside a peer of the same run, and what was aimed at."""
+    rows = []
+    for file, name, what, aim, kind in STREAM:
+        row = next(row for row in _read(file)["results"] if row["name"] == name)
+        peer = f"{row['peer']} {_number(row['peer_value'])}" if row["peer"] else ""
+        ratio = f"{row['ratio']:.2f}" if row["ratio"] is not None else ""
+        wanted = f"{aim:g}" if kind == "ratio" else f"{_number(aim)} {row['unit']}"
+        rows.append([what, f"{_number(row['value'])} {row['unit']}", peer, ratio, wanted])
+    return _table(["what", "median", "beside", "ratio", "aim"], rows)
+
+
+def udp() -> str:
+    """Numbered datagrams: every one is stored or counted."""
+    found = {row["name"]: row["value"] for row in _read("udp.json")["results"]}
+    rows = []
+    for name in (name.removesuffix("_sent") for name in found if name.endswith("_sent")):
+        counts = (
+            found[f"{name}_{what}"] for what in ("sent", "stored", "counted_drops", "not_counted", "doubles")
+        )
+        rows.append([name.replace("_", " "), *(f"{int(count):,}" for count in counts)])
+    return _table(["pace", "sent", "stored", "counted drops", "not counted", "doubles"], rows)
+
+
 TABLES = {
+    "stream": stream,
+    "udp": udp,
     "faults": faults,
     "journal": journal,
     "adaptation": adaptation,

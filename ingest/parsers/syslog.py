@@ -5,8 +5,8 @@ than ``max_age_s`` before it (a clock that was never set shows 1970, 1993 or 200
 A stamp without a year gets the latest year that puts it no more than a day after arrival; a stamp without a zone is in
 ``zone``, UTC unless told otherwise.
 
-**Plain lines.** What comes from files and other places that promise no syslog (:data:`PLAIN_TRANSPORTS`) needs no header: a line with
-neither a priority nor a time is all message, of the time it was read.
+**Plain lines.** What comes from files and other places that promise no syslog (:data:`PLAIN_TRANSPORTS`) needs no header:
+a line with neither a priority nor a time is all message, of the time it was read.
 
 **Identity.** With a position in the journal ``event_id`` is ``position#row``. Without one it is 128 bits of XXH3 over
 source, arrival time and bytes, and the occurrence among equal lines of the batch from the second on: the same bytes
