@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -98,6 +98,19 @@ def kills(folder: Path, *, times: int = 20, seed: int = SEED, kafka: str | None 
             return _finish(site, "kills", recovery_s, drain=daemon.stop)
     finally:
         site.close()
+
+
+def kills_kafka(folder: Path, *, times: int = 20, seed: int = SEED) -> Outcome:
+    """The same with the journal in Kafka, whose group keeps the partitions of the dead for a while."""
+    servers = Servers(folder)
+    try:
+        servers.start_kafka()
+        assert servers.kafka is not None
+        return replace(
+            kills(folder, times=times, seed=seed, kafka=servers.kafka.bootstrap), name="kills_kafka"
+        )
+    finally:
+        servers.stop()
 
 
 @dataclass(slots=True)
@@ -261,6 +274,7 @@ def rebalances(folder: Path, *, seconds: float = 30.0, every_s: float = 5.0) -> 
 
 RUNS: Mapping[str, Callable[[Path], Outcome]] = {
     "kills": kills,
+    "kills_kafka": kills_kafka,
     "kafka_stopped": lambda folder: outage(folder, kafka=True),
     "neo4j_stopped": lambda folder: outage(folder, neo4j=True),
     "kafka_neo4j_stopped": lambda folder: outage(folder, kafka=True, neo4j=True),

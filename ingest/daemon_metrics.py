@@ -49,8 +49,8 @@ class ReceiveCounters:
 
 @dataclass(frozen=True, slots=True)
 class ProcessorReading:
-    """What a processor says of itself. ``lag_records`` by partition; ``lag_s``: how long the oldest record that was read and is not
-    done has been in the journal (0: everything that was read is done)."""
+    """What a processor says of itself. ``lag_records`` by partition; ``lag_s``: age of the oldest record that was read and is not
+    done (0: all that was read is done)."""
 
     records: int = 0
     poison: int = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import Outcome, disk_full, kills, outage, rebalances, small_disk
+from benchmarks.faults import Outcome, disk_full, kills, kills_kafka, outage, rebalances, small_disk
 from servers.jars import ServerUnavailable
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -43,6 +43,10 @@ def on_real_servers(run: Callable[[], Outcome]) -> Outcome:
 
 def test_kill_9_at_random_moments_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     check(kills(tmp_path, times=KILLS), least=100)
+
+
+def test_kill_9_with_kafka_between(tmp_path: Path) -> None:
+    check(on_real_servers(lambda: kills_kafka(tmp_path, times=max(1, KILLS // 4))), least=100)
 
 
 def test_kafka_away_and_back(tmp_path: Path) -> None:
