@@ -65,6 +65,7 @@ bench-ingest: setup-dev system ## pace, losses and memory of the stream beside r
 	$(BIN)/python -m benchmarks.neo4j_sink -o benchmarks/results/neo4j_sink.json
 	$(BIN)/python -m benchmarks.socket_to_graph -o benchmarks/results/socket_to_graph.json
 	$(BIN)/python -m benchmarks.scaleout -o benchmarks/results/scaleout.json
+	$(BIN)/python -m benchmarks.detection -o benchmarks/results/detection.json
 	$(BIN)/python -m benchmarks.faults -o benchmarks/results/faults.json
 	$(BIN)/python -m benchmarks.tables
 
