@@ -14,7 +14,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/accuracy.md", "docs/network.md", "docs/streams.md", "docs/daemon.md", "docs/sources.md")
+PAGES = (
+    "README.md",
+    "docs/accuracy.md",
+    "docs/network.md",
+    "docs/streams.md",
+    "docs/daemon.md",
+    "docs/sources.md",
+)
 #: Scorers shown beside the product, by their name in the results.
 PEERS = {
     "random": "random",
