@@ -104,6 +104,11 @@ class Retention(Section):
     """When what is old goes."""
 
     signals: Duration | None = setting("signals_max_age_s", "raw signals older than this go first")
+    graph: Duration = Field(
+        7_776_000.0,
+        ge=0,
+        description="alarms, anomalies, changes and closed relations that ended longer ago go; 0s keeps all",
+    )
 
 
 class IngestConfig(Section):

@@ -18,6 +18,7 @@ from ingest.daemon_metrics import ReceiveCounters, ReceiverReading
 from ingest.journal.seams import Consumer, Journal
 from ingest.processor import Processor
 from ingest.recorder import Recorder
+from ingest.retention import GraphRetention
 from ingest.sources.inbox import Inbox, Source
 
 TICK_S = 0.5
@@ -86,6 +87,7 @@ def run_daemon(
     *,
     stop: threading.Event,
     drain_s: float,
+    retention: GraphRetention | None = None,
     ready: Callable[[], None] = lambda: None,
     tick: Callable[[], None] = lambda: None,
     stopping: Callable[[], None] = lambda: None,
@@ -96,19 +98,21 @@ def run_daemon(
     Raises OSError where a source cannot listen and :class:`ThreadFailed`.
     """
     processes = [_Guarded(f"processor-{number}", one.processor.run) for number, one in enumerate(processing)]
+    prune = _Guarded("retention", retention.run if retention is not None else None)
     record = _Guarded("recorder", receiving.recorder.run if receiving is not None else None)
     started: list[Source] = []
     try:
         for process in processes:
             process.start()
         record.start()
+        prune.start()
         if receiving is not None:
             for source in receiving.sources:
                 source.start(receiving.inbox)
                 started.append(source)
         ready()
         while not stop.wait(TICK_S):
-            for process in (*processes, record):
+            for process in (*processes, record, prune):
                 process.check()
             if receiving is not None:
                 receiving.count_lost()
@@ -116,6 +120,8 @@ def run_daemon(
     finally:
         stopping()
         until = time.monotonic() + drain_s
+        if retention is not None:
+            retention.stop()
         for source in started:
             source.stop()
         if receiving is not None:
@@ -127,7 +133,8 @@ def run_daemon(
         for process, one in zip(processes, processing, strict=True):
             process.join(until + drain_s + 5.0, tick)
             one.consumer.close()
-    for process in (*processes, record):
+        prune.join(time.monotonic() + drain_s, tick)
+    for process in (*processes, record, prune):
         process.check_end()
 
 

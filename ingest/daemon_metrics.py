@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from ingest.counters import Histogram
+from ingest.retention import RetentionReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class ProcessorReading:
     poison: int = 0
     retries: int = 0
     rebalances: int = 0
+    failed_snapshots: int = 0
     lag_records: Mapping[str, int] = field(default_factory=dict)
     lag_s: float = 0.0
     snapshot_age_s: float = 0.0
@@ -72,6 +74,7 @@ def sum_readings(readings: Sequence[ProcessorReading]) -> ProcessorReading:
         poison=sum(reading.poison for reading in readings),
         retries=sum(reading.retries for reading in readings),
         rebalances=sum(reading.rebalances for reading in readings),
+        failed_snapshots=sum(reading.failed_snapshots for reading in readings),
         lag_records={name: count for reading in readings for name, count in reading.lag_records.items()},
         lag_s=max((reading.lag_s for reading in readings), default=0.0),
         snapshot_age_s=max((reading.snapshot_age_s for reading in readings), default=0.0),
@@ -97,6 +100,7 @@ class HeldReading:
 
     held: Mapping[str, int] = field(default_factory=dict)
     resident_bytes: int = 0
+    journal_losses: Mapping[str, int] = field(default_factory=dict)
 
 
 class DaemonMetrics(Collector):
@@ -108,8 +112,10 @@ class DaemonMetrics(Collector):
         receiver: Callable[[], ReceiverReading] | None = None,
         processor: Callable[[], ProcessorReading] | None = None,
         held: Callable[[], HeldReading] | None = None,
+        retention: Callable[[], RetentionReading] | None = None,
     ) -> None:
         self._receiver, self._processor, self._held = receiver, processor, held
+        self._retention = retention
 
     def collect(self) -> Iterable[Metric]:
         if self._receiver is not None:
@@ -118,6 +124,8 @@ class DaemonMetrics(Collector):
             yield from _processor_metrics(self._processor())
         if self._held is not None:
             yield from _held_metrics(self._held())
+        if self._retention is not None:
+            yield from _retention_metrics(self._retention())
 
 
 def _receiver_metrics(reading: ReceiverReading) -> Iterator[Metric]:
@@ -174,9 +182,23 @@ def _processor_metrics(reading: ProcessorReading) -> Iterator[Metric]:
         ("aiops_process_poison_records", "Records that went to the dead letters whole.", reading.poison),
         ("aiops_process_retries", "Tries that failed because a store was away.", reading.retries),
         ("aiops_process_rebalances", "Partitions that were given to this process.", reading.rebalances),
+        ("aiops_process_failed_snapshots", "Snapshots that a defect prevented.", reading.failed_snapshots),
     ):
         yield CounterMetricFamily(name, text, value=value)
     yield _histogram("aiops_process_batch_seconds", "Until a batch of records was stored.", reading.batch_s)
+
+
+def _retention_metrics(reading: RetentionReading) -> Iterator[Metric]:
+    pruned = CounterMetricFamily(
+        "aiops_retention_pruned", "What went from the graph because it was old.", labels=["what"]
+    )
+    for what, count in sorted(reading.pruned.items()):
+        pruned.add_metric([what], count)
+    yield pruned
+    yield CounterMetricFamily("aiops_retention_runs", "Times the graph was pruned.", value=reading.runs)
+    yield CounterMetricFamily(
+        "aiops_retention_failures", "Times the graph could not be pruned.", value=reading.failures
+    )
 
 
 def _held_metrics(reading: HeldReading) -> Iterator[Metric]:
@@ -186,6 +208,14 @@ def _held_metrics(reading: HeldReading) -> Iterator[Metric]:
     for what, count in sorted(reading.held.items()):
         held.add_metric([what], count)
     yield held
+    losses = CounterMetricFamily(
+        "aiops_journal_losses",
+        "Bytes torn or damaged in the spool, records that Kafka let go of before they were read.",
+        labels=["what"],
+    )
+    for what, count in sorted(reading.journal_losses.items()):
+        losses.add_metric([what], count)
+    yield losses
     yield GaugeMetricFamily(
         "aiops_resident_bytes", "Resident memory of this process.", value=reading.resident_bytes
     )

@@ -30,6 +30,7 @@ Unpacked = RawBatch | EventBatch | SampleBatch
 _FIRST_WAIT_S = 0.2
 _POLL_S = 0.2
 _LAG_EVERY_S = 1.0  # it may be a question to the brokers
+_EARLY_S = 1.0  # at least so long between two snapshots that the journal asks for
 _LAST_POLLS = 2  # this many in vain after the stop, and nothing is left
 _T = TypeVar("_T")
 
@@ -55,7 +56,7 @@ class _Tally:
     poison: int = 0
     retries: int = 0
     rebalances: int = 0
-    lost_snapshots: int = 0
+    failed_snapshots: int = 0
     batch_s: Histogram = field(default_factory=Histogram)
 
 
@@ -79,8 +80,10 @@ class Processor:
         stop: threading.Event,
         pace: Pace = _PACE,
         observe: Callable[[], None] = lambda: None,
+        wants_snapshot: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``observe`` runs in this thread every ``observe_s``: what it reads of the worker and the stores waits for nobody."""
+        """``wants_snapshot``: the journal needs a snapshot before its time, to free what waits for one.
+        ``observe`` runs in this thread every ``observe_s``: what it reads of the worker and the stores waits for nobody."""
         self._worker = worker
         self._snapshots = snapshots
         self._unpack = unpack
@@ -88,8 +91,10 @@ class Processor:
         self._stop = stop
         self._pace = pace
         self._observe = observe
+        self._wants_snapshot = wants_snapshot
         self._consumer: Consumer | None = None
         self._next: dict[Partition, int] = {}
+        self._held: set[Partition] = set()
         self._kept: dict[Partition, tuple[int, float]] = {}  # offset of the newest snapshot, and when
         self._oldest_s: dict[
             Partition, float
@@ -101,6 +106,10 @@ class Processor:
         self._polls_in_vain = 0
         self._log = structlog.get_logger("aiops.ingest.processor")
 
+    def holds(self, partition: Partition) -> bool:
+        """Whether ``partition`` is this processor's now; any thread may ask."""
+        return partition in self._held
+
     def attach(self, consumer: Consumer) -> None:
         """The consumer that :meth:`run` reads."""
         self._consumer = consumer
@@ -109,6 +118,7 @@ class Processor:
         """Before the first record of ``partitions``: what was learned of them is restored, and reading goes on from there."""
         consumer = self._of()
         for partition in sorted(partitions):
+            self._held.add(partition)
             snapshot = self._insist(partial(self._snapshots.load, partition))
             if snapshot is not None and self._restored(partition, snapshot):
                 consumer.seek(partition, snapshot.offset)
@@ -127,6 +137,7 @@ class Processor:
             )
         for partition in leaving:
             self._worker.forget(partition)
+            self._held.discard(partition)
             self._next.pop(partition, None)
             self._kept.pop(partition, None)
             self._oldest_s.pop(partition, None)
@@ -140,7 +151,8 @@ class Processor:
             while not self._finished():
                 for group in self._poll(consumer):
                     self._take(group)
-                if time.monotonic() - kept_at >= self._pace.snapshot_s:
+                since_s = time.monotonic() - kept_at
+                if since_s >= self._pace.snapshot_s or (since_s >= _EARLY_S and self._wants_snapshot()):
                     kept_at = time.monotonic()
                     self._try("snapshot", lambda: self._keep(sorted(self._next)))
                 if time.monotonic() - maintained_at >= self._pace.maintain_s:
@@ -164,6 +176,7 @@ class Processor:
             poison=self._tally.poison,
             retries=self._tally.retries,
             rebalances=self._tally.rebalances,
+            failed_snapshots=self._tally.failed_snapshots,
             lag_records={str(partition): count for partition, count in self._lag.items()},
             lag_s=max((wall_s - at_s for at_s in self._oldest_s.copy().values()), default=0.0),
             snapshot_age_s=max((now - at for _offset, at in kept.values()), default=0.0),
@@ -269,21 +282,34 @@ class Processor:
         self._tally.poison += 1
 
     def _keep(self, partitions: Sequence[Partition]) -> None:
-        """A snapshot of each that moved on, then its offset is committed. Raises StoreUnavailable."""
+        """A snapshot of each that moved on, then its offset is committed; where the worker cannot make one, the offset stays at
+        the last that was made, and what came since is read again. Raises StoreUnavailable."""
         moved = {
             partition: self._next[partition]
             for partition in partitions
             if partition in self._next and self._kept.get(partition, (-1, 0.0))[0] != self._next[partition]
         }
+        failed: set[Partition] = set()
         for partition, offset in moved.items():
-            parts = self._worker.snapshot(partition)
+            try:
+                parts = self._worker.snapshot(partition)
+            except (StoreUnavailable, BackPressure):
+                raise
+            except Exception as exc:  # noqa: BLE001 - the snapshot's boundary: tried again at the next interval
+                self._tally.failed_snapshots += 1
+                self._log.error("no snapshot, a defect", partition=str(partition), exc_info=exc)
+                failed.add(partition)
+                continue
             if parts:
                 self._snapshots.save(partition, Snapshot(offset, parts))
-        if moved:
-            self._of().commit(moved)
+        done = {partition: offset for partition, offset in moved.items() if partition not in failed}
+        if done:
+            self._of().commit(done)
         now = time.monotonic()
         self._kept |= {
-            partition: (self._next[partition], now) for partition in partitions if partition in self._next
+            partition: (self._next[partition], now)
+            for partition in partitions
+            if partition in self._next and partition not in failed
         }
 
     def _restored(self, partition: Partition, snapshot: Snapshot) -> bool:

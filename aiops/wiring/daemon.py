@@ -39,8 +39,11 @@ from ingest.daemon import Processing, Receiving, run_daemon
 from ingest.daemon import totals as sum_up
 from ingest.daemon_metrics import DaemonMetrics, HeldReading, ReceiveCounters, sum_readings
 from ingest.journal.envelopes import unpack
+from ingest.journal.seams import Partition
 from ingest.processor import Pace, Processor
+from ingest.record_keys import LOGS
 from ingest.recorder import Recorder
+from ingest.retention import GraphRetention
 from ingest.shipped import shipped_processor
 from ingest.sources.inbox import Inbox, Source
 from ingest.topology.documents import topology_document
@@ -60,6 +63,8 @@ class Site:
     receiving: Receiving | None = None
     processing: list[Processing] = field(default_factory=list)
     http: HttpListener | None = None
+    retention: GraphRetention | None = None
+    losses: Callable[[], Mapping[str, int]] = lambda: {}
     rules: ReloadingRuleEngine | None = None
     seen: Reading = field(default_factory=lambda: Reading({}, {}, 0, 0, 0))
     held: Mapping[str, int] = field(default_factory=dict)
@@ -105,6 +110,7 @@ def run_ingest(whole: DaemonConfig, *, announce: Callable[[str], None]) -> None:
                 site.processing,
                 stop=stop,
                 drain_s=site.config.intervals.drain,
+                retention=site.retention,
                 ready=ready,
                 tick=tick,
                 stopping=manager.stopping,
@@ -134,6 +140,7 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
         access = stack.enter_context(open_access(settings, time))
         journal = open_journal(config, settings, access.letters)
         stack.callback(journal.close)
+        site.losses = journal.losses
         if site.stores is not None:
             mapping = load_mapping(settings)
             catalogue = load_catalogue(settings)
@@ -145,6 +152,7 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
         if site.worker is not None:
             site.processing = _processing(site, journal, site.worker, time)
             stack.callback(_close_consumers, site)
+            site.retention = _retention(site, site.stores, time)
         if listen is not None:
             site.http = HttpListener(_app(site, access, time), listen)
             stack.callback(site.http.stop)
@@ -179,19 +187,40 @@ def _processing(site: Site, journal: OpenJournal, worker: IngestWorker, clock: C
         poll_bytes=site.config.limits.poll,
     )
 
-    def make(kind: type[Processor], connect: Connect, observe: Callable[[], None]) -> Processing:
+    def make(
+        kind: type[Processor],
+        connect: Connect,
+        observe: Callable[[], None],
+        wants_snapshot: Callable[[], bool] = lambda: False,
+    ) -> Processing:
         stop = threading.Event()
         processor = kind(
-            worker, journal.snapshots, unpack, clock=clock, stop=stop, pace=pace, observe=observe
+            worker,
+            journal.snapshots,
+            unpack,
+            clock=clock,
+            stop=stop,
+            pace=pace,
+            observe=observe,
+            wants_snapshot=wants_snapshot,
         )
         consumer = connect(processor.assigned, processor.revoked)
         processor.attach(consumer)
         return Processing(processor, consumer, stop)
 
-    made = [make(Processor, journal.consumer, site.observe)]
+    made = [make(Processor, journal.consumer, site.observe, journal.wants_snapshot)]
     for given in site.config.sources.kafka:
         made.append(make(shipped_processor(given.name), shipped_topics(given), lambda: None))
     return made
+
+
+def _retention(site: Site, stores: Stores | None, clock: Clock) -> GraphRetention | None:
+    """Of all processes, the one that has the first partition of the lines prunes."""
+    if stores is None:
+        return None
+    first, processor = Partition(LOGS, 0), site.processing[0].processor
+    keep_s = site.config.retention.graph
+    return GraphRetention(stores.graph, clock, keep_s, ours=lambda: processor.holds(first))
 
 
 def _close_consumers(site: Site) -> None:
@@ -262,7 +291,8 @@ def _measure(site: Site) -> None:
             processor=(lambda: sum_readings([one.processor.reading() for one in processing]))
             if processing
             else None,
-            held=lambda: HeldReading(site.held, resident_bytes()),
+            held=lambda: HeldReading(site.held, resident_bytes(), site.losses()),
+            retention=site.retention.reading if site.retention is not None else None,
         )
     )
 

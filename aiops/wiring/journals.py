@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -31,7 +31,8 @@ MAX_POLL_INTERVAL_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class OpenJournal:
-    """Both sides of a journal. ``consumer(on_assigned, on_revoked)`` makes a member of the group."""
+    """Both sides of a journal. ``consumer(on_assigned, on_revoked)`` makes a member of the group.
+    ``wants_snapshot``: one now frees room; ``losses``: what could not be kept, by name."""
 
     journal: Journal
     snapshots: Snapshots
@@ -39,6 +40,8 @@ class OpenJournal:
     cut: Cut
     close: Callable[[], None]
     letters: DeadLetters
+    wants_snapshot: Callable[[], bool] = lambda: False
+    losses: Callable[[], Mapping[str, int]] = lambda: {}
 
 
 def open_journal(config: IngestConfig, settings: Settings, letters: DeadLetters) -> OpenJournal:
@@ -66,8 +69,13 @@ def _open_spool(config: IngestConfig, settings: Settings, letters: DeadLetters) 
     def consumer(on_assigned: OnPartitions, _on_revoked: OnPartitions) -> Consumer:
         return spool.consumer(TOPICS, on_assigned=on_assigned)
 
+    def losses() -> Mapping[str, int]:
+        return {"torn_bytes": spool.torn_bytes(), "damaged_bytes": spool.damaged_bytes()}
+
     cut = Cut(pack, given.partitions, config.limits.record)
-    return OpenJournal(spool.journal, spool.snapshots, consumer, cut, spool.close, letters)
+    return OpenJournal(
+        spool.journal, spool.snapshots, consumer, cut, spool.close, letters, spool.wants_snapshot, losses
+    )
 
 
 def _open_kafka(config: IngestConfig) -> OpenJournal:
@@ -90,12 +98,21 @@ def _open_kafka(config: IngestConfig) -> OpenJournal:
     }
     kafka = open_kafka(settings, topics=plans)
 
+    members: list[KafkaConsumer] = []
+
     def consumer(on_assigned: OnPartitions, on_revoked: OnPartitions) -> Consumer:
-        return kafka.consumer(TOPICS, on_assigned=on_assigned, on_revoked=on_revoked)
+        member = kafka.consumer(TOPICS, on_assigned=on_assigned, on_revoked=on_revoked)
+        members.append(member)
+        return member
+
+    def losses() -> Mapping[str, int]:
+        return {"lost_records": sum(sum(member.lost().values()) for member in members)}
 
     cut = Cut(pack, given.partitions, config.limits.record)
     close = partial(_within, kafka.close, config.intervals.drain)
-    return OpenJournal(kafka.journal, kafka.snapshots, consumer, cut, close, kafka.dead_letters)
+    return OpenJournal(
+        kafka.journal, kafka.snapshots, consumer, cut, close, kafka.dead_letters, losses=losses
+    )
 
 
 def shipped_topics(given: KafkaSource) -> Connect:

@@ -290,3 +290,58 @@ def test_the_lag_grows_while_the_store_is_away_and_is_gone_after(site: Site) -> 
     assert processor.reading().lag_s == 0.0
     stop.set()
     thread.join()
+
+
+@dataclass
+class NoSnapshots(CountingWorker):
+    """Cannot say what it learned of the partitions ``broken``."""
+
+    broken: set[str] = field(default_factory=set)
+
+    def snapshot(self, partition: Partition) -> Mapping[str, bytes]:
+        if str(partition) in self.broken:
+            raise ZeroDivisionError
+        return super().snapshot(partition)
+
+
+def test_a_defect_in_a_snapshot_leaves_the_offset_at_the_last_good_one(site: Site) -> None:
+    append(site.journal, pack(b"1"))
+    site.run(CountingWorker())
+    append(site.journal, pack(b"2"))
+    append(site.journal, pack(b"other"), topic="samples")
+    broken = NoSnapshots(broken={"logs-0"})
+    reading = site.run(broken).reading()
+    assert list(broken.stored.values()) == [b"2", b"other"]
+    assert reading.failed_snapshots >= 1
+    assert site.journal.committed == {Partition("logs", 0): 1, Partition("samples", 0): 1}
+    again = CountingWorker()
+    site.run(again)
+    assert again.stored == {"logs-0@1#0": b"2"}
+    assert again.learned["logs-0"] == 2
+    assert site.journal.committed[Partition("logs", 0)] == 2
+
+
+def test_a_journal_that_wants_a_snapshot_gets_one_before_its_time() -> None:
+    journal, stop, wanted = MemoryJournal(), threading.Event(), threading.Event()
+    worker = CountingWorker()
+    processor = Processor(
+        worker,
+        MemorySnapshots(),
+        unpack,
+        clock=FixedClock(NOW),
+        stop=stop,
+        pace=Pace(snapshot_s=3600.0, drain_s=5.0),
+        wants_snapshot=wanted.is_set,
+    )
+    processor.attach(MemoryConsumer(journal, on_assigned=processor.assigned, on_revoked=processor.revoked))
+    append(journal, pack(b"1"))
+    thread = threading.Thread(target=processor.run)
+    thread.start()
+    try:
+        until(lambda: len(worker.stored) == 1, timeout_s=20.0)
+        assert journal.committed.get(Partition("logs", 0), 0) == 0
+        wanted.set()
+        until(lambda: journal.committed.get(Partition("logs", 0)) == 1, timeout_s=20.0)
+    finally:
+        stop.set()
+        thread.join(20.0)
