@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from aiops.errors import ConfigError
 from ingest.config_sections import Access, KafkaClient, Section, section, setting
 from ingest.config_values import Address, Count, Duration, FilePath, Size, Texts
+from ingest.sources.relabelling import relabel_rules
 
 
 class SyslogUdpSource(Section):
@@ -30,6 +32,17 @@ class SyslogTcpSource(Section):
         10_000, ge=1, le=100_000, description="beyond it a connection is closed at once"
     )
     idle_timeout: Duration = Field(3600.0, gt=0, description="a silent connection is closed after it")
+    frame_timeout: Duration = Field(
+        60.0, gt=0, description="a message that was begun must be complete within it"
+    )
+    max_message: Size = Field(
+        256 * 2**10, ge=1024, le=2**26, description="a longer one is refused and counted"
+    )
+    max_buffered: Size = Field(
+        64 * 2**20,
+        ge=2**16,
+        description="of begun messages of all connections; beyond it the largest is given up",
+    )
 
 
 class SyslogTlsSource(SyslogTcpSource):
@@ -43,6 +56,7 @@ class SyslogTlsSource(SyslogTcpSource):
     client_certificates: Literal["none", "optional", "required"] = Field(
         "none", description="whether senders must show one: none, optional or required"
     )
+    handshake_timeout: Duration = Field(10.0, gt=0, description="a handshake must be done within it")
     allowed_names: Texts = Field((), description="names of which a sender's certificate must carry one; all")
 
     @model_validator(mode="after")
@@ -61,6 +75,9 @@ class SyslogUnixSource(Section):
         "syslog-unix", description="how the counters call it", pattern=r"^[a-z][a-z0-9-]{0,62}$"
     )
     path: FilePath = Field(description="of the socket; one that is left over is replaced")
+    mode: str = Field(
+        "0666", description="who may write to it: octal digits in quotes", pattern=r"^0?[0-7]{3}$"
+    )
 
 
 class FilesSource(Section):
@@ -77,6 +94,29 @@ class FilesSource(Section):
     host: str | None = Field(None, description="who speaks where a line names no host; default this machine")
 
 
+class Relabelling(Section):
+    """A rule of relabelling, as Prometheus has it."""
+
+    source_labels: Texts = Field((), description="labels whose values are joined")
+    separator: str = Field(";", description="between the values")
+    regex: str = Field("(.*)", description="what the joined value must match, whole")
+    modulus: Count = Field(0, ge=0, description="of the hash; hashmod needs it")
+    target_label: str = Field("", description="label that is set or compared")
+    replacement: str = Field("$1", description="what it is set to; $1 is the first group")
+    action: str = Field(
+        "replace",
+        description="replace, keep, drop, keepequal, dropequal, hashmod, labelmap, labeldrop, labelkeep, lowercase or uppercase",
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Relabelling:
+        try:
+            relabel_rules([self.model_dump()])
+        except ConfigError as exc:
+            raise ValueError(exc.message.removeprefix("relabelling rule 1: ")) from exc
+        return self
+
+
 class ScrapeJob(Section):
     """Targets that are scraped as Prometheus does."""
 
@@ -85,14 +125,25 @@ class ScrapeJob(Section):
     file_sd: Texts = Field((), description="files of targets, JSON or YAML as Prometheus' file_sd; read anew")
     path: str = Field("/metrics", description="of the exposition", pattern=r"^/")
     scheme: Literal["http", "https"] = Field("http", description="http or https")
+    params: dict[str, Texts] = Field({}, description="parameters of the URL, each a list")
     labels: dict[str, str] = Field({}, description="put on every series")
+    relabel: tuple[Relabelling, ...] = Field((), description="rules for targets, before they are scraped")
+    metric_relabel: tuple[Relabelling, ...] = Field((), description="rules for series, after the scrape")
     honor_labels: bool = Field(False, description="the target's own labels win over ours")
+    honor_timestamps: bool = Field(True, description="the target's own times are taken")
     interval: Duration = Field(15.0, ge=1.0, description="between two scrapes of a target")
     timeout: Duration = Field(10.0, gt=0, description="of one scrape; at most the interval")
     sample_limit: Count = Field(200_000, ge=0, description="a scrape with more samples fails; 0: no limit")
     label_limit: Count = Field(
         0, ge=0, description="a scrape with more labels on a series fails; 0: no limit"
     )
+    label_name_length_limit: Count = Field(
+        0, ge=0, description="a scrape with a longer name of a label fails; 0: no limit"
+    )
+    label_value_length_limit: Count = Field(
+        0, ge=0, description="a scrape with a longer value of a label fails; 0: no limit"
+    )
+    target_limit: Count = Field(10_000, ge=0, description="a job with more targets fails; 0: no limit")
     body_size_limit: Size = Field(16 * 2**20, ge=1, description="a scrape with a larger body fails")
     access: Access = section(Access, "how the targets are reached")
 
@@ -108,17 +159,38 @@ class ScrapeJob(Section):
         return self
 
 
+class RecordedQuery(Section):
+    """An expression that is asked for."""
+
+    query: str = Field(description="an expression of PromQL", min_length=1)
+    record: str = Field("", description="how its series are called")
+
+
 class PrometheusSource(Section):
     """A server with Prometheus' HTTP API that is asked for what it has."""
 
     name: str = Field("prometheus", description="how the counters call it", pattern=r"^[a-z][a-z0-9-]{0,62}$")
     url: str = Field(description="of the server, without /api/v1", pattern=r"^https?://[^/]+")
-    selectors: Texts = Field(description="series selectors that are asked for", min_length=1)
+    selectors: Texts = Field((), description="series selectors that are asked for")
+    queries: tuple[RecordedQuery, ...] = Field((), description="expressions that are asked for")
+    labels: dict[str, str] = Field({}, description="put on every series")
     step: Duration = Field(15.0, gt=0, description="between two samples of an answer")
     interval: Duration = Field(30.0, ge=1.0, description="between two questions")
     backfill: Duration = Field(0.0, ge=0, description="how far back the first question goes")
+    max_backfill: Duration = Field(
+        86400.0, ge=0, description="a saved position that is older is given up, told and counted"
+    )
+    delay: Duration = Field(
+        30.0, ge=0, description="so long before now a question ends: late samples are in by then"
+    )
     alerts: bool = Field(False, description="ask for its alerts too")
     access: Access = section(Access, "how the server is reached")
+
+    @model_validator(mode="after")
+    def _something_to_ask(self) -> PrometheusSource:
+        if not self.selectors and not self.queries:
+            raise ValueError("name selectors or queries")
+        return self
 
 
 class KafkaSource(KafkaClient):

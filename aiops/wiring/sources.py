@@ -10,6 +10,7 @@ from ingest.sources.files import FollowedFiles
 from ingest.sources.http_access import HttpAccess
 from ingest.sources.inbox import Source
 from ingest.sources.prometheus_api import ApiQuery, PrometheusApi
+from ingest.sources.relabelling import relabel_rules
 from ingest.sources.scrape import Scraper
 from ingest.sources.scrape_targets import ScrapeJob, TargetGroup
 from ingest.sources.syslog_tcp import SyslogTcp
@@ -29,11 +30,19 @@ def make_sources(whole: IngestConfig, settings: Settings) -> list[Source]:
         for one in given.syslog_udp
     ]
     sources += [
-        SyslogTcp(*one.listen, name=one.name, max_connections=one.max_connections, idle_s=one.idle_timeout)
+        SyslogTcp(
+            *one.listen,
+            name=one.name,
+            max_connections=one.max_connections,
+            idle_s=one.idle_timeout,
+            frame_s=one.frame_timeout,
+            max_message_bytes=one.max_message,
+            max_buffered_bytes=one.max_buffered,
+        )
         for one in given.syslog_tcp
     ]
     sources += [_tls(one) for one in given.syslog_tls]
-    sources += [SyslogUnix(one.path, name=one.name) for one in given.syslog_unix]
+    sources += [SyslogUnix(one.path, name=one.name, mode=int(one.mode, 8)) for one in given.syslog_unix]
     sources += [_files(one, settings) for one in given.files]
     if given.scrape:
         sources.append(Scraper([_job(job) for job in given.scrape]))
@@ -51,6 +60,10 @@ def _tls(one: SyslogTlsSource) -> SyslogTls:
         name=one.name,
         max_connections=one.max_connections,
         idle_s=one.idle_timeout,
+        handshake_s=one.handshake_timeout,
+        frame_s=one.frame_timeout,
+        max_message_bytes=one.max_message,
+        max_buffered_bytes=one.max_buffered,
     )
 
 
@@ -75,24 +88,35 @@ def _job(job: config_sources.ScrapeJob) -> ScrapeJob:
         timeout_s=job.timeout,
         scheme=job.scheme,
         metrics_path=job.path,
+        params=job.params,
         honor_labels=job.honor_labels,
+        honor_timestamps=job.honor_timestamps,
+        relabel=relabel_rules([rule.model_dump() for rule in job.relabel]),
+        metric_relabel=relabel_rules([rule.model_dump() for rule in job.metric_relabel]),
         access=access_of(job.access),
         sample_limit=job.sample_limit,
         label_limit=job.label_limit,
+        label_name_length_limit=job.label_name_length_limit,
+        label_value_length_limit=job.label_value_length_limit,
+        target_limit=job.target_limit,
         body_size_limit=job.body_size_limit,
     )
 
 
 def _prometheus(one: config_sources.PrometheusSource, settings: Settings) -> PrometheusApi:
+    queries = [ApiQuery(selector, labels=one.labels, step_s=one.step) for selector in one.selectors]
+    queries += [ApiQuery(ask.query, ask.record, one.labels, one.step) for ask in one.queries]
     return PrometheusApi(
         one.url,
-        [ApiQuery(selector, step_s=one.step) for selector in one.selectors],
+        queries,
         settings.data / POSITIONS_FOLDER / f"{one.name}-api.json",
         name=one.name,
         access=access_of(one.access),
         alerts=one.alerts,
         interval_s=one.interval,
+        delay_s=one.delay,
         backfill_s=one.backfill,
+        max_backfill_s=one.max_backfill,
     )
 
 

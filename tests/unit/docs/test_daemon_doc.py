@@ -8,6 +8,7 @@ from pathlib import Path
 from ingest.config_keys import Key, keys
 from ingest.counters import IngestMetrics, Reading
 from ingest.daemon_metrics import DaemonMetrics, HeldReading, ProcessorReading, ReceiverReading
+from ingest.retention import RetentionReading
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -37,7 +38,12 @@ def test_every_metric_of_the_daemon_is_documented_and_every_documented_one_exist
     reading = ProcessorReading(lag_records={"logs-0": 0})
     collectors = (
         IngestMetrics(lambda: Reading({}, {}, 0, 0, 0)),
-        DaemonMetrics(receiver=ReceiverReading, processor=lambda: reading, held=HeldReading),
+        DaemonMetrics(
+            receiver=ReceiverReading,
+            processor=lambda: reading,
+            held=HeldReading,
+            retention=RetentionReading,
+        ),
     )
     made = {
         metric.name + ("_total" if metric.type == "counter" else "")
