@@ -126,7 +126,10 @@ class FollowedFiles:
             for file in list(self._files.values()):
                 if self._stopping.is_set():
                     break
-                busy |= self._follow(file, inbox)
+                try:
+                    busy |= self._follow(file, inbox)
+                except OSError as exc:  # a disk or a network file system: tried again, and the others go on
+                    self._complain(file.path, exc)
             self._save()
             if not busy:
                 self._stopping.wait(self._poll_s)

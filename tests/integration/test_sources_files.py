@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -259,3 +260,29 @@ def test_however_a_file_is_written_its_lines_come_out(
     file.close()
     assert found == [line for line in lines if 0 < len(line) <= limit]
     assert long == [len(line) for line in lines if len(line) > limit]
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_does_not_end_the_others(
+    tmp_path: Path, drained: Drained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = {tmp_path / "a.log"}
+    has_news = FollowedFile.has_news
+
+    def stale(file: FollowedFile) -> bool:
+        if file.path in failing:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return has_news(file)
+
+    monkeypatch.setattr(FollowedFile, "has_news", stale)
+    for name in ("a", "b"):
+        append(tmp_path / f"{name}.log", name)
+    files = follower(tmp_path)
+    files.start(drained.inbox)
+    try:
+        until(lambda: drained.lines() == 1)
+        assert files.counts()["unreadable"] == 1
+        failing.clear()
+        until(lambda: drained.lines() == 2)
+    finally:
+        files.stop()
+    assert payloads_of(drained) == ["b", "a"]
