@@ -83,8 +83,10 @@ def parse_address(value: object) -> tuple[str, int]:
     if isinstance(value, tuple):
         return value
     found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
-    if found is None or int(found[2]) > 65535:
+    if found is None:
         raise ValueError("expected ADDRESS:PORT, for example 127.0.0.1:5514")
+    if int(found[2]) > 65535:
+        raise ValueError(f"port {found[2]} is above 65535")
     return found[1].strip("[]") or "127.0.0.1", int(found[2])
 
 
