@@ -38,6 +38,12 @@ class Receiving:
     journal: Journal
     counters: ReceiveCounters
 
+    def check(self) -> None:
+        """Raises ThreadFailed where a source has ended by a defect."""
+        if (failure := self.inbox.failure) is not None:
+            name, defect = failure
+            raise ThreadFailed(f"the source {name} has ended: {defect!r}") from defect
+
     def count_lost(self) -> None:
         for source in self.sources:
             lost = source.lost()
@@ -115,6 +121,7 @@ def run_daemon(
             for process in (*processes, record, prune):
                 process.check()
             if receiving is not None:
+                receiving.check()
                 receiving.count_lost()
             tick()
     finally:
@@ -136,6 +143,8 @@ def run_daemon(
         prune.join(time.monotonic() + drain_s, tick)
     for process in (*processes, record, prune):
         process.check_end()
+    if receiving is not None:
+        receiving.check()
 
 
 class _Guarded:

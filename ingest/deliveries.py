@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from aiops.domain.batches import EventBatch, Payloads, RawBatch, Reject, SampleBatch
+from aiops.domain.batches import EventBatch, Payloads, RawBatch, Reject, SampleBatch, Series
 from aiops.domain.occurrences import Change
 from aiops.errors import ParseError
 from ingest.change_records import CHANGES, write_changes
 from ingest.parsers.alertmanager import AlertBatch, parse_v2_alerts, parse_webhook
 from ingest.parsers.cloudevents import as_batch, read_cloudevents
 from ingest.parsers.otlp import parse_otlp_logs, parse_otlp_metrics
+from ingest.parsers.series_cache import SeriesCache
 from ingest.parsers.syslog import parse_syslog
 from ingest.record_keys import Batch, count_of
 
@@ -74,14 +75,17 @@ def otlp_logs(body: bytes, headers: Mapping[str, str], *, received_at_s: float) 
     return _events(batch, identity)
 
 
-def otlp_metrics(body: bytes, headers: Mapping[str, str], *, received_at_s: float) -> Delivery:
-    """``POST /v1/metrics``. Raises ParseError."""
+def otlp_metrics(
+    body: bytes, headers: Mapping[str, str], *, received_at_s: float, cache: SeriesCache[Series] | None = None
+) -> Delivery:
+    """``POST /v1/metrics``. ``cache`` bounds the active series and is for one thread at a time. Raises ParseError."""
     batch = parse_otlp_metrics(
         body,
         content_type=headers.get("content-type", ""),
         encoding=headers.get("content-encoding", ""),
         source="otlp-metrics",
         received_at_s=received_at_s,
+        cache=cache,
     )
     return samples(batch)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from aiops.api.services import Answered, IngestCounts
 from aiops.contracts import ApplyResult, Clock
-from aiops.domain.batches import EVENT_SCHEMA, EventBatch, RawBatch, Reject, SampleBatch
+from aiops.domain.batches import EVENT_SCHEMA, EventBatch, RawBatch, Reject, SampleBatch, Series
 from aiops.domain.occurrences import Change
 from aiops.errors import ParseError, StoreUnavailable
 from ingest import deliveries
@@ -21,6 +21,7 @@ from ingest.deliveries import Delivery
 from ingest.parsers.otlp import otlp_answer
 from ingest.parsers.remote_write import RemoteWriteDecoder
 from ingest.parsers.remote_write_rows import WriteRequest
+from ingest.parsers.series_cache import SeriesCache
 from ingest.record_keys import count_of
 from ingest.recorder import Recorder
 from ingest.worker import IngestWorker
@@ -40,6 +41,8 @@ class DeliveryPort(ABC):
         self._clock = clock
         self._decoder = RemoteWriteDecoder()
         self._decoding = threading.Lock()
+        self._otlp_series: SeriesCache[Series] = SeriesCache()
+        self._otlp_reading = threading.Lock()
 
     @abstractmethod
     def take(self, delivery: Delivery) -> IngestCounts:
@@ -59,7 +62,13 @@ class DeliveryPort(ABC):
         return self._otlp(_NO_EVENTS, deliveries.otlp_logs, body, headers)
 
     def take_otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Answered:
-        return self._otlp(_NO_SAMPLES, deliveries.otlp_metrics, body, headers)
+        def read(body: bytes, headers: Mapping[str, str], *, received_at_s: float) -> Delivery:
+            with self._otlp_reading:
+                return deliveries.otlp_metrics(
+                    body, headers, received_at_s=received_at_s, cache=self._otlp_series
+                )
+
+        return self._otlp(_NO_SAMPLES, read, body, headers)
 
     def take_cloudevents(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
         return self.take(

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ from ingest.sources.file_positions import FilePosition, load_positions, save_pos
 from ingest.sources.followed_file import FollowedFile, Lines
 from ingest.sources.inbox import Inbox, Item
 from ingest.sources.tallies import Tally
+from ingest.sources.threads import source_thread
 
 StartAt = Literal["end", "beginning"]
 
@@ -66,7 +68,7 @@ class FollowedFiles:
         self._positions = positions
         self._start_at = start_at
         self._exclude = tuple(exclude)
-        self._host = host
+        self._host = host or socket.gethostname()
         self._max_files = max_files
         self._max_line_bytes = max_line_bytes
         self._poll_s = poll_s
@@ -92,7 +94,7 @@ class FollowedFiles:
         self._scan()
         self._first_run = False
         self._save(now=True)
-        self._thread = threading.Thread(target=self._run, args=(inbox,), name=self.name, daemon=True)
+        self._thread = source_thread(inbox, self.name, partial(self._run, inbox))
         self._thread.start()
 
     def stop(self) -> None:
@@ -258,7 +260,7 @@ class FollowedFiles:
     def _hand_over(self, file: FollowedFile, lines: Lines, inbox: Inbox) -> bool:
         """False: no room until the stop; the rest is read again after the restart."""
         now_s = self._now_s()
-        peer = f"file:{file.path} {self._host or socket.gethostname()}"
+        peer = f"file:{file.path} {self._host}"
         items: list[Item] = [
             Reject(
                 self.name, f"longer than {self._max_line_bytes} bytes ({size}); the head is kept", now_s, head

@@ -10,7 +10,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from ingest.sources.inbox import Inbox
 from ingest.sources.tallies import Tally
+from ingest.sources.threads import source_thread
 from ingest.sources.tls import CertificateStore
 
 HANDSHAKE_S = 10.0
@@ -29,6 +31,7 @@ class Handshakes:
         timeout_s: float,
         steady_s: Callable[[], float],
         name: str,
+        inbox: Inbox,
     ) -> None:
         self._certificates = certificates
         self._tally = tally
@@ -43,7 +46,7 @@ class Handshakes:
         self._open: dict[ssl.SSLSocket, tuple[str, float]] = {}
         self._selector = selectors.DefaultSelector()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"{name}-handshakes", daemon=True)
+        self._thread = source_thread(inbox, f"{name}-handshakes", self._run)
         self._thread.start()
 
     @property

@@ -61,6 +61,18 @@ class Inbox:
         self._items: deque[_Waiting] = deque()
         self._size_bytes = 0
         self._changed = threading.Condition()
+        self._failure: tuple[str, BaseException] | None = None
+
+    @property
+    def failure(self) -> tuple[str, BaseException] | None:
+        """The first thread of a source that ended by a defect, and the defect."""
+        with self._changed:
+            return self._failure
+
+    def report_failure(self, name: str, defect: BaseException) -> None:
+        """A source's thread called ``name`` has ended and brings nothing more."""
+        with self._changed:
+            self._failure = self._failure or (name, defect)
 
     @property
     def size_bytes(self) -> int:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -25,6 +26,7 @@ from ingest.sources.http_access import HttpAccess
 from ingest.sources.inbox import Inbox, Item
 from ingest.sources.prometheus_client import ActiveAlert, Matrix, PrometheusClient
 from ingest.sources.tallies import Tally
+from ingest.sources.threads import source_thread
 
 STEP_S = 15.0
 INTERVAL_S = 30.0
@@ -118,7 +120,7 @@ class PrometheusApi:
         self._said_alerts = {_alert_key(alert): alert for alert in saved.alerts}
         self._durable_alerts = dict(self._said_alerts)
         self._progress = [self._begin(query, saved.next_s.get(query.key)) for query in self._queries]
-        self._thread = threading.Thread(target=self._run, args=(inbox,), name=self.name, daemon=True)
+        self._thread = source_thread(inbox, self.name, partial(self._run, inbox))
         self._thread.start()
 
     def stop(self) -> None:

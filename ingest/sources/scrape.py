@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import numpy as np
@@ -23,6 +24,7 @@ from ingest.sources.inbox import Inbox
 from ingest.sources.scrape_targets import ScrapeJob, ScrapeTarget, Target, TargetFiles, targets_of
 from ingest.sources.scraped_samples import ScrapeReport, SeriesLabels
 from ingest.sources.tallies import Tally
+from ingest.sources.threads import source_thread
 
 MAX_WORKERS = 16
 REFRESH_S = 5.0
@@ -86,7 +88,7 @@ class Scraper:
         self._tally = Tally("scrapes", "failed", "skipped", "no_room", "bad_targets")
 
     def start(self, inbox: Inbox) -> None:
-        self._thread = threading.Thread(target=self._run, args=(inbox,), name=self.name, daemon=True)
+        self._thread = source_thread(inbox, self.name, partial(self._run, inbox))
         self._thread.start()
 
     def stop(self) -> None:

@@ -24,6 +24,7 @@ from ingest.sources.streams import (
     Streams,
 )
 from ingest.sources.tallies import Tally
+from ingest.sources.threads import source_thread
 
 _BACKLOG = 4_096
 
@@ -85,7 +86,7 @@ class SyslogTcp:
             now_s=self._now_s,
             steady_s=self._steady_s,
         )
-        self._thread = threading.Thread(target=self._streams.run, name=self.name, daemon=True)
+        self._thread = source_thread(inbox, self.name, self._streams.run)
         self._thread.start()
 
     def stop(self) -> None:

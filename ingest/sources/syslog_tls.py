@@ -22,6 +22,7 @@ from ingest.sources.streams import (
 )
 from ingest.sources.syslog_tcp import bound_address, listening_socket
 from ingest.sources.tallies import Tally
+from ingest.sources.threads import source_thread
 from ingest.sources.tls import CertificateStore, ServerCertificates
 
 
@@ -82,6 +83,7 @@ class SyslogTls:
             timeout_s=self._handshake_s,
             steady_s=self._steady_s,
             name=self.name,
+            inbox=inbox,
         )
         self._streams = Streams(
             server,
@@ -95,7 +97,7 @@ class SyslogTls:
             steady_s=self._steady_s,
             greeter=greeter,
         )
-        self._thread = threading.Thread(target=self._streams.run, name=self.name, daemon=True)
+        self._thread = source_thread(inbox, self.name, self._streams.run)
         self._thread.start()
 
     def stop(self) -> None:

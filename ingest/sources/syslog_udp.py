@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -21,6 +22,7 @@ from ingest.sources.datagrams import DatagramReader
 from ingest.sources.gathering import Gathering
 from ingest.sources.inbox import Inbox
 from ingest.sources.tallies import Tally
+from ingest.sources.threads import source_thread
 
 RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
 SOCKETS = 1
@@ -80,8 +82,8 @@ class SyslogUdp:
             self._sockets = []
             raise
         for number, (sock, reader) in enumerate(zip(self._sockets, readers, strict=True)):
-            thread = threading.Thread(
-                target=self._receive, args=(sock, reader, inbox), name=f"{self.name}-{number}", daemon=True
+            thread = source_thread(
+                inbox, f"{self.name}-{number}", partial(self._receive, sock, reader, inbox)
             )
             self._threads.append(thread)
             thread.start()

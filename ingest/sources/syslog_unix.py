@@ -12,12 +12,14 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from ingest.sources.datagrams import DatagramReader
 from ingest.sources.gathering import Gathering
 from ingest.sources.inbox import Inbox
 from ingest.sources.tallies import Tally
+from ingest.sources.threads import source_thread
 
 MODE = 0o666
 RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
@@ -63,9 +65,7 @@ class SyslogUnix:
             sock.close()
             raise
         self._socket = sock
-        self._thread = threading.Thread(
-            target=self._receive, args=(sock, reader, inbox), name=self.name, daemon=True
-        )
+        self._thread = source_thread(inbox, self.name, partial(self._receive, sock, reader, inbox))
         self._thread.start()
 
     def stop(self) -> None:

@@ -15,6 +15,7 @@ from aiops.domain.batches import RawBatch, Reject
 from aiops.errors import ConfigError, InputError, StoreUnavailable
 from ingest.clock_skew import ClockSkews
 from ingest.counters import IngestMetrics, Taken
+from ingest.daemon import ThreadFailed
 from ingest.dead_letters import DeadLetterFile, MemoryDeadLetters
 from ingest.sources.inbox import Inbox
 from ingest.sources.scrape import ScrapeTarget
@@ -204,3 +205,21 @@ def test_clocks_that_are_wrong_and_clocks_that_only_look_wrong() -> None:
     assert old.skews() == {}
     old.observe("nothing", np.array([]), np.array([]))
     assert old.correction("x") == 0.0
+
+
+def test_a_source_that_ends_by_a_defect_ends_the_daemon(tmp_path: Path) -> None:
+    site = IngestSite()
+    ran: list[str] = []
+
+    class Broken(SyslogUdp):
+        def _receive(self, *given: object) -> None:
+            ran.append("begun")
+            raise ValueError("a defect")
+
+    broken, sound = Broken(port=0), SyslogTcp(port=0)
+    with (
+        pytest.raises(ThreadFailed, match="the source syslog-udp-0 has ended: ValueError"),
+        daemon_run([broken, sound], site.worker, site.dead_letters, tmp_path, drain_s=5.0) as running,
+    ):
+        until(lambda: running.receiving.inbox.failure is not None)
+    assert ran == ["begun"]
