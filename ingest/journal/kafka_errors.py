@@ -13,6 +13,8 @@ from aiops.errors import ConfigError, StoreUnavailable
 from ingest.journal.kafka_settings import KafkaSettings
 
 _RIGHTS = ("SaslAuthenticationFailed", "AuthorizationFailed", "UnsupportedSaslMechanism", "IllegalSaslState")
+#: A refused login may end as this alone: only the last of several tries is named, and a broker's answer and its end race.
+_NO_BOOTSTRAP = "Unable to bootstrap"
 _TLS = ("SSL", "ssl", "certificate")
 
 
@@ -24,6 +26,11 @@ def unavailable(
     hint = "see that the brokers run and can be reached from here"
     if isinstance(exc, errors.AuthorizationError) or any(word in said for word in _RIGHTS):
         hint = f"see the user, the password and the rights of {settings.user or 'this client'}"
+    elif settings.user and _NO_BOOTSTRAP in said and "certificate" not in said:
+        hint = (
+            f"see the user, the password and the rights of {settings.user}, the protocol and the certificates,"
+            " and that the brokers run"
+        )
     elif isinstance(exc, ValueError | errors.KafkaConfigurationError) or any(word in said for word in _TLS):
         hint = "see the settings of the connection: protocol, certificates"
     if settings.password:
