@@ -105,12 +105,12 @@ def cloud_events(body: bytes, headers: Mapping[str, str], *, received_at_s: floa
 def lines(body: bytes, headers: Mapping[str, str], *, peer: str, received_at_s: float) -> Delivery:
     """Text lines as syslog and log files have them; a line without a header is all message. Raises ParseError where there are
     too many or none."""
-    found = [line.rstrip(b"\r") for line in body.split(b"\n")]
-    kept = [line for line in found if line.strip()]
+    count = body.count(b"\n")
+    if count > MAX_LINES:
+        raise ParseError(f"{count} lines in one body, {MAX_LINES} are taken", reason="too many lines")
+    kept = [line.rstrip(b"\r") for line in body.split(b"\n") if line.strip()]
     if not kept:
         raise ParseError("no line in the body", hint="send one line after the other", reason="empty")
-    if len(kept) > MAX_LINES:
-        raise ParseError(f"{len(kept)} lines in one body, {MAX_LINES} are taken", reason="too many lines")
     batch = RawBatch(
         "http-lines", "file", f"http {peer}", Payloads.of(kept), np.full(len(kept), received_at_s)
     )

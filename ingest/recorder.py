@@ -96,10 +96,12 @@ class Recorder:
                 self._failed(exc)
                 raise
             self._problem = ("", 0.0)
-        self._count(batches, rejects)
+        self._set_aside([*rejects, *_rejects_of(batches)])
+        self._count_recorded(batches)
 
     def _record_all(self, items: Sequence[Item]) -> bool:
-        """False: the time to drain was over first."""
+        """False: the time to drain was over before all was in the journal. Rejects that cannot be kept by then count as
+        dropped."""
         batches = [item for item in items if not isinstance(item, Reject)]
         rejects = [item for item in items if isinstance(item, Reject)]
         records: list[Record] = []
@@ -112,13 +114,16 @@ class Recorder:
                 rejects += _whole(batch, exc.message)
         if records and not self._append(records):
             return False
+        rejects += _rejects_of(kept)
+        self._count_recorded(kept)
         while True:
             try:
-                self._count(kept, rejects)
+                self._set_aside(rejects)
             except StoreUnavailable as exc:
-                if not self._wait(0, exc):
-                    return False
-                continue
+                if self._wait(0, exc):
+                    continue
+                for reject in rejects:
+                    self._counters.add(reject.source, dropped=1)
             return True
 
     def _append(self, records: Sequence[Record]) -> bool:
@@ -150,18 +155,16 @@ class Recorder:
         time.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
         return True
 
-    def _count(self, batches: Sequence[Batch], rejects: Sequence[Reject]) -> None:
-        """The rejects first: where they cannot be kept, nothing is counted."""
-        of_batches = [
-            reject for batch in batches if not isinstance(batch, RawBatch) for reject in batch.rejects
-        ]
-        every = [*rejects, *of_batches]
-        if every:
-            self._dead_letters.put(every)
+    def _set_aside(self, rejects: Sequence[Reject]) -> None:
+        """Kept, then counted. Raises StoreUnavailable, and nothing is counted."""
+        if rejects:
+            self._dead_letters.put(rejects)
+        for reject in rejects:
+            self._counters.add(reject.source, rejected=1)
+
+    def _count_recorded(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
             self._counters.add(batch.source, recorded=count_of(batch))
-        for reject in every:
-            self._counters.add(reject.source, rejected=1)
 
     def _give_up(self) -> None:
         left = self._inbox.size_bytes
@@ -170,6 +173,11 @@ class Recorder:
         )
         for item in self._inbox.take_several(0.0, max_bytes=1 << 62):
             self._counters.add(item.source, dropped=1 if isinstance(item, Reject) else count_of(item))
+
+
+def _rejects_of(batches: Sequence[Batch]) -> list[Reject]:
+    """What their parsers could not use."""
+    return [reject for batch in batches if not isinstance(batch, RawBatch) for reject in batch.rejects]
 
 
 def _whole(batch: Batch, reason: str) -> list[Reject]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servers.jars import ServerUnavailable, jars, java
-from servers.processes import free_port, with_parent
+from servers.processes import end, free_port, kill, with_parent
 
 PROPERTIES: Mapping[str, str] = {
     "process.roles": "broker,controller",
@@ -67,20 +67,11 @@ class KafkaServer:
 
     def stop(self) -> None:
         """End the broker that :func:`start` began, by its process."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(timeout=10)
+        end(self.process)
 
     def kill(self) -> None:
         """kill -9."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait(timeout=10)
+        kill(self.process)
 
     def pause(self) -> None:
         """Stop the process where it stands: connections stay, nothing answers. :meth:`resume` ends it."""

@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ import neo4j
 from neo4j.exceptions import DriverError, Neo4jError
 
 from servers.jars import ServerUnavailable, jars, java
-from servers.processes import with_parent
+from servers.processes import end, kill, with_parent
 
 _OPENS = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch")]
 _FAST = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.disable.jmx=true"]
@@ -51,20 +50,11 @@ class Neo4jServer:
 
     def stop(self) -> None:
         """End the server that :func:`start` began, by its process."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(timeout=10)
+        end(self.process)
 
     def kill(self) -> None:
         """kill -9."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait(timeout=10)
+        kill(self.process)
 
 
 def start(home: Path, password: str, *, bolt: int, http: int, timeout_s: float = 240.0) -> Neo4jServer:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
+import subprocess
 
 
 def free_port() -> int:
@@ -17,3 +19,22 @@ def with_parent() -> list[str]:
     """Where there is setpriv, the server goes when whoever started it is killed."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+
+
+def end(process: subprocess.Popen[bytes] | None) -> None:
+    """End a server by its process, and wait. None: somebody else runs it."""
+    if process is None or process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=10)
+
+
+def kill(process: subprocess.Popen[bytes] | None) -> None:
+    """kill -9, and wait. None: somebody else runs it."""
+    if process is not None:
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=10)

@@ -6,6 +6,7 @@ Unknown fields are ignored: their documents grow.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -24,7 +25,7 @@ from aiops.api.guard import (
 )
 from aiops.api.problems import Problem, invalid
 from aiops.api.schemas import PLAIN, AlertmanagerStatus, ChangeRequest, Receipt
-from aiops.api.services import IngestCounts, Services
+from aiops.api.services import Answered, IngestCounts, Services
 from aiops.domain.occurrences import Change
 
 router = APIRouter(route_class=GuardedRoute, tags=["deliveries"])
@@ -148,11 +149,7 @@ async def post_remote_write(request: Request) -> Response:
 )
 async def post_otlp_logs(request: Request) -> Response:
     """OTLP/HTTP logs, protobuf or JSON, plain or gzip. A body that is sent again is kept once."""
-    require_content_type(request, *_OTLP)
-    body = await request.body()
-    ingest = services_of(request).ingest
-    answered = await run_in_threadpool(ingest.take_otlp_logs, body, dict(request.headers))
-    return Response(answered.body, 200, headers={"Content-Type": answered.content_type})
+    return await _taken_otlp(request, services_of(request).ingest.take_otlp_logs)
 
 
 @router.post(
@@ -163,10 +160,12 @@ async def post_otlp_logs(request: Request) -> Response:
 )
 async def post_otlp_metrics(request: Request) -> Response:
     """OTLP/HTTP metrics, protobuf or JSON, plain or gzip."""
+    return await _taken_otlp(request, services_of(request).ingest.take_otlp_metrics)
+
+
+async def _taken_otlp(request: Request, take: Callable[[bytes, Mapping[str, str]], Answered]) -> Response:
     require_content_type(request, *_OTLP)
-    body = await request.body()
-    ingest = services_of(request).ingest
-    answered = await run_in_threadpool(ingest.take_otlp_metrics, body, dict(request.headers))
+    answered = await run_in_threadpool(take, await request.body(), dict(request.headers))
     return Response(answered.body, 200, headers={"Content-Type": answered.content_type})
 
 

@@ -19,6 +19,9 @@ def syslog(
     zone: Annotated[
         str, typer.Option(help="Zone of RFC 3164 stamps, which name none: an IANA name.")
     ] = "UTC",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse what does not follow RFC 5424 to the letter.")
+    ] = False,
 ) -> None:
     """RFC 5424, RFC 3164 and vendors' lines to JSON; a line that is none of these becomes {"reject": reason}."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,7 +34,7 @@ def syslog(
         raise typer.BadParameter(
             f"{zone!r} is no zone, for example Europe/Berlin", param_hint="--zone"
         ) from error
-    _pass_through(json_lines(sys.stdin.buffer, received_at_s=time.time(), zone=chosen))
+    _pass_through(json_lines(sys.stdin.buffer, received_at_s=time.time(), zone=chosen, strict=strict))
 
 
 @app.command()

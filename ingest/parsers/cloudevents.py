@@ -67,13 +67,6 @@ class CloudEvents:
     changes: tuple[Change, ...]
 
 
-def parse_cloudevents(
-    body: bytes, headers: Mapping[str, str], *, source: str, received_at_s: float
-) -> EventBatch:
-    """Every event of a body as a log event, whatever its type; see :func:`read_cloudevents`."""
-    return read_cloudevents(body, headers, source=source, received_at_s=received_at_s, kinds={}).events
-
-
 def read_cloudevents(
     body: bytes,
     headers: Mapping[str, str],

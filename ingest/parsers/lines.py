@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from aiops.domain.batches import Payloads
 from ingest.parsers.exposition import ExpositionParser
+from ingest.parsers.rfc5424 import judge_rfc5424
 from ingest.parsers.syslog import parse_lines
 from ingest.parsers.syslog_json import json_of_headers
-from ingest.templates import TemplateMiner
 
 BATCH_LINES = 4096
 
@@ -23,18 +23,34 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def json_lines(
-    lines: Iterable[bytes], *, received_at_s: float, zone: tzinfo = UTC, batch_lines: int = BATCH_LINES
+    lines: Iterable[bytes],
+    *,
+    received_at_s: float,
+    zone: tzinfo = UTC,
+    batch_lines: int = BATCH_LINES,
+    strict: bool = False,
 ) -> Iterator[bytes]:
     """Syslog lines as ``{"facility", "severity", "at", "host", "app", "procid", "msgid", "structured_data", "message",
     "vendor"}`` or ``{"reject": reason}``, each with its line end.
 
     ``at`` is the device's own time, null where the line has none; ``received_at_s`` decides the year that a stamp leaves
-    out, ``zone`` the zone.
+    out, ``zone`` the zone. ``strict``: a line that does not follow RFC 5424 to the letter is a reject.
     """
     for batch in _batches(lines, batch_lines):
-        yield from syslog_json(Payloads.of(batch), received_at_s=received_at_s, zone=zone).splitlines(
+        found = syslog_json(Payloads.of(batch), received_at_s=received_at_s, zone=zone).splitlines(
             keepends=True
         )
+        if strict:
+            found = [_judged(line, text) for line, text in zip(batch, found, strict=True)]
+        yield from found
+
+
+def _judged(line: bytes, text: bytes) -> bytes:
+    verdict = judge_rfc5424(line.rstrip(b"\r\n"))
+    if verdict is None:
+        return text
+    expected, offset = verdict
+    return _line({"reject": f"not RFC 5424: expected {expected} at byte {offset}"})
 
 
 def syslog_json(payloads: Payloads, *, received_at_s: float, zone: tzinfo = UTC) -> bytes:
@@ -83,17 +99,6 @@ def metric_json_lines(
                 "at": rfc3339(float(batch.at_s[0])),
             }
         yield _line(document)
-
-
-def template_json_lines(
-    lines: Iterable[bytes], *, miner: TemplateMiner | None = None, batch_lines: int = BATCH_LINES
-) -> Iterator[bytes]:
-    """Messages as ``{"template": text}``, the template as it stands after the message's batch."""
-    miner = TemplateMiner() if miner is None else miner
-    for batch in _batches(lines, batch_lines):
-        messages = [line.rstrip(b"\r\n").decode(errors="replace") for line in batch]
-        for template in miner.mine(messages).to_pylist():
-            yield _line({"template": template})
 
 
 def rfc3339(seconds: object) -> str | None:

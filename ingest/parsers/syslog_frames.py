@@ -8,7 +8,7 @@ A piece of lines is cut in arrays and copied once. A count is refused by its dig
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -233,14 +233,3 @@ def _cut_in_arrays(lines: bytes, max_bytes: int) -> Payloads | None:
 
 def _newlines(lines: bytes) -> IntArray:
     return np.flatnonzero(np.frombuffer(lines, dtype=np.uint8) == 0x0A)
-
-
-def split_frames(pieces: Iterable[bytes], *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> Frames:
-    """All messages of one connection, given as the pieces that were read."""
-    framer = SyslogFramer(max_message_bytes=max_message_bytes)
-    parts = [framer.feed(piece) for piece in pieces]
-    parts.append(framer.close())
-    return Frames(
-        tuple(message for part in parts for message in part.messages),
-        tuple(reject for part in parts for reject in part.rejects),
-    )

@@ -113,6 +113,7 @@ class Handshakes:
     def _go_on(self, sock: ssl.SSLSocket) -> None:
         try:
             sock.do_handshake()
+            allowed = self._certificates.allows(sock)
         except ssl.SSLWantReadError:
             self._selector.modify(sock, selectors.EVENT_READ)
             return
@@ -125,7 +126,7 @@ class Handshakes:
         ):  # ssl.SSLError is an OSError; ValueError: a certificate that cannot be read
             self._drop(sock, "handshake_failures")
             return
-        if not self._certificates.allows(sock):
+        if not allowed:
             self._drop(sock, "names_not_allowed")
             return
         self._selector.unregister(sock)

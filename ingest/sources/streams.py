@@ -229,9 +229,7 @@ class Streams:
             return 0
         try:
             size = sock.recv_into(self._view)
-            while size and isinstance(sock, ssl.SSLSocket) and sock.pending():
-                if size == _PIECE_BYTES:
-                    break
+            while size and size < _PIECE_BYTES and isinstance(sock, ssl.SSLSocket) and sock.pending():
                 size += sock.recv_into(self._view[size:])
         except _NOTHING_NOW:
             return 0
@@ -244,17 +242,18 @@ class Streams:
         try:
             self._feed(connection, bytes(self._view[:size]))
         except Exception as exc:  # noqa: BLE001 - the connection's boundary: a defect must not end the others
-            self._break_off(sock, connection, exc)
+            self._break_off(sock, connection, exc, size)
             return 0
         if self._buffered_bytes > self._limits.max_buffered_bytes:
             self._give_up_largest()
         return size
 
-    def _break_off(self, sock: socket.socket, connection: _Connection, exc: Exception) -> None:
+    def _break_off(self, sock: socket.socket, connection: _Connection, exc: Exception, size: int) -> None:
+        """The whole piece goes to the dead letters: nobody knows what of it was taken."""
         structlog.get_logger("aiops.ingest").error("connection ended", source=self._source, exc_info=exc)
         self._tally.add("broken_frames")
         self._put(
-            Reject(self._source, f"defect: {type(exc).__name__}", self._now_s(), bytes(self._piece[:1024]))
+            Reject(self._source, f"defect: {type(exc).__name__}", self._now_s(), bytes(self._view[:size]))
         )
         connection.framer = SyslogFramer()
         self._close(sock, cut=True)

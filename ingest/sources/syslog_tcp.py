@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from ingest.sources.handshakes import Handshakes
 from ingest.sources.inbox import Inbox
 from ingest.sources.streams import (
     BATCH_S,
@@ -32,6 +33,8 @@ _BACKLOG = 4_096
 class SyslogTcp:
     """Listens on ``host``:``port`` (0: any free port, see :attr:`address`). ``idle_s``, ``frame_s``, ``max_message_bytes`` and
     ``max_buffered_bytes`` as in :class:`StreamLimits`. A sender beyond ``max_connections`` is closed at once, and counted."""
+
+    transport = "syslog-tcp"
 
     def __init__(
         self,
@@ -55,7 +58,6 @@ class SyslogTcp:
         )
         self._now_s = now_s
         self._steady_s = steady_s
-        self._server: socket.socket | None = None
         self._streams: Streams | None = None
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -73,6 +75,7 @@ class SyslogTcp:
         return 0 if self._streams is None else self._streams.open_connections
 
     def start(self, inbox: Inbox) -> None:
+        greeter = self._greeter(inbox)
         server = listening_socket(*self._where)
         self._address = bound_address(server)
         self._streams = Streams(
@@ -81,13 +84,18 @@ class SyslogTcp:
             self._limits,
             self._tally,
             source=self.name,
-            transport="syslog-tcp",
+            transport=self.transport,
             stopping=self._stopping,
             now_s=self._now_s,
             steady_s=self._steady_s,
+            greeter=greeter,
         )
         self._thread = source_thread(inbox, self.name, self._streams.run)
         self._thread.start()
+
+    def _greeter(self, inbox: Inbox) -> Handshakes | None:  # noqa: ARG002 (for TLS)
+        """What a connection has to go through before it is read; None: nothing."""
+        return None
 
     def stop(self) -> None:
         self._stopping.set()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.support.daemons import free_port, until
+from tests.support.daemons import free_port, missing, until
 from tests.support.ingest_process import IngestProcess, SteadySender, connections, now_stamp
 
 pytestmark = pytest.mark.integration
@@ -121,7 +121,7 @@ def test_ten_thousand_connections_and_a_thousand_slow_ones(tmp_path: Path) -> No
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 10_300
     if hard != resource.RLIM_INFINITY and hard < wanted + 256:
-        pytest.skip(f"needs {wanted + 256} descriptors, {hard} are allowed")
+        missing(f"needs {wanted + 256} descriptors, {hard} are allowed")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     port = free_port()
     try:

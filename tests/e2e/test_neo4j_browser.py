@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
 import shutil
 import threading
@@ -21,6 +20,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from servers.neo4j_server import Neo4jServer
+from tests.support.daemons import missing
 from tests.support.graph_shop import fill_shop
 from tests.support.neo4j_server import empty
 
@@ -44,10 +44,7 @@ def chromium() -> str:
     """Debian's Chromium. Where there is none: a failure in CI, a skip that says why elsewhere."""
     found = shutil.which("chromium")
     if found is None:
-        why = "no Chromium: install Debian's package chromium (sh servers/debian.sh)"
-        if os.environ.get("CI"):
-            pytest.fail(why)
-        pytest.skip(why)
+        missing("no Chromium: install Debian's package chromium (sh servers/debian.sh)")
     return found
 
 

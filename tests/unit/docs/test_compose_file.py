@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.daemons import need
+from tests.support.daemons import missing, need
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -114,5 +114,5 @@ def test_the_daemon_accepts_its_configuration() -> None:
 def test_the_unit_is_sound() -> None:
     program = shutil.which("systemd-analyze")
     if program is None:
-        pytest.skip("systemd-analyze is not installed")
+        missing("systemd-analyze is not installed")
     judged(program, "verify", "--man=no", str(ROOT / "deploy" / "aiops-ingest.service"))

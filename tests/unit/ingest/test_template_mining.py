@@ -44,6 +44,11 @@ def test_alike_lines_are_one_template_and_others_are_not() -> None:
     assert templates == ["session opened for user <*> by root"] * 2 + ["disk full on sda"]
 
 
+def test_a_template_stands_for_every_line_it_came_from() -> None:
+    templates = TemplateMiner().mine(["port 1 up", "port 2 up", "\ufffd"]).to_pylist()
+    assert templates == ["port <*> up", "port <*> up", "\ufffd"]
+
+
 def test_a_mnemonic_parts_what_reads_alike() -> None:
     lines = ["%LINK-3-UPDOWN: Interface A, changed state", "%LINEPROTO-5-UPDOWN: Interface A, changed state"]
     assert TemplateMiner().mine(lines).to_pylist() == lines

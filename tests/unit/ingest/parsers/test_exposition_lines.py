@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from aiops.domain.batches import SampleBatch, Series
 from aiops.errors import ParseError
 from ingest.parsers.exposition import MAX_LINE_BYTES, ExpositionParser, parse_exposition
-from ingest.parsers.lines import json_lines, metric_json_lines, rfc3339, template_json_lines
+from ingest.parsers.lines import json_lines, metric_json_lines, rfc3339
 from ingest.parsers.openmetrics import judge_openmetrics
 from ingest.parsers.series_cache import SeriesCache
 from ingest.parsers.series_reader import SeriesLimits
@@ -259,14 +259,6 @@ def test_every_line_of_metrics_has_its_json_line() -> None:
     ]
 
 
-def test_every_message_has_its_template_line() -> None:
-    assert list(template_json_lines([b"port 1 up\n", b"port 2 up\r\n", b"\xff"])) == [
-        b'{"template":"port <*> up"}\n',
-        b'{"template":"port <*> up"}\n',
-        '{"template":"\ufffd"}\n'.encode(),
-    ]
-
-
 def test_times_outside_the_calendar_are_null() -> None:
     assert rfc3339(1e18) is None
     assert rfc3339(math.inf) is None
@@ -280,7 +272,6 @@ def test_one_line_in_is_one_line_out(lines: list[bytes]) -> None:
     for filtered in (
         json_lines(lines, received_at_s=0.0),
         metric_json_lines(lines),
-        template_json_lines(lines),
     ):
         assert len([line for line in filtered if line.endswith(b"}\n")]) == len(lines)
 
@@ -373,3 +364,11 @@ def test_a_scrape_of_bad_lines_is_refused() -> None:
     with pytest.raises(ParseError) as caught:
         parse(b"x\n" * 1_000_000)
     assert caught.value.details["reason"] == "too many rejects"
+
+
+def test_strict_refuses_what_does_not_follow_rfc_5424() -> None:
+    lines = [b"<34>1 2026-03-01T12:00:00Z web-1 su - - - failed\n", b"<34>Mar  1 12:00:00 web-1 su: failed\n"]
+    loose = list(json_lines(lines, received_at_s=1_772_366_400.0))
+    strict = list(json_lines(lines, received_at_s=1_772_366_400.0, strict=True))
+    assert (strict[0], b'"host":"web-1"' in loose[1]) == (loose[0], True)
+    assert strict[1] == b'{"reject":"not RFC 5424: expected a version of 1 to 999 and a blank at byte 4"}\n'

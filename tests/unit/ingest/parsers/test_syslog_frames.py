@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiops.domain.batches import Payloads
 from ingest.parsers import syslog_frames
-from ingest.parsers.syslog_frames import SyslogFramer, split_frames
+from ingest.parsers.syslog_frames import MAX_MESSAGE_BYTES, Frames, SyslogFramer
 
 COUNTED = b"5 <1>ab6 <1>abc\n10 <1>two\nnls"
 LINES = b"<1>one\n\n<1>two\r\n<1>three"
+
+
+def split_frames(pieces: Iterable[bytes], *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> Frames:
+    """All messages of one connection, given as the pieces that were read."""
+    framer = SyslogFramer(max_message_bytes=max_message_bytes)
+    parts = [framer.feed(piece) for piece in pieces]
+    parts.append(framer.close())
+    return Frames(
+        tuple(message for part in parts for message in part.messages),
+        tuple(reject for part in parts for reject in part.rejects),
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
