@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -188,3 +188,25 @@ def test_what_cannot_be_packed_goes_to_the_dead_letters_whole() -> None:
     thread.join()
     assert site.counters.by_source() == {"syslog-udp": Received(3, 1, 2, 0)}
     assert [letter.raw for letter in site.letters.read()] == [b"1", b"2"]
+
+
+def test_what_is_in_the_journal_counts_as_recorded_whatever_becomes_of_the_dead_letters() -> None:
+    class FullDisk(MemoryDeadLetters):
+        def put(self, rejects: Iterable[Reject]) -> int:
+            raise StoreUnavailable("no room for dead letters")
+
+    site = Site()
+    site.recorder = Recorder(site.inbox, site.journal, Cut(pack), FullDisk(), site.counters)
+    told: list[object] = []
+    batch = raw(b"1", b"2")
+    assert site.inbox.put(batch, timeout_s=0.0, acknowledged=told.append)
+    assert site.inbox.put(Reject("syslog-tcp", "cut", 0.0, b"x"), timeout_s=0.0)
+    thread = site.run()
+    until(lambda: site.recorder.retries > 1, what="some tries")
+    site.recorder.stop(0.2)
+    thread.join(30)
+    assert told == [batch]
+    assert site.counters.by_source() == {
+        "syslog-tcp": Received(1, 0, 0, 1),
+        "syslog-udp": Received(2, 2, 0, 0),
+    }
