@@ -29,6 +29,8 @@ from servers.processes import free_port
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 180.0
+#: Of each topic.
+KAFKA_PARTITIONS = 4
 _NUMBER = re.compile(r"request (\d+) failed via (otlp|lines)")
 FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 
@@ -126,7 +128,7 @@ class FaultSite:
                 "spool": {"path": str(self.spool)},
             }
         if self.kafka is not None:
-            servers = {"servers": [self.kafka], "partitions": 4}
+            servers = {"servers": [self.kafka], "partitions": KAFKA_PARTITIONS}
             document["journal"] = {"kind": "kafka", "append_timeout": "5s", "kafka": servers}
         if self.neo4j is not None:
             secret = self.folder / "neo4j_password"
@@ -170,6 +172,15 @@ class FaultSite:
             return -1.0
         found = re.findall(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)$", text, re.M)
         return sum(map(float, found)) if found else -1.0
+
+    def labelled(self, name: str) -> int:
+        """How many sets of labels a metric has now."""
+        return len(re.findall(rf"^{re.escape(name)}\{{", self.get("/metrics") or "", re.M))
+
+    @property
+    def partitions(self) -> int:
+        """Of all topics that are processed: logs, samples, alerts."""
+        return 3 * (1 if self.kafka is None else KAFKA_PARTITIONS)
 
     def begin(self) -> None:
         """Senders on."""

@@ -60,8 +60,9 @@ def _finish(site: FaultSite, name: str, recovery_s: float | None, *, drain: Call
 
 
 def _caught_up(site: FaultSite) -> bool:
-    """Whether partitions are ours (after a kill the group needs a while) and what is processed now was appended just before."""
-    held = site.metric("aiops_journal_lag_records") >= 0.0
+    """Whether every partition is ours (after a kill the group keeps those of the dead for a while) and what is processed now was
+    appended just before."""
+    held = site.labelled("aiops_journal_lag_records") == site.partitions
     return held and 0.0 <= site.metric("aiops_journal_lag_seconds") <= 2.0
 
 
