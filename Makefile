@@ -20,7 +20,7 @@ $(VENV)/.base: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]' --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,mcp]' --group dev
 	@touch $@
 
 setup: $(VENV)/.base ## the base environment: serves everything, without torch

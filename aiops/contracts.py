@@ -10,7 +10,17 @@ from typing import Protocol
 from aiops.domain.batches import EntitySeries, SignalWindow, StateObservation
 from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.domain.evidence import EvidenceSet
-from aiops.domain.graph import Entity, GraphDelta, Subgraph
+from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
+from aiops.domain.incident_records import (
+    Activity,
+    AlarmKey,
+    AnalysisHead,
+    Feedback,
+    IncidentChange,
+    IncidentQuery,
+    IncidentRows,
+    PastIncident,
+)
 from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 
 import pyarrow as pa  # isort: skip  (third party of the domain: column batches)
@@ -151,6 +161,105 @@ class IncidentStore(Protocol):
 
     def analysis(self, incident_id: str, number: int | None = None) -> tuple[int, bytes] | None:
         """The given or newest analysis."""
+        ...
+
+
+class IncidentLedger(Protocol):
+    """What happens to incidents, in the database of :class:`IncidentStore`. Raises InputError on unknown ids."""
+
+    def record(
+        self, changes: Sequence[IncidentChange], *, cursor: tuple[str, int] | None = None
+    ) -> tuple[Incident, ...]:
+        """All of ``changes`` and, if given, the named ``cursor``, in one transaction; durable when it returns. Each incident is
+        merged as :meth:`IncidentStore.put_incident` merges it. Returns what is stored now, in the same order."""
+        ...
+
+    def find_incidents(self, query: IncidentQuery) -> IncidentRows:
+        """Filtered, sorted and cut in the database. Raises InputError on an unknown sort or a place that is none of ours."""
+        ...
+
+    def activities(
+        self, *, incident_id: str | None = None, after: int = 0, limit: int = 500
+    ) -> tuple[Activity, ...]:
+        """By number, those above ``after``, of one incident or of all."""
+        ...
+
+    def latest_activity(self) -> int:
+        """The highest number given so far; 0: none."""
+        ...
+
+    def feedback(self, incident_id: str | None = None, *, limit: int = 500) -> tuple[Feedback, ...]:
+        """Newest first by (at, id), of one incident or of all."""
+        ...
+
+    def incident_alarms(self, incident_id: str) -> tuple[Alarm, ...]:
+        """The alarms of an incident as they are now, by (started_at, fingerprint)."""
+        ...
+
+    def incidents_with(self, keys: Sequence[AlarmKey]) -> Mapping[AlarmKey, str]:
+        """For each alarm that belongs to an incident, its id; others are missing."""
+        ...
+
+    def put_analysis_with(
+        self,
+        incident_id: str,
+        document: bytes,
+        *,
+        at: datetime,
+        causes: Sequence[tuple[str, float]],
+        verdict: str,
+        cause_kind: str | None,
+        activities: Sequence[Activity] = (),
+    ) -> int:
+        """:meth:`IncidentStore.put_analysis`, with what :class:`AnalysisHead` keeps and what happened, in one transaction. An
+        activity's ``details`` get ``analysis``, the number."""
+        ...
+
+    def analysis_heads(self, incident_id: str) -> tuple[AnalysisHead, ...]:
+        """By number."""
+        ...
+
+    def past_incidents(self, *, before: datetime, limit: int = 500) -> tuple[PastIncident, ...]:
+        """Resolved incidents that began before ``before``, newest first."""
+        ...
+
+    def cursor(self, name: str) -> int:
+        """What :meth:`record` kept last under ``name``; 0: nothing."""
+        ...
+
+    def lease(self, name: str, holder: str, *, now: datetime, seconds: float) -> bool:
+        """Whether ``holder`` may do the work called ``name`` until ``now`` + ``seconds``: nobody holds it, its time is up, or it
+        is the holder's already."""
+        ...
+
+
+class ChangeFeed(Protocol):
+    """What was written since, so that a reader keeps up without reading everything. Numbers grow in order of commit."""
+
+    def alarms_since(self, mark: int, *, limit: int = 1000) -> tuple[int, tuple[Alarm, ...]]:
+        """Alarms whose last change came after ``mark``, in order of that change, as they are now; and the mark to go on from
+        (``mark`` itself where there is none)."""
+        ...
+
+    def topology_mark(self) -> int:
+        """The number of the newest write to entities or relations."""
+        ...
+
+    def touched_since(self, mark: int) -> tuple[int, frozenset[str] | None]:
+        """The newest mark, and ids of entities that changed, or that a changed relation leaves, after ``mark``; None: too long
+        ago to tell, read everything."""
+        ...
+
+    def entities_by_id(self, ids: Sequence[str]) -> tuple[Entity, ...]:
+        """Those that are there, by id."""
+        ...
+
+    def relations_from(self, ids: Sequence[str]) -> tuple[Relation, ...]:
+        """Every validity interval, open or closed, of relations that leave these entities, by key and start."""
+        ...
+
+    def every_relation(self) -> Iterable[Relation]:
+        """Every validity interval, open or closed, one after the other; for a first reading of everything."""
         ...
 
 

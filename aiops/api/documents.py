@@ -12,8 +12,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aiops.api.access.tokens import TokenRecord
 from aiops.api.problems import invalid_parameter
-from aiops.api.tokens import TokenRecord
 from aiops.domain.graph import Entity, Relation, Subgraph
 from aiops.domain.occurrences import Incident
 

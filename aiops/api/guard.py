@@ -18,10 +18,10 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from aiops.api.access.tokens import TokenRecord
 from aiops.api.problems import Problem
-from aiops.api.schemas import ProblemDocument
+from aiops.api.schemas.problems import ProblemDocument
 from aiops.api.services import Services
-from aiops.api.tokens import TokenRecord
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="aiops", Basic realm="aiops"'}
 _PROBLEM = {"model": ProblemDocument}

@@ -10,7 +10,7 @@ import orjson
 
 from aiops.api.documents import written
 from aiops.api.problems import pointer
-from aiops.api.schemas import IncidentRequest
+from aiops.api.schemas.incidents import IncidentRequest
 from aiops.api.services import Services
 from aiops.domain.addresses import OPEN_NOW, holders_in, is_address, without_addresses
 from aiops.domain.occurrences import Symptom

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
-from aiops.api.idempotency import IdempotencyStore
-from aiops.api.tokens import TokenStore
+from aiops.api.access.idempotency import IdempotencyStore
+from aiops.api.access.tokens import TokenStore
 from aiops.contracts import ApplyResult, Clock, GraphStore, IncidentStore
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph

@@ -113,3 +113,5 @@ class Incident:
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     window_before_s: float = 900.0
     window_after_s: float = 300.0
+    owner: str = ""  # who takes care of it
+    merged_into: str | None = None  # the incident that it became a part of

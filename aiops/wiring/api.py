@@ -14,10 +14,10 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from aiops import __version__
+from aiops.api.access.idempotency import SqliteIdempotency
+from aiops.api.access.tokens import SqliteTokenStore
 from aiops.api.app import create_app
-from aiops.api.idempotency import SqliteIdempotency
 from aiops.api.services import ApiLimits, Health, IngestPort, Services, VersionInfo
-from aiops.api.tokens import SqliteTokenStore
 from aiops.contracts import Clock, Corrector
 from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident

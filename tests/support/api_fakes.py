@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import orjson
 from prometheus_client import CollectorRegistry
 
-from aiops.api.idempotency import SqliteIdempotency
+from aiops.api.access.idempotency import SqliteIdempotency
+from aiops.api.access.tokens import SqliteTokenStore
 from aiops.api.services import Answered, ApiLimits, Health, HealthCheck, IngestCounts, Services, VersionInfo
-from aiops.api.tokens import SqliteTokenStore
 from aiops.contracts import ApplyResult
 from aiops.domain.analysis import Analysis, Engine, Impact, RootCause
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph

@@ -14,9 +14,9 @@ import pytest
 import uvicorn
 import yaml
 
+from aiops.api.access.tokens import SCOPES
 from aiops.api.app import create_app
 from aiops.api.problems import TITLES, TYPE_PREFIX
-from aiops.api.tokens import SCOPES
 from tests.support.api_fakes import FakeSite
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aiops.api.idempotency import KeptAnswer, KeyInUse, KeyReused, SqliteIdempotency
+from aiops.api.access.idempotency import KeptAnswer, KeyInUse, KeyReused, SqliteIdempotency
 from aiops.errors import StoreUnavailable
 from tests.support.api_fakes import FakeClock
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aiops.api import tokens as tokens_module
+from aiops.api.access import tokens as tokens_module
+from aiops.api.access.tokens import SCOPES, SqliteTokenStore
 from aiops.api.app import create_app
-from aiops.api.tokens import SCOPES, SqliteTokenStore
 from aiops.errors import ConfigError, StoreUnavailable
 from tests.support.api_client import ApiClient
 from tests.support.api_fakes import ADMIN, START, FakeClock, FakeSite, fake_site

@@ -14,7 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from aiops.api.documents import answer
 from aiops.api.guard import GuardedRoute, needs, problems, public, services_of
-from aiops.api.schemas import ProblemDocument, ReadyDocument, StatsDocument, StatusDocument, VersionDocument
+from aiops.api.schemas.operations import ReadyDocument, StatsDocument, StatusDocument, VersionDocument
+from aiops.api.schemas.problems import ProblemDocument
 from aiops.api.services import Health, HealthCheck, Services
 
 router = APIRouter(route_class=GuardedRoute, tags=["operations"])

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from aiops.api.documents import answer, token_document
 from aiops.api.guard import BODY_STATUSES, GuardedRoute, needs, problems, services_of
 from aiops.api.problems import invalid, not_found
-from aiops.api.schemas import NewTokenDocument, TokenList, TokenRequest
+from aiops.api.schemas.access import NewTokenDocument, TokenList, TokenRequest
 
 router = APIRouter(route_class=GuardedRoute, tags=["tokens"])
 

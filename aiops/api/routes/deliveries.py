@@ -24,7 +24,8 @@ from aiops.api.guard import (
     token_of,
 )
 from aiops.api.problems import Problem, invalid
-from aiops.api.schemas import PLAIN, AlertmanagerStatus, ChangeRequest, Receipt
+from aiops.api.schemas.deliveries import AlertmanagerStatus, ChangeRequest, Receipt
+from aiops.api.schemas.primitives import PLAIN
 from aiops.api.services import Answered, IngestCounts, Services
 from aiops.domain.occurrences import Change
 

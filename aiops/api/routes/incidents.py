@@ -14,23 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from ulid import ULID
 
+from aiops.api.access.idempotency import KeptAnswer, KeyInUse, KeyReused
 from aiops.api.desk import AnalysisDesk, Outcome, read_kept
 from aiops.api.documents import answer, cursor_of, entity_tag, incident_document, page, place_of
 from aiops.api.guard import BODY_STATUSES, GuardedRoute, needs, problems, services_of, token_of
-from aiops.api.idempotency import KeptAnswer, KeyInUse, KeyReused
 from aiops.api.problems import Problem, invalid, invalid_parameter, not_found
 from aiops.api.references import Resolved, resolve_references, take_alerts
-from aiops.api.schemas import (
-    Duration,
-    IncidentDocument,
-    IncidentPage,
-    IncidentPatch,
-    IncidentRequest,
-    Name,
-    Severity,
-    Time,
-    duration_s,
-)
+from aiops.api.schemas.incidents import IncidentDocument, IncidentPage, IncidentPatch, IncidentRequest
+from aiops.api.schemas.primitives import Duration, Name, Severity, Time, duration_s
 from aiops.api.services import Services
 from aiops.domain.occurrences import Incident
 

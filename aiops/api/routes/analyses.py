@@ -11,11 +11,11 @@ from starlette.responses import Response
 from aiops.api.desk import NOTHING_ASSUMED, Assumed, read_kept
 from aiops.api.documents import answer
 from aiops.api.guard import BODY_STATUSES, GuardedRoute, needs, problems, services_of
-from aiops.api.incidents import IncidentId, Wait, desk_of, incident_of, wait_of
 from aiops.api.problems import Problem, invalid, not_found, pointer
 from aiops.api.references import ids_named
 from aiops.api.rendering import Format, format_wanted, rendered
-from aiops.api.schemas import AnalysisDocument, AnalysisRequest, RunningDocument
+from aiops.api.routes.incidents import IncidentId, Wait, desk_of, incident_of, wait_of
+from aiops.api.schemas.incidents import AnalysisDocument, AnalysisRequest, RunningDocument
 from aiops.api.services import Services
 from aiops.errors import AiopsError, NothingResolved
 

@@ -11,14 +11,13 @@ from aiops.api.documents import answer, cursor_of, entity_document, page, place_
 from aiops.api.guard import BODY_STATUSES, GuardedRoute, needs, problems, services_of
 from aiops.api.problems import Problem, invalid_parameter, not_found
 from aiops.api.references import ids_named
-from aiops.api.schemas import (
+from aiops.api.schemas.primitives import Name, Time
+from aiops.api.schemas.topology import (
     EntityDocument,
     EntityPage,
-    Name,
     ResolveDocument,
     ResolveRequest,
     SubgraphDocument,
-    Time,
     TopologyDocument,
     TopologyReceipt,
 )

@@ -1,0 +1,1 @@
+"""gRPC over the same pipeline and the same tokens."""

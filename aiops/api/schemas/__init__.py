@@ -1,0 +1,1 @@
+"""The documents that cross the API's edge, one module a topic."""

@@ -1,0 +1,44 @@
+"""What monitoring systems send, and what they are answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from aiops.api.schemas.incidents import Link
+from aiops.api.schemas.primitives import MAX_ITEMS, PLAIN, Labels, Name, Open, Strict, Time
+
+
+class ChangeRequest(Strict):
+    """A deployment, a configuration, a maintenance ..."""
+
+    external_id: Name
+    source: Name | None = None
+    title: Name
+    kind: Literal["deploy", "config", "maintenance", "scale", "other"] = "other"
+    started_at: Time
+    ended_at: Time | None = None
+    entities: list[Name] = Field(default_factory=list, max_length=MAX_ITEMS)
+    author: Annotated[str, Field(max_length=512, pattern=PLAIN)] = ""
+    links: list[Link] = Field(default_factory=list, max_length=32)
+    labels: Labels = Field(default_factory=dict)
+
+
+class Receipt(Open):
+    """``received = stored + rejected + dropped``."""
+
+    received: int
+    stored: int
+    rejected: int
+    dropped: int
+
+
+class AlertmanagerStatus(Open):
+    """The part of Alertmanager's v2 status that clients read."""
+
+    cluster: dict[str, Any]
+    versionInfo: dict[str, str]
+    config: dict[str, str]
+    uptime: datetime

@@ -1,0 +1,1 @@
+"""The Model Context Protocol server: deterministic answers for assistants to quote."""

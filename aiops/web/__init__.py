@@ -1,0 +1,1 @@
+"""The page: templates, its own scripts and styles, and the routes that serve them."""
