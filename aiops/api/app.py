@@ -26,6 +26,7 @@ from aiops.api.routes import (
     incidents,
     maintenance,
     operations,
+    rules,
     tokens,
     topology,
 )
@@ -41,7 +42,18 @@ _DESCRIPTION = (
 
 Surface = Literal["whole", "deliveries", "operations"]
 _MODULES = {
-    "whole": (operations, deliveries, incidents, analyses, topology, entities, alerts, maintenance, tokens),
+    "whole": (
+        operations,
+        deliveries,
+        incidents,
+        analyses,
+        topology,
+        entities,
+        alerts,
+        maintenance,
+        rules,
+        tokens,
+    ),
     "deliveries": (operations, deliveries),
     "operations": (operations,),
 }
