@@ -20,7 +20,16 @@ from aiops.api.boundary import ApiMetrics, Boundary, instance_of, request_id_of
 from aiops.api.desks import Desks
 from aiops.api.guard import SENDERS_RETRY_TAG
 from aiops.api.problems import Problem, not_found, problem_of, problem_of_validation, problem_response
-from aiops.api.routes import analyses, audit, deliveries, incidents, operations, tokens, topology
+from aiops.api.routes import (
+    analyses,
+    audit,
+    deliveries,
+    entities,
+    incidents,
+    operations,
+    tokens,
+    topology,
+)
 from aiops.api.services import OneTenant, Services, Tenants
 from aiops.errors import AiopsError
 
@@ -33,7 +42,16 @@ _DESCRIPTION = (
 
 Surface = Literal["whole", "deliveries", "operations"]
 _MODULES = {
-    "whole": (operations, deliveries, incidents, analyses, topology, tokens, audit),
+    "whole": (
+        operations,
+        deliveries,
+        incidents,
+        analyses,
+        topology,
+        entities,
+        tokens,
+        audit,
+    ),
     "deliveries": (operations, deliveries),
     "operations": (operations,),
 }
