@@ -33,7 +33,8 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class Edge:
     """``on_path``: on the first cause's best path; then ``observed`` says whether both its ends were seen to suffer, and
-    ``lag_s`` how much later the effect did. ``stale``: it ended since, or was last seen :data:`STALE_AFTER` before the graph's time."""
+    ``lag_s`` how much later the effect did. ``stale``: it ended since, or was last seen :data:`STALE_AFTER` before the
+    graph's time."""
 
     id: str
     source: str
