@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 
 from aiops.api.boundary import ApiMetrics, Boundary, instance_of, request_id_of
 from aiops.api.desk import AnalysisDesk
@@ -37,9 +37,10 @@ _MODULES = {
 }
 
 
-def create_app(services: Services, *, surface: Surface = "whole") -> FastAPI:
+def create_app(services: Services, *, surface: Surface = "whole", pages: Sequence[BaseRoute] = ()) -> FastAPI:
     """The HTTP surface over ``services``. The caller opens and closes what is in them. ``surface`` "deliveries" is what a process
-    needs that takes input and has no analyses: deliveries, health, metrics, version; "operations" only those last."""
+    needs that takes input and has no analyses: deliveries, health, metrics, version; "operations" only those last.
+    ``pages``: routes of what people look at, which is no part of the API's contract."""
     metrics = ApiMetrics(services.registry, services.version)
 
     @asynccontextmanager
@@ -63,6 +64,7 @@ def create_app(services: Services, *, surface: Surface = "whole") -> FastAPI:
     app.state.started_at = services.clock.now()
     for module in _MODULES[surface]:
         app.router.routes.extend(module.router.routes)
+    app.router.routes.extend(pages)
     _handle_errors(app)
     app.add_middleware(Boundary, limits=services.limits, metrics=metrics)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]

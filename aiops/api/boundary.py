@@ -116,7 +116,7 @@ class Boundary:
 
 
 class _Answer:
-    """``send`` that adds the headers of every answer and remembers the status."""
+    """``send`` that adds the headers of every answer, where the route has not set its own, and remembers the status."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
@@ -128,8 +128,10 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            own = ((b"x-request-id", self._request_id.encode()), *SECURITY_HEADERS)
-            message = {**message, "headers": [*message.get("headers", ()), *own]}
+            given = list(message.get("headers", ()))
+            set_by_route = {name for name, _ in given}
+            own = [header for header in SECURITY_HEADERS if header[0] not in set_by_route]
+            message = {**message, "headers": [*given, (b"x-request-id", self._request_id.encode()), *own]}
         await self._send(message)
 
 
