@@ -27,6 +27,7 @@ from aiops.pipeline import Assumption, Pipeline
 from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.rendering import render_markdown, render_text
 from aiops.settings import Settings
+from aiops.web.pages import page_routes
 from aiops.wiring.analysis import (
     load_catalogue,
     load_corrector,
@@ -144,7 +145,7 @@ def open_site(settings: Settings, clock: Clock | None = None) -> Iterator[Site]:
             port = WorkerPort(worker, time)
             services = site_services(settings, stores, port, access, time, rules, corrector, registry)
             services = replace(services, sources=lambda: source_readings(worker.reading()))
-            yield Site(create_app(services), worker, stores, rules)
+            yield Site(create_app(services, pages=page_routes()), worker, stores, rules)
     finally:
         stores.close()
 
