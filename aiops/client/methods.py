@@ -1,0 +1,86 @@
+"""Every operation as a method, in both flavours. Made from docs/openapi.json by ``python -m tests.support.client_code``."""
+
+from __future__ import annotations
+
+from aiops.client.binding import awaited, blocking, paged, paged_async
+from aiops.client.operations import analyses, deliveries, incidents, operations, tokens, topology
+
+
+class BlockingMethods:
+    """Methods that block."""
+
+    get_health = blocking(operations.get_health)
+    get_healthy = blocking(operations.get_healthy)
+    get_ready = blocking(operations.get_ready)
+    get_ready_plain = blocking(operations.get_ready_plain)
+    get_metrics = blocking(operations.get_metrics)
+    get_version = blocking(operations.get_version)
+    get_stats = blocking(operations.get_stats)
+    post_webhook = blocking(deliveries.post_webhook)
+    post_v2_alerts = blocking(deliveries.post_v2_alerts)
+    post_remote_write = blocking(deliveries.post_remote_write)
+    post_otlp_logs = blocking(deliveries.post_otlp_logs)
+    post_otlp_metrics = blocking(deliveries.post_otlp_metrics)
+    post_cloudevents = blocking(deliveries.post_cloudevents)
+    post_lines = blocking(deliveries.post_lines)
+    get_status = blocking(deliveries.get_status)
+    post_change = blocking(deliveries.post_change)
+    post_incident = blocking(incidents.post_incident)
+    list_incidents = blocking(incidents.list_incidents)
+    iter_incidents = paged(incidents.list_incidents)
+    get_incident = blocking(incidents.get_incident)
+    patch_incident = blocking(incidents.patch_incident)
+    get_analysis = blocking(analyses.get_analysis)
+    get_analysis_as = blocking(analyses.get_analysis_as)
+    post_analysis = blocking(analyses.post_analysis)
+    import_topology = blocking(topology.import_topology)
+    export_topology = blocking(topology.export_topology)
+    list_entities = blocking(topology.list_entities)
+    iter_entities = paged(topology.list_entities)
+    resolve_entities = blocking(topology.resolve_entities)
+    list_unmatched = blocking(topology.list_unmatched)
+    get_neighbours = blocking(topology.get_neighbours)
+    get_entity = blocking(topology.get_entity)
+    list_tokens = blocking(tokens.list_tokens)
+    post_token = blocking(tokens.post_token)
+    delete_token = blocking(tokens.delete_token)
+
+
+class AsyncMethods:
+    """Methods whose answers are awaited."""
+
+    get_health = awaited(operations.get_health)
+    get_healthy = awaited(operations.get_healthy)
+    get_ready = awaited(operations.get_ready)
+    get_ready_plain = awaited(operations.get_ready_plain)
+    get_metrics = awaited(operations.get_metrics)
+    get_version = awaited(operations.get_version)
+    get_stats = awaited(operations.get_stats)
+    post_webhook = awaited(deliveries.post_webhook)
+    post_v2_alerts = awaited(deliveries.post_v2_alerts)
+    post_remote_write = awaited(deliveries.post_remote_write)
+    post_otlp_logs = awaited(deliveries.post_otlp_logs)
+    post_otlp_metrics = awaited(deliveries.post_otlp_metrics)
+    post_cloudevents = awaited(deliveries.post_cloudevents)
+    post_lines = awaited(deliveries.post_lines)
+    get_status = awaited(deliveries.get_status)
+    post_change = awaited(deliveries.post_change)
+    post_incident = awaited(incidents.post_incident)
+    list_incidents = awaited(incidents.list_incidents)
+    iter_incidents = paged_async(incidents.list_incidents)
+    get_incident = awaited(incidents.get_incident)
+    patch_incident = awaited(incidents.patch_incident)
+    get_analysis = awaited(analyses.get_analysis)
+    get_analysis_as = awaited(analyses.get_analysis_as)
+    post_analysis = awaited(analyses.post_analysis)
+    import_topology = awaited(topology.import_topology)
+    export_topology = awaited(topology.export_topology)
+    list_entities = awaited(topology.list_entities)
+    iter_entities = paged_async(topology.list_entities)
+    resolve_entities = awaited(topology.resolve_entities)
+    list_unmatched = awaited(topology.list_unmatched)
+    get_neighbours = awaited(topology.get_neighbours)
+    get_entity = awaited(topology.get_entity)
+    list_tokens = awaited(tokens.list_tokens)
+    post_token = awaited(tokens.post_token)
+    delete_token = awaited(tokens.delete_token)
