@@ -15,7 +15,7 @@ from starlette.responses import Response
 from aiops.api.access.tokens import TokenRecord
 from aiops.api.problems import invalid_parameter
 from aiops.domain.graph import Entity, Relation, Subgraph
-from aiops.domain.occurrences import Incident
+from aiops.domain.occurrences import Alarm, Incident
 
 
 def written(at: datetime | None) -> str | None:
@@ -57,6 +57,23 @@ def entity_document(entity: Entity) -> dict[str, object]:
         "name": entity.name,
         "aliases": list(entity.aliases),
         "labels": dict(sorted(entity.labels.items())),
+    }
+
+
+def alarm_document(alarm: Alarm) -> dict[str, object]:
+    return {
+        "id": alarm.id,
+        "fingerprint": alarm.fingerprint,
+        "name": alarm.name,
+        "entity": alarm.entity,
+        "peer": alarm.peer,
+        "severity": alarm.severity,
+        "started_at": written(alarm.started_at),
+        "ended_at": written(alarm.ended_at),
+        "value": alarm.value,
+        "message": alarm.message,
+        "source": alarm.source,
+        "labels": dict(sorted(alarm.labels.items())),
     }
 
 

@@ -87,6 +87,21 @@ class IngestPort(Protocol):
         ...
 
 
+class NetboxRead(Protocol):
+    """What a NetBox export says: a topology document, and (JSON pointer, why) of what was left out."""
+
+    @property
+    def document(self) -> Mapping[str, object]: ...
+    @property
+    def skipped(self) -> Sequence[tuple[str, str]]: ...
+
+
+class ReadNetbox(Protocol):
+    def __call__(self, document: Mapping[str, object], complete: bool) -> NetboxRead:
+        """Raises :class:`aiops.errors.TopologyError`."""
+        ...
+
+
 class Analyze(Protocol):
     """Analyses an incident. Pure but for reads of the stores; takes from milliseconds to seconds."""
 
@@ -162,6 +177,7 @@ class Services:
     analyze: Analyze
     renderers: Renderers
     topology_document: Callable[[Subgraph], Mapping[str, object]]
+    read_netbox: ReadNetbox
     tokens: TokenStore
     idempotency: IdempotencyStore
     clock: Clock

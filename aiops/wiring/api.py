@@ -48,6 +48,7 @@ from aiops.wiring.stores import (
 from ingest.counters import IngestMetrics
 from ingest.dead_letters import DeadLetterFile
 from ingest.topology.documents import topology_document
+from ingest.topology.netbox import read_netbox
 from ingest.worker import IngestWorker
 from rules.reload import ReloadingRuleEngine
 
@@ -165,6 +166,7 @@ def site_services(
         analyze=PipelineAnalyze(pipeline),
         renderers=DocumentRenderers(),
         topology_document=topology_document,
+        read_netbox=read_netbox,
         tokens=access.tokens,
         idempotency=access.answers,
         clock=clock,

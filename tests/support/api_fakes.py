@@ -19,6 +19,7 @@ from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
 from aiops.domain.occurrences import Alarm, Change, Incident
 from aiops.errors import ParseError, TopologyError
 from aiops.store.memory import MemoryGraphStore
+from ingest.topology.netbox import read_netbox
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -342,6 +343,7 @@ def fake_site(
         ingest=ingest,
         analyze=analyze,
         renderers=FakeRenderers(),
+        read_netbox=read_netbox,
         topology_document=export_document,
         tokens=tokens,
         idempotency=idempotency,
