@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiops.client.binding import awaited, blocking, paged, paged_async
-from aiops.client.operations import analyses, deliveries, incidents, operations, tokens, topology
+from aiops.client.operations import analyses, deliveries, entities, incidents, operations, tokens, topology
 
 
 class BlockingMethods:
@@ -34,13 +34,16 @@ class BlockingMethods:
     get_analysis_as = blocking(analyses.get_analysis_as)
     post_analysis = blocking(analyses.post_analysis)
     import_topology = blocking(topology.import_topology)
+    import_netbox = blocking(topology.import_netbox)
     export_topology = blocking(topology.export_topology)
-    list_entities = blocking(topology.list_entities)
-    iter_entities = paged(topology.list_entities)
-    resolve_entities = blocking(topology.resolve_entities)
-    list_unmatched = blocking(topology.list_unmatched)
-    get_neighbours = blocking(topology.get_neighbours)
-    get_entity = blocking(topology.get_entity)
+    list_entities = blocking(entities.list_entities)
+    iter_entities = paged(entities.list_entities)
+    resolve_entities = blocking(entities.resolve_entities)
+    list_unmatched = blocking(entities.list_unmatched)
+    get_neighbours = blocking(entities.get_neighbours)
+    get_impact = blocking(entities.get_impact)
+    get_alerts_of = blocking(entities.get_alerts_of)
+    get_entity = blocking(entities.get_entity)
     list_tokens = blocking(tokens.list_tokens)
     post_token = blocking(tokens.post_token)
     delete_token = blocking(tokens.delete_token)
@@ -74,13 +77,16 @@ class AsyncMethods:
     get_analysis_as = awaited(analyses.get_analysis_as)
     post_analysis = awaited(analyses.post_analysis)
     import_topology = awaited(topology.import_topology)
+    import_netbox = awaited(topology.import_netbox)
     export_topology = awaited(topology.export_topology)
-    list_entities = awaited(topology.list_entities)
-    iter_entities = paged_async(topology.list_entities)
-    resolve_entities = awaited(topology.resolve_entities)
-    list_unmatched = awaited(topology.list_unmatched)
-    get_neighbours = awaited(topology.get_neighbours)
-    get_entity = awaited(topology.get_entity)
+    list_entities = awaited(entities.list_entities)
+    iter_entities = paged_async(entities.list_entities)
+    resolve_entities = awaited(entities.resolve_entities)
+    list_unmatched = awaited(entities.list_unmatched)
+    get_neighbours = awaited(entities.get_neighbours)
+    get_impact = awaited(entities.get_impact)
+    get_alerts_of = awaited(entities.get_alerts_of)
+    get_entity = awaited(entities.get_entity)
     list_tokens = awaited(tokens.list_tokens)
     post_token = awaited(tokens.post_token)
     delete_token = awaited(tokens.delete_token)

@@ -20,6 +20,27 @@ class Affected(Given):
     match: Mapping[str, str] | None = None
 
 
+class AlarmDocument(Answered):
+    """What some detector said about an entity. ``ended_at`` null: open."""
+
+    id: str
+    fingerprint: str
+    name: str
+    entity: str
+    peer: str | None
+    severity: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    message: str
+    source: str
+    labels: Mapping[str, str]
+
+
+class AlarmPage(Answered):
+    items: tuple[AlarmDocument, ...]
+    next_cursor: str | None
+
+
 class AlertmanagerStatus(Answered):
     """The part of Alertmanager's v2 status that clients read."""
 
@@ -102,6 +123,35 @@ class EntityPage(Answered):
     next_cursor: str | None
 
 
+class KeptDocument(Answered):
+    """What has lost members of a redundancy group and lives on the others."""
+
+    entity: EntityDocument
+    redundancy_group: str
+    lost: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+class ReachedDocument(Answered):
+    """``through``: the entity before it on the way; ``plausibility`` in (0, 1]."""
+
+    entity: EntityDocument
+    hops: int
+    through: str
+    plausibility: float
+
+
+class ImpactDocument(Answered):
+    """``count``: entities that would go down too; ``services``: names of those among them that users notice."""
+
+    entity: EntityDocument
+    count: int
+    services: tuple[str, ...]
+    reached: tuple[ReachedDocument, ...]
+    kept: tuple[KeptDocument, ...]
+    truncated: bool
+
+
 class IncidentAlert(Given):
     """An alert that comes with an incident, as Prometheus writes it."""
 
@@ -174,6 +224,23 @@ class IncidentRequest(Given):
     window: Window | None = None
     analyze: bool | None = None
     links: tuple[Link, ...] | None = None
+
+
+class SkippedDocument(Answered):
+    """A row of the export that names nothing we can use; ``pointer`` leads to it."""
+
+    pointer: str
+    detail: str
+
+
+class NetboxReceipt(Answered):
+    created: int
+    updated: int
+    unchanged: int
+    closed: int
+    unknown_kinds: tuple[str, ...]
+    skipped: tuple[SkippedDocument, ...]
+    skipped_count: int
 
 
 class NewTokenDocument(Answered):
