@@ -18,7 +18,18 @@ from starlette.routing import Match, Route
 from aiops.api.boundary import ApiMetrics, Boundary, instance_of, request_id_of
 from aiops.api.desk import AnalysisDesk
 from aiops.api.problems import Problem, not_found, problem_of, problem_of_validation, problem_response
-from aiops.api.routes import analyses, deliveries, entities, incidents, operations, tokens, topology
+from aiops.api.routes import (
+    alerts,
+    analyses,
+    deliveries,
+    entities,
+    incidents,
+    maintenance,
+    operations,
+    rules,
+    tokens,
+    topology,
+)
 from aiops.api.services import Services
 from aiops.errors import AiopsError
 
@@ -31,7 +42,18 @@ _DESCRIPTION = (
 
 Surface = Literal["whole", "deliveries", "operations"]
 _MODULES = {
-    "whole": (operations, deliveries, incidents, analyses, topology, entities, tokens),
+    "whole": (
+        operations,
+        deliveries,
+        incidents,
+        analyses,
+        topology,
+        entities,
+        alerts,
+        maintenance,
+        rules,
+        tokens,
+    ),
     "deliveries": (operations, deliveries),
     "operations": (operations,),
 }
