@@ -67,9 +67,7 @@ class Centre:
         self.entities.append(Entity(entity_id, kind, name))
         return entity_id
 
-    def relate(
-        self, source: str, kind: str, target: str, provenance: str, group: str | None = None
-    ) -> None:
+    def relate(self, source: str, kind: str, target: str, provenance: str, group: str | None = None) -> None:
         self.relations.append(Relation(source, kind, target, provenance, redundancy_group=group))
 
     def callers(self, service: str) -> list[str]:
@@ -80,7 +78,7 @@ def centres(entities: int, seed: int = SEED) -> Iterator[Centre]:
     """As many data centres as make about ``entities`` entities, one after the other; no more than one is held."""
     count = max(1, round(entities / CENTRE))
     for number in range(count):
-        made = _centre(f"dc{number:04d}", random.Random(seed * 1_000_003 + number))  # noqa: S311  no secret
+        made = _centre(f"dc{number:04d}", random.Random(seed * 1_000_003 + number))
         if number + 1 < count:
             for side in range(2):
                 ends = [f"device:dc{which:04d}-spine{side}" for which in (number, number + 1)]
@@ -95,7 +93,7 @@ def delta(centre: Centre) -> GraphDelta:
 
 def moves(centre: Centre, seed: int = SEED) -> tuple[GraphDelta, GraphDelta]:
     """Where every eighth pod ran until it was moved: the statement, and its end."""
-    draw = random.Random(f"{seed} {centre.name}")  # noqa: S311  no secret
+    draw = random.Random(f"{seed} {centre.name}")
     pods = [pod for pods in centre.pods.values() for pod in pods][::8]
     rows = tuple(Relation(pod, "RUNS_ON", draw.choice(centre.hosts), "kube_pod_info") for pod in pods)
     rows = tuple(row for row in rows if centre.host_of[row.source_id] != row.target_id)
@@ -222,7 +220,7 @@ def _connect(made: Centre, draw: random.Random) -> None:
 
 def faults(centre: Centre, place: int, seed: int = SEED) -> tuple[Fault, ...]:
     """What fails in the data centre at ``place``."""
-    draw = random.Random(seed * 31 + place)  # noqa: S311  no secret
+    draw = random.Random(seed * 31 + place)
     kinds = FAULTS[place] if place < len(FAULTS) else ()
     return tuple(_fault(centre, kind, 2 * place + n, draw) for n, kind in enumerate(kinds))
 
@@ -268,7 +266,7 @@ def fault_alarms(made: Sequence[Fault]) -> tuple[Alarm, ...]:
 
 def noise(centre: Centre, count: int = NOISE, seed: int = SEED) -> tuple[Alarm, ...]:
     """Open alarms that have nothing to do with anything, up to six hours old."""
-    draw = random.Random(f"noise {seed} {centre.name}")  # noqa: S311  no secret
+    draw = random.Random(f"noise {seed} {centre.name}")
     rows: dict[str, Alarm] = {}
     while len(rows) < count:
         entity = draw.choice(centre.entities).id
@@ -330,15 +328,15 @@ def signals(made: Sequence[Fault], seed: int = SEED) -> tuple[list[EntitySeries]
     return series, _lines(hurt_at, begin_s, end_s, rng)
 
 
-def _lines(
-    hurt_at: Mapping[str, float], begin_s: float, end_s: float, rng: np.random.Generator
-) -> pa.Table:
+def _lines(hurt_at: Mapping[str, float], begin_s: float, end_s: float, rng: np.random.Generator) -> pa.Table:
     rows: list[dict[str, object]] = []
     for entity, failed_s in sorted(hurt_at.items()):
         times = np.sort(rng.uniform(begin_s, end_s, size=LINES))
         for number, at_s in enumerate(times.tolist()):
             late = at_s >= failed_s
-            text = f"request {number} timed out after 5000 ms" if late else f"served request {number} in 12 ms"
+            text = (
+                f"request {number} timed out after 5000 ms" if late else f"served request {number} in 12 ms"
+            )
             rows.append(
                 {
                     "at_s": at_s,
