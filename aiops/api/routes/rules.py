@@ -25,7 +25,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["rules"])
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 PackName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 _BODY: dict[str, Any] = {
-    "content": {"application/yaml": {"schema": {"type": "string", "minLength": 1}}},
+    "content": {"application/yaml": {"schema": {"type": "string"}}},
 }
 
 
