@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,7 +17,7 @@ from aiops import __version__
 from aiops.api.access.idempotency import SqliteIdempotency
 from aiops.api.access.tokens import SqliteTokenStore
 from aiops.api.app import create_app
-from aiops.api.services import ApiLimits, Health, IngestPort, Services, VersionInfo
+from aiops.api.services import ApiLimits, Health, IngestPort, Services, SourceReading, VersionInfo
 from aiops.contracts import Clock, Corrector
 from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
@@ -27,6 +27,7 @@ from aiops.pipeline import Assumption, Pipeline
 from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.rendering import render_markdown, render_text
 from aiops.settings import Settings
+from aiops.web.pages import page_routes
 from aiops.wiring.analysis import (
     load_catalogue,
     load_corrector,
@@ -36,6 +37,7 @@ from aiops.wiring.analysis import (
 )
 from aiops.wiring.delivery_ports import WorkerPort
 from aiops.wiring.loaded import keep_loaded
+from aiops.wiring.site_rules import SiteRules
 from aiops.wiring.stores import (
     ANSWERS_FILE,
     TOKEN_FILE,
@@ -45,9 +47,10 @@ from aiops.wiring.stores import (
     open_dead_letters,
     open_stores,
 )
-from ingest.counters import IngestMetrics
+from ingest.counters import IngestMetrics, Reading
 from ingest.dead_letters import DeadLetterFile
 from ingest.topology.documents import topology_document
+from ingest.topology.netbox import read_netbox
 from ingest.worker import IngestWorker
 from rules.reload import ReloadingRuleEngine
 
@@ -141,7 +144,8 @@ def open_site(settings: Settings, clock: Clock | None = None) -> Iterator[Site]:
             registry.register(IngestMetrics(worker.reading))
             port = WorkerPort(worker, time)
             services = site_services(settings, stores, port, access, time, rules, corrector, registry)
-            yield Site(create_app(services), worker, stores, rules)
+            services = replace(services, sources=lambda: source_readings(worker.reading()))
+            yield Site(create_app(services, pages=page_routes()), worker, stores, rules)
     finally:
         stores.close()
 
@@ -165,6 +169,7 @@ def site_services(
         analyze=PipelineAnalyze(pipeline),
         renderers=DocumentRenderers(),
         topology_document=topology_document,
+        read_netbox=read_netbox,
         tokens=access.tokens,
         idempotency=access.answers,
         clock=clock,
@@ -172,9 +177,26 @@ def site_services(
             __version__, rules=str(rules.version), model=corrector.model if corrector else None
         ),
         limits=limits_of(settings),
+        rules=SiteRules(rules, settings, pipeline, None, clock),
         health={"graph": lambda: _graph_health(stores), "signals": lambda: _signal_health(stores)},
         signal_stats=stores.signals.stats,
         registry=registry,
+    )
+
+
+def source_readings(reading: Reading) -> tuple[SourceReading, ...]:
+    """What came from each source, by name."""
+    reasons: dict[str, dict[str, int]] = {}
+    for (source, reason), count in reading.reject_reasons.items():
+        reasons.setdefault(source, {})[reason] = count
+    return tuple(
+        SourceReading(
+            name,
+            reading.last_seen.get(name),
+            *(taken.received, taken.stored, taken.rejected, taken.dropped),
+            reasons.get(name, {}),
+        )
+        for name, taken in sorted(reading.sources.items())
     )
 
 

@@ -47,6 +47,7 @@ from ingest.retention import GraphRetention
 from ingest.shipped import shipped_processor
 from ingest.sources.inbox import Inbox, Source
 from ingest.topology.documents import topology_document
+from ingest.topology.netbox import read_netbox
 from ingest.worker import IngestWorker
 from rules.reload import ReloadingRuleEngine
 
@@ -252,6 +253,7 @@ def _app(site: Site, access: Access, clock: Clock) -> FastAPI:
         analyze=_refuse_to_analyze,
         renderers=DocumentRenderers(),
         topology_document=topology_document,
+        read_netbox=read_netbox,
         tokens=access.tokens,
         idempotency=access.answers,
         clock=clock,

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 import orjson
 from prometheus_client import CollectorRegistry
 
+from aiops.api.access.audit import SqliteAudit
 from aiops.api.access.idempotency import SqliteIdempotency
+from aiops.api.access.rates import Rates
 from aiops.api.access.tokens import SqliteTokenStore
 from aiops.api.services import Answered, ApiLimits, Health, HealthCheck, IngestCounts, Services, VersionInfo
 from aiops.contracts import ApplyResult
@@ -19,6 +21,7 @@ from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
 from aiops.domain.occurrences import Alarm, Change, Incident
 from aiops.errors import ParseError, TopologyError
 from aiops.store.memory import MemoryGraphStore
+from ingest.topology.netbox import read_netbox
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -312,11 +315,13 @@ class FakeSite:
     tokens: SqliteTokenStore
     idempotency: SqliteIdempotency
     admin: str
+    audit: SqliteAudit
 
-    def token(self, *scopes: str, expires_at: datetime | None = None) -> str:
-        return self.tokens.issue("test", scopes, expires_at)[1]
+    def token(self, *scopes: str, expires_at: datetime | None = None, tenant: str = "default") -> str:
+        return self.tokens.issue("test", scopes, expires_at, tenant=tenant)[1]
 
     def close(self) -> None:
+        self.audit.close()
         self.tokens.close()
         self.idempotency.close()
 
@@ -334,6 +339,7 @@ def fake_site(
     tokens = SqliteTokenStore(":memory:", clock, cost=16).open()
     tokens.bootstrap(ADMIN)
     idempotency = SqliteIdempotency(":memory:", clock).open()
+    audit = SqliteAudit(":memory:", clock).open()
     ingest, analyze = FakeIngest(graph, clock), FakeAnalyze(graph)
     checks: Mapping[str, HealthCheck] = health if health is not None else {"graph": lambda: Health(True)}
     services = Services(
@@ -342,6 +348,7 @@ def fake_site(
         ingest=ingest,
         analyze=analyze,
         renderers=FakeRenderers(),
+        read_netbox=read_netbox,
         topology_document=export_document,
         tokens=tokens,
         idempotency=idempotency,
@@ -351,5 +358,7 @@ def fake_site(
         health=checks,
         signal_stats=lambda: {"series": 0},
         registry=CollectorRegistry(),
+        audit=audit,
+        rates=Rates(clock),
     )
-    return FakeSite(services, graph, clock, ingest, analyze, tokens, idempotency, ADMIN)
+    return FakeSite(services, graph, clock, ingest, analyze, tokens, idempotency, ADMIN, audit)
