@@ -271,6 +271,22 @@ class ChangeFeed(Protocol):
         is locked meanwhile."""
         ...
 
+    def every_entity(self) -> Iterable[Entity]:
+        """The same of entities."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What lies around an incident: the part of :class:`GraphStore` that an analysis reads, with the same promises."""
+
+    def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph: ...
+
+    def alarms(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> tuple[Alarm, ...]: ...
+
+    def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
+
 
 class SignalStore(Protocol):
     """Recent raw signals, bounded in bytes and time; the oldest go first, and what went is counted in ``stats``."""
