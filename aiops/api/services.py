@@ -13,7 +13,7 @@ from aiops.api.access.audit import AuditTrail
 from aiops.api.access.idempotency import IdempotencyStore
 from aiops.api.access.rates import Rates
 from aiops.api.access.tokens import DEFAULT_TENANT, TokenStore
-from aiops.contracts import ApplyResult, Clock, GraphStore, IncidentStore
+from aiops.contracts import ApplyResult, CaseStore, Clock, GraphStore
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Change, Incident
@@ -273,7 +273,7 @@ class Services:
     ``idempotency`` are told apart by token, and a token has one tenant."""
 
     graph: GraphStore
-    incidents: IncidentStore
+    incidents: CaseStore
     ingest: IngestPort
     analyze: Analyze
     renderers: Renderers
