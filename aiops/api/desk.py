@@ -19,6 +19,7 @@ from aiops.api.documents import written
 from aiops.api.places import Places
 from aiops.api.services import Services
 from aiops.domain.occurrences import Incident
+from aiops.domain.progress import Watch, unwatched
 
 MAX_FAILURES = 1000
 _log = structlog.get_logger(__name__)
@@ -83,13 +84,19 @@ class AnalysisDesk:
             return "failed" if incident_id in self._failed else None
 
     async def run(
-        self, incident: Incident, *, wait_s: float, assumed: Assumed = NOTHING_ASSUMED, keep: bool = True
+        self,
+        incident: Incident,
+        *,
+        wait_s: float,
+        assumed: Assumed = NOTHING_ASSUMED,
+        keep: bool = True,
+        watch: Watch = unwatched,
     ) -> Outcome:
         """Analyse in a place taken before, waiting at most ``wait_s`` for the result; the work goes on afterwards.
 
-        ``keep``: store the analysis; otherwise its number is None.
+        ``keep``: store the analysis; otherwise its number is None. ``watch`` is told how far it is.
         """
-        future = self._submit(incident, assumed, keep)
+        future = self._submit(incident, assumed, keep, watch)
         waiter = asyncio.wrap_future(future)
         waiter.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, whoever waits
         done, _ = await asyncio.wait({waiter}, timeout=wait_s)
@@ -104,14 +111,14 @@ class AnalysisDesk:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def _submit(self, incident: Incident, assumed: Assumed, keep: bool) -> Future[Document]:
+    def _submit(self, incident: Incident, assumed: Assumed, keep: bool, watch: Watch) -> Future[Document]:
         with self._lock:
             if self._pool is None:
                 workers = self._services.limits.analysis_workers
                 self._pool = ThreadPoolExecutor(workers, thread_name_prefix="analysis")
             self._running[incident.id] = self._running.get(incident.id, 0) + 1
             try:
-                future = self._pool.submit(self._analyse, incident, assumed, keep)
+                future = self._pool.submit(self._analyse, incident, assumed, keep, watch)
             except RuntimeError:
                 self._leave(incident.id)
                 self.release()
@@ -119,9 +126,11 @@ class AnalysisDesk:
         future.add_done_callback(lambda ended: self._ended(incident.id, ended))
         return future
 
-    def _analyse(self, incident: Incident, assumed: Assumed, keep: bool) -> Document:
+    def _analyse(self, incident: Incident, assumed: Assumed, keep: bool, watch: Watch) -> Document:
         started = time.perf_counter()
-        analysis = self._services.analyze(incident, healthy=assumed.healthy, failed=assumed.failed)
+        analysis = self._services.analyze(
+            incident, healthy=assumed.healthy, failed=assumed.failed, watch=watch
+        )
         rendered = self._services.renderers.document(analysis)
         took_s = time.perf_counter() - started
         now = self._services.clock.now()
