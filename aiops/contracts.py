@@ -311,7 +311,8 @@ class RuleEngine(Protocol):
 
 
 class Prior(Protocol):
-    """The unlearned score of every candidate. Pure. ``healthy`` names entities to be taken as healthy (what-if)."""
+    """The unlearned score of every candidate. Pure. ``healthy`` names entities to be taken as healthy (what-if). ``brief``:
+    whoever asks reads the score and the groups alone; what a learner reads may be left out."""
 
     def score(
         self,
@@ -321,6 +322,7 @@ class Prior(Protocol):
         seen: Observations,
         *,
         healthy: frozenset[str] = frozenset(),
+        brief: bool = False,
     ) -> CandidateTable: ...
 
 
@@ -330,6 +332,11 @@ class Corrector(Protocol):
     @property
     def model(self) -> str:
         """Name, version and SHA-256 of the weights."""
+        ...
+
+    @property
+    def heeded(self) -> bool:
+        """Whether it may change anything. Where it may not, a brief table is enough for :meth:`correct`."""
         ...
 
     def correct(self, table: CandidateTable, rules: RuleOutcome) -> Correction: ...

@@ -93,7 +93,8 @@ class Pipeline:
             *(f"what-if: {name} is taken as healthy" for name in sorted(what_if.healthy)),
         ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
-        matter = self.gather(incident, subgraph, seen, what_if, notes)
+        unread = self.corrector is None or not self.corrector.heeded
+        matter = self.gather(incident, subgraph, seen, what_if, notes, brief=unread)
         return explain(
             matter, diagnose(matter, self.weights), self.prior, self._engine(matter), notes, self.weights
         )
@@ -105,14 +106,17 @@ class Pipeline:
         seen: Observations,
         what_if: Assumption,
         notes: list[str],
+        *,
+        brief: bool = False,
     ) -> Matter:
-        """All that is known before anything is concluded. What stands in the way is added to ``notes``. Pure."""
+        """All that is known before anything is concluded. What stands in the way is added to ``notes``. ``brief``: as for
+        :class:`aiops.contracts.Prior`. Pure."""
         states = tuple(state for state in seen.window.states if state.property != CLOCK_SKEW)
         seen = replace(seen, window=replace(seen.window, states=states))
         evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
         subgraph = with_obstacles(subgraph, evidence)
         rules = _suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
-        table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy)
+        table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy, brief=brief)
         correction = self._correct(table, rules, notes)
         return Matter(incident, subgraph, seen, evidence, rules, table, correction, what_if.healthy)
 

@@ -26,6 +26,8 @@ from aiops.api.services import Services, Tenants
 
 #: Tag of routes for senders that try again on 5xx only.
 SENDERS_RETRY_TAG = "deliveries"
+#: Scopes for what all tenants of a process have in common.
+SHARED = frozenset({"rules:write"})
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="aiops", Basic realm="aiops"'}
 _PROBLEM = {"model": ProblemDocument}
 
@@ -42,7 +44,7 @@ def public() -> dict[str, Any]:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """``responses`` for these statuses and those that every guarded route may give."""
-    always = (401, 403, 429, 500, 503)
+    always = (401, 403, 414, 421, 429, 431, 500, 503)
     return {status: {"description": _MEANING[status], **_PROBLEM} for status in sorted({*always, *statuses})}
 
 
@@ -56,9 +58,12 @@ _MEANING = {
     409: "The stored state, or a request that is still running, forbids this",
     412: "The resource has changed since it was read",
     413: "The body is too large",
+    414: "Path and query are too long",
     415: "The content type is not supported",
+    421: "The Host header names no server of ours",
     422: "The input is understood and cannot be used",
     429: "Too much at once; try again later",
+    431: "The headers are too many or too long",
     500: "Something went wrong on our side",
     503: "Something that is needed cannot be reached now; try again later",
 }
@@ -166,6 +171,10 @@ def _check(request: Request, text: str, scope: str, *, sender_retries: bool) -> 
     services = tenants.services(record.tenant)
     if services is None:
         raise Problem(403, "forbidden", f"tenant {record.tenant} is not served here")
+    if scope in SHARED and record.tenant != process.tenant:
+        raise Problem(
+            403, "forbidden", f"{scope} is about all tenants: only a token of {process.tenant} may do this"
+        )
     request.state.services = services
 
 

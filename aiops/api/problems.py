@@ -17,6 +17,7 @@ from aiops.errors import (
     InputError,
     NothingResolved,
     ParseError,
+    RuleError,
     StoreConflict,
     StoreUnavailable,
     TopologyError,
@@ -32,6 +33,7 @@ TITLES: Mapping[str, str] = {
     "invalid-json": "The body is not JSON",
     "invalid-request": "The request does not follow the schema",
     "invalid-delivery": "The delivery cannot be read",
+    "invalid-rules": "The rule pack is refused",
     "invalid-topology": "The topology document cannot be applied",
     "invalid-input": "The input cannot be used",
     "nothing-resolved": "Nothing in the incident names an entity we know",
@@ -113,6 +115,9 @@ def problem_of(error: AiopsError, *, sender_retries: bool) -> Problem | None:
                 _pointed(error.details.get("references", ())),
                 extra={"nearest": error.details.get("nearest", {})},
             )
+        case RuleError():
+            place = {key: error.details[key] for key in ("line", "rule") if error.details.get(key)}
+            return Problem(422, "invalid-rules", str(error), ({"detail": error.message, **place},))
         case InputError():
             return Problem(422, "invalid-input", str(error), _pointed(error.details.get("problems", ())))
         case StoreConflict():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -89,6 +90,77 @@ class IngestPort(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RuleFinding:
+    """Something about a pack. ``severity``: error (it is refused) | warning. ``line``: 1-based, 0: the pack as a whole."""
+
+    severity: str
+    code: str
+    rule: str | None
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackText:
+    """A pack in use. ``editable``: it came through the API. ``rules``: id, title, description, effect, kind, category, weight."""
+
+    name: str
+    version: str
+    description: str
+    digest: str
+    editable: bool
+    rules: tuple[Mapping[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesState:
+    """``refused``: why what is on disk now is not used; then ``packs`` is empty and the set of ``version`` goes on."""
+
+    version: str
+    refused: str | None
+    packs: tuple[PackText, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedIncident:
+    """A past incident again: the rank of its confirmed cause with the rules in use and with the others; None: not listed."""
+
+    incident_id: str
+    cause: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    replayed: tuple[ReplayedIncident, ...]
+
+
+class RulesPort(Protocol):
+    """The rule packs. What is refused (:class:`aiops.errors.RuleError`) changes nothing."""
+
+    def state(self) -> RulesState: ...
+
+    def text(self, name: str) -> bytes | None:
+        """The YAML of an editable pack."""
+        ...
+
+    def validate(self, data: bytes) -> tuple[RuleFinding, ...]:
+        """Of a pack beside the others; raises nothing."""
+        ...
+
+    def put(self, data: bytes) -> tuple[str, bool]:
+        """Its name, and whether it is new. In use from the next analysis on."""
+        ...
+
+    def remove(self, name: str) -> bool: ...
+
+    def backtest(self, data: bytes | None) -> BacktestResult:
+        """Incidents with a confirmed cause, with the rules in use and with this pack beside them; None: without any rule."""
+        ...
+
+
 class NetboxRead(Protocol):
     """What a NetBox export says: a topology document, and (JSON pointer, why) of what was left out."""
 
@@ -136,6 +208,19 @@ class Health:
 
     ok: bool
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReading:
+    """What came from one source since the process began; ``last_at``: when something last did. ``reasons``: rejects by reason."""
+
+    name: str
+    last_at: datetime | None
+    received: int
+    stored: int
+    rejected: int
+    dropped: int
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 HealthCheck = Callable[[], Health]
@@ -199,6 +284,8 @@ class Services:
     clock: Clock
     version: VersionInfo
     limits: ApiLimits = field(default_factory=ApiLimits)
+    rules: RulesPort | None = None
+    sources: Callable[[], Sequence[SourceReading]] = field(default=tuple)
     health: Mapping[str, HealthCheck] = field(default_factory=dict)
     signal_stats: Callable[[], Mapping[str, int]] = field(default=lambda: {})
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, start_http_server
@@ -14,7 +14,15 @@ from prometheus_client import CollectorRegistry, start_http_server
 from aiops import __version__
 from aiops.api.access.tokens import DEFAULT_TENANT
 from aiops.api.app import create_app
-from aiops.api.services import ApiLimits, Health, IngestPort, Protection, Services, VersionInfo
+from aiops.api.services import (
+    ApiLimits,
+    Health,
+    IngestPort,
+    Protection,
+    Services,
+    SourceReading,
+    VersionInfo,
+)
 from aiops.contracts import Clock, Corrector
 from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
@@ -24,6 +32,7 @@ from aiops.pipeline import Assumption, Pipeline
 from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.rendering import render_markdown, render_text
 from aiops.settings import Settings
+from aiops.web.pages import page_routes
 from aiops.wiring.access import Access, audit_health, open_access
 from aiops.wiring.analysis import (
     load_catalogue,
@@ -35,6 +44,7 @@ from aiops.wiring.analysis import (
 from aiops.wiring.delivery_ports import WorkerPort
 from aiops.wiring.http_server import bind, hosts_allowed, make_server
 from aiops.wiring.loaded import keep_loaded
+from aiops.wiring.site_rules import SiteRules
 from aiops.wiring.stores import (
     Stores,
     SystemClock,
@@ -42,7 +52,7 @@ from aiops.wiring.stores import (
     open_stores,
 )
 from aiops.wiring.tenants import TenantSite, TenantSites, sum_readings
-from ingest.counters import IngestMetrics
+from ingest.counters import IngestMetrics, Reading
 from ingest.topology.documents import topology_document
 from ingest.topology.netbox import read_netbox
 from ingest.worker import IngestWorker
@@ -108,7 +118,7 @@ def open_site(settings: Settings, clock: Clock | None = None) -> Iterator[Site]:
             registry.register(
                 IngestMetrics(lambda: sum_readings([site.worker.reading() for site in tenants.opened()]))
             )
-            app = create_app(own.services, tenants=tenants)
+            app = create_app(own.services, tenants=tenants, pages=page_routes())
             try:
                 yield Site(app, own.worker, own.stores, rules, tenants, access)
             finally:
@@ -143,6 +153,7 @@ def _open_tenant(
         services = site_services(
             settings, stores, port, access, clock, rules, corrector, registry, tenant=tenant
         )
+        services = replace(services, sources=lambda: source_readings(worker.reading()))
         stack.pop_all()
         return TenantSite(tenant, stores, letters, worker, services)
 
@@ -176,6 +187,7 @@ def site_services(
             __version__, rules=str(rules.version), model=corrector.model if corrector else None
         ),
         limits=limits_of(settings),
+        rules=SiteRules(rules, settings, pipeline, None, clock),
         health={
             "graph": lambda: _graph_health(stores),
             "signals": lambda: _signal_health(stores),
@@ -187,6 +199,22 @@ def site_services(
         protection=Protection(hosts_allowed(settings), metrics=settings.metrics_port is None),
         audit=access.audit,
         rates=access.rates,
+    )
+
+
+def source_readings(reading: Reading) -> tuple[SourceReading, ...]:
+    """What came from each source, by name."""
+    reasons: dict[str, dict[str, int]] = {}
+    for (source, reason), count in reading.reject_reasons.items():
+        reasons.setdefault(source, {})[reason] = count
+    return tuple(
+        SourceReading(
+            name,
+            reading.last_seen.get(name),
+            *(taken.received, taken.stored, taken.rejected, taken.dropped),
+            reasons.get(name, {}),
+        )
+        for name, taken in sorted(reading.sources.items())
     )
 
 

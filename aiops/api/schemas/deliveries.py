@@ -63,3 +63,22 @@ class AlarmDocument(Open):
 class AlarmPage(Open):
     items: list[AlarmDocument]
     next_cursor: str | None
+
+
+class V2AlertStatus(Open):
+    inhibitedBy: list[str]
+    silencedBy: list[str]
+    state: str
+
+
+class V2Alert(Open):
+    """Alertmanager's ``gettableAlert``."""
+
+    annotations: dict[str, str]
+    endsAt: datetime
+    fingerprint: str
+    receivers: list[dict[str, str]]
+    startsAt: datetime
+    status: V2AlertStatus
+    updatedAt: datetime
+    labels: dict[str, str]
