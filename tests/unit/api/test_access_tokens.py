@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
 from aiops.api.access.rates import MAX_COUNTERS, Rates, _Counters
 from aiops.api.access.sqlite_file import SqliteFile
@@ -96,7 +97,7 @@ def test_admins_of_a_tenant_see_and_make_tokens_of_their_own_only(client: ApiCli
     assert [item["prefix"] for item in client.get("/api/v1/tokens?tenant=blue").json()["items"]] == [
         made.json()["prefix"]
     ]
-    both = create_app(site.services, tenants=_Everyone(site))
+    both = create_app(replace(site.services, registry=CollectorRegistry()), tenants=_Everyone(site))
     blue = ApiClient(both, made.json()["token"])
     own = blue.post("/api/v1/tokens", json=ASKED).json()
     assert (own["tenant"], own["created_by"]) == ("blue", made.json()["prefix"])
