@@ -68,6 +68,7 @@ class PipelineAnalyze:
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
+        stage: Callable[[str], None] | None = None,
     ) -> Analysis:
         return self._pipeline.analyze(incident, assume=Assumption(healthy=healthy, failed=failed))
 
