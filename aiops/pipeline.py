@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -10,11 +10,11 @@ from aiops import __version__
 from aiops.contracts import (
     Corrector,
     EvidenceExtractor,
-    GraphStore,
     Observations,
     Prior,
     RuleEngine,
     SignalStore,
+    Surroundings,
 )
 from aiops.domain.analysis import Analysis, Engine
 from aiops.domain.batches import CLOCK_SKEW, StateObservation
@@ -28,6 +28,13 @@ from aiops.reasoning.documents import hash_inputs
 from aiops.reasoning.explanation import explain
 from aiops.reasoning.obstacles import with_obstacles
 from aiops.reasoning.retrieval import RetrievalBounds, Retrieved, retrieve, window_of
+
+#: Is told what an analysis begins with.
+Told = Callable[[str], None]
+
+
+def _nobody(_stage: str) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class Pipeline:
     ``maintenance_s``: how long before it changes are read, since a maintenance may have begun long ago.
     """
 
-    graph: GraphStore
+    graph: Surroundings
     signals: SignalStore
     extractor: EvidenceExtractor
     prior: Prior
@@ -59,11 +66,18 @@ class Pipeline:
     history_s: float = 2700.0
     maintenance_s: float = 86_400.0
 
-    def analyze(self, incident: Incident, *, assume: Assumption | None = None) -> Analysis:
-        """Analyse ``incident`` on the stores' state. Raises StoreUnavailable; the same state gives the same analysis."""
+    def analyze(
+        self, incident: Incident, *, assume: Assumption | None = None, stage: Told | None = None
+    ) -> Analysis:
+        """Analyse ``incident`` on the stores' state. Raises StoreUnavailable; the same state gives the same analysis. ``stage``
+        is told what begins: retrieval, evidence, rules, ranking, explanation."""
+        begin = stage or _nobody
+        begin("retrieval")
         found = retrieve(self.graph, incident, self.bounds, heard_from=lambda: self._heard_from(incident))
         seen = self.observe(incident, found)
-        return self.analyze_observed(incident, found.subgraph, seen, assume=assume, gaps=found.gaps)
+        return self.analyze_observed(
+            incident, found.subgraph, seen, assume=assume, gaps=found.gaps, stage=begin
+        )
 
     def observe(self, incident: Incident, found: Retrieved) -> Observations:
         """All that was seen of the candidate subgraph around the incident."""
@@ -84,16 +98,19 @@ class Pipeline:
         *,
         assume: Assumption | None = None,
         gaps: Iterable[str] = (),
+        stage: Told | None = None,
     ) -> Analysis:
         """Analyse what is handed in and read nothing else: for case folders and what-if. Pure."""
-        what_if = assume or Assumption()
+        what_if, begin = assume or Assumption(), stage or _nobody
         notes = [
             *gaps,
             *_wrong_clocks(seen.window.states),
             *(f"what-if: {name} is taken as healthy" for name in sorted(what_if.healthy)),
         ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
-        matter = self.gather(incident, subgraph, seen, what_if, notes)
+        unread = self.corrector is None or not self.corrector.heeded
+        matter = self.gather(incident, subgraph, seen, what_if, notes, brief=unread, stage=begin)
+        begin("explanation")
         return explain(
             matter, diagnose(matter, self.weights), self.prior, self._engine(matter), notes, self.weights
         )
@@ -105,14 +122,22 @@ class Pipeline:
         seen: Observations,
         what_if: Assumption,
         notes: list[str],
+        *,
+        brief: bool = False,
+        stage: Told | None = None,
     ) -> Matter:
-        """All that is known before anything is concluded. What stands in the way is added to ``notes``. Pure."""
+        """All that is known before anything is concluded. What stands in the way is added to ``notes``. ``brief``: as for
+        :class:`aiops.contracts.Prior`. Pure."""
+        begin = stage or _nobody
+        begin("evidence")
         states = tuple(state for state in seen.window.states if state.property != CLOCK_SKEW)
         seen = replace(seen, window=replace(seen.window, states=states))
         evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
         subgraph = with_obstacles(subgraph, evidence)
+        begin("rules")
         rules = _suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
-        table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy)
+        begin("ranking")
+        table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy, brief=brief)
         correction = self._correct(table, rules, notes)
         return Matter(incident, subgraph, seen, evidence, rules, table, correction, what_if.healthy)
 

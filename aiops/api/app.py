@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 
 from aiops.api.audited import Records
 from aiops.api.boundary import ApiMetrics, Boundary, instance_of, request_id_of
@@ -71,10 +71,17 @@ _MODULES = {
 }
 
 
-def create_app(services: Services, *, surface: Surface = "whole", tenants: Tenants | None = None) -> FastAPI:
+def create_app(
+    services: Services,
+    *,
+    surface: Surface = "whole",
+    tenants: Tenants | None = None,
+    pages: Sequence[BaseRoute] = (),
+) -> FastAPI:
     """The HTTP surface over ``services``, those of the process's own tenant, and ``tenants``, without which it serves no other.
     The caller opens and closes what is in them. ``surface`` "deliveries" is what a process needs that takes input and has
-    no analyses: deliveries, health, metrics, version; "operations" only those last."""
+    no analyses: deliveries, health, metrics, version; "operations" only those last. ``pages``: routes of what people look at,
+    which is no part of the API's contract."""
     metrics = ApiMetrics(services.registry, services.version)
 
     @asynccontextmanager
@@ -104,6 +111,7 @@ def create_app(services: Services, *, surface: Surface = "whole", tenants: Tenan
             for route in module.router.routes
             if services.protection.metrics or getattr(route, "path", "") != "/metrics"
         )
+    app.router.routes.extend(pages)
     _handle_errors(app)
     app.add_middleware(
         Boundary,
