@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -22,19 +22,14 @@ from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, Rule
 from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference, evidence_id
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
+from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ModelError
 from aiops.reasoning.diagnosis import Matter, ReasoningWeights, diagnose
 from aiops.reasoning.documents import hash_inputs
 from aiops.reasoning.explanation import explain
 from aiops.reasoning.obstacles import with_obstacles
 from aiops.reasoning.retrieval import RetrievalBounds, Retrieved, retrieve, window_of
-
-#: Is told what an analysis begins with.
-Told = Callable[[str], None]
-
-
-def _nobody(_stage: str) -> None:
-    """Nobody listens."""
+from aiops.reasoning.suspects import found_so_far, likeliest
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +62,15 @@ class Pipeline:
     maintenance_s: float = 86_400.0
 
     def analyze(
-        self, incident: Incident, *, assume: Assumption | None = None, stage: Told | None = None
+        self, incident: Incident, *, assume: Assumption | None = None, watch: Watch = unwatched
     ) -> Analysis:
-        """Analyse ``incident`` on the stores' state. Raises StoreUnavailable; the same state gives the same analysis. ``stage``
-        is told what begins: retrieval, evidence, rules, ranking, explanation."""
-        begin = stage or _nobody
-        begin("retrieval")
+        """Analyse ``incident`` on the stores' state, telling ``watch`` how far it is. Raises StoreUnavailable; the same
+        state gives the same analysis."""
         found = retrieve(self.graph, incident, self.bounds, heard_from=lambda: self._heard_from(incident))
+        watch(Progress("retrieved", len(found.subgraph.entities), len(found.alarms)))
         seen = self.observe(incident, found)
         return self.analyze_observed(
-            incident, found.subgraph, seen, assume=assume, gaps=found.gaps, stage=begin
+            incident, found.subgraph, seen, assume=assume, gaps=found.gaps, watch=watch
         )
 
     def observe(self, incident: Incident, found: Retrieved) -> Observations:
@@ -98,10 +92,10 @@ class Pipeline:
         *,
         assume: Assumption | None = None,
         gaps: Iterable[str] = (),
-        stage: Told | None = None,
+        watch: Watch = unwatched,
     ) -> Analysis:
-        """Analyse what is handed in and read nothing else: for case folders and what-if. Pure."""
-        what_if, begin = assume or Assumption(), stage or _nobody
+        """Analyse what is handed in and read nothing else: for case folders and what-if. Pure but for ``watch``."""
+        what_if = assume or Assumption()
         notes = [
             *gaps,
             *_wrong_clocks(seen.window.states),
@@ -109,11 +103,18 @@ class Pipeline:
         ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
         unread = self.corrector is None or not self.corrector.heeded
-        matter = self.gather(incident, subgraph, seen, what_if, notes, brief=unread, stage=begin)
-        begin("explanation")
-        return explain(
-            matter, diagnose(matter, self.weights), self.prior, self._engine(matter), notes, self.weights
-        )
+        told = Progress("observed", len(subgraph.entities), len(seen.alarms))
+        watch(told)
+        matter = self.gather(incident, subgraph, seen, what_if, notes, brief=unread)
+        if watch is not unwatched:
+            watch(replace(told, stage="scored", suspects=likeliest(matter.table)))
+        diagnosis = diagnose(matter, self.weights)
+        if watch is not unwatched:
+            told = replace(told, suspects=found_so_far(diagnosis), verdict=diagnosis.verdict)
+            watch(replace(told, stage="ranked"))
+        analysis = explain(matter, diagnosis, self.prior, self._engine(matter), notes, self.weights)
+        watch(replace(told, stage="explained"))
+        return analysis
 
     def gather(
         self,
@@ -124,19 +125,14 @@ class Pipeline:
         notes: list[str],
         *,
         brief: bool = False,
-        stage: Told | None = None,
     ) -> Matter:
         """All that is known before anything is concluded. What stands in the way is added to ``notes``. ``brief``: as for
         :class:`aiops.contracts.Prior`. Pure."""
-        begin = stage or _nobody
-        begin("evidence")
         states = tuple(state for state in seen.window.states if state.property != CLOCK_SKEW)
         seen = replace(seen, window=replace(seen.window, states=states))
         evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
         subgraph = with_obstacles(subgraph, evidence)
-        begin("rules")
         rules = _suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
-        begin("ranking")
         table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy, brief=brief)
         correction = self._correct(table, rules, notes)
         return Matter(incident, subgraph, seen, evidence, rules, table, correction, what_if.healthy)
