@@ -24,6 +24,7 @@ from aiops.api.problems import Problem, problem_of
 from aiops.api.services import Services
 from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
+from aiops.domain.progress import unwatched
 from aiops.errors import AiopsError
 from aiops.lifecycle.transitions import Author, analysis_activities, analysis_failed
 
@@ -139,9 +140,9 @@ class AnalysisDesk:
 
     def _analysed(self, incident: Incident, assumed: Assumed, keep: bool) -> Document:
         started = time.perf_counter()
-        stage = partial(self._services.streams.progress, incident.id) if keep else None
+        watch = partial(self._services.streams.progress, incident.id) if keep else unwatched
         analysis = self._services.analyze(
-            incident, healthy=assumed.healthy, failed=assumed.failed, stage=stage
+            incident, healthy=assumed.healthy, failed=assumed.failed, watch=watch
         )
         rendered = self._services.renderers.document(analysis)
         took_s = time.perf_counter() - started

@@ -13,18 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from aiops.domain.progress import Progress
 from aiops.errors import BackPressure
 
-#: Stages that a slow listener may be behind; older ones are let go, since the newest says it all.
-MAX_STAGES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What an analysis of an incident begins with."""
-
-    incident_id: str
-    stage: str
+#: How far a slow listener may be behind with progress; the older is let go, since the newest says it all.
+MAX_TOLD = 64
+#: The incident, and how far its analysis is.
+Told = tuple[str, Progress]
 
 
 @dataclass(eq=False, slots=True)
@@ -34,7 +29,7 @@ class Listener:
     incident_id: str | None
     loop: asyncio.AbstractEventLoop
     bell: asyncio.Event = field(default_factory=asyncio.Event)
-    stages: deque[Stage] = field(default_factory=lambda: deque(maxlen=MAX_STAGES))
+    told: deque[Told] = field(default_factory=lambda: deque(maxlen=MAX_TOLD))
 
     async def wait(self, seconds: float) -> None:
         """Until the bell rings, at most so long."""
@@ -45,10 +40,10 @@ class Listener:
             return
         self.bell.clear()
 
-    def taken(self) -> Iterator[Stage]:
-        """Stages told since the last time."""
-        while self.stages:
-            yield self.stages.popleft()
+    def taken(self) -> Iterator[Told]:
+        """What was told of running analyses since the last time."""
+        while self.told:
+            yield self.told.popleft()
 
 
 class EventStreams:
@@ -84,23 +79,23 @@ class EventStreams:
         """Something was recorded."""
         self._tell(None)
 
-    def progress(self, incident_id: str, stage: str) -> None:
-        """An analysis begins with ``stage``."""
-        self._tell(Stage(incident_id, stage))
+    def progress(self, incident_id: str, progress: Progress) -> None:
+        """An analysis of the incident has come so far."""
+        self._tell((incident_id, progress))
 
     def close(self) -> None:
         """Every stream ends soon; none begins again."""
         self.closed = True
         self._tell(None)
 
-    def _tell(self, stage: Stage | None) -> None:
+    def _tell(self, told: Told | None) -> None:
         with self._lock:
             listeners = tuple(self._listeners)
         for listener in listeners:
-            if stage is not None and listener.incident_id not in (None, stage.incident_id):
-                continue
-            if stage is not None:
-                listener.stages.append(stage)
+            if told is not None:
+                if listener.incident_id not in (None, told[0]):
+                    continue
+                listener.told.append(told)
             try:
                 listener.loop.call_soon_threadsafe(listener.bell.set)
             except RuntimeError:  # its loop is closed: it is gone, and its own end takes it off the list

@@ -14,11 +14,12 @@ from aiops.api.access.idempotency import IdempotencyStore
 from aiops.api.access.rates import Rates
 from aiops.api.access.tokens import DEFAULT_TENANT, TokenStore
 from aiops.api.event_streams import EventStreams
-from aiops.contracts import ApplyResult, Clock, GraphStore, IncidentLedger, IncidentStore
+from aiops.contracts import ApplyResult, CaseStore, Clock, GraphStore, Observations
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
 from aiops.domain.incident_records import AlarmKey
 from aiops.domain.occurrences import Change, Incident
+from aiops.domain.progress import Watch, unwatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +190,25 @@ class Analyze(Protocol):
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
-        stage: Callable[[str], None] | None = None,
+        watch: Watch = unwatched,
     ) -> Analysis:
-        """``healthy``, ``failed``: entities to be taken as such, whatever was seen of them (what-if). ``stage`` is told what
-        begins: retrieval, evidence, rules, ranking, explanation."""
+        """``healthy``, ``failed``: entities to be taken as such, whatever was seen of them (what-if). ``watch`` is told how far
+        it is."""
         ...
+
+
+class Infer(Protocol):
+    """Analyses what is handed in; reads and keeps nothing. Pure."""
+
+    def __call__(
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        seen: Observations,
+        *,
+        healthy: frozenset[str] = frozenset(),
+        failed: frozenset[str] = frozenset(),
+    ) -> Analysis: ...
 
 
 class Renderers(Protocol):
@@ -206,10 +221,6 @@ class Renderers(Protocol):
     def markdown(self, document: Mapping[str, object]) -> str: ...
 
     def text(self, document: Mapping[str, object]) -> str: ...
-
-
-class IncidentBook(IncidentStore, IncidentLedger, Protocol):
-    """Incidents, and what happens to them, in one database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +295,7 @@ class Services:
     ``idempotency`` are told apart by token, and a token has one tenant."""
 
     graph: GraphStore
-    incidents: IncidentBook
+    incidents: CaseStore
     ingest: IngestPort
     analyze: Analyze
     renderers: Renderers
@@ -296,6 +307,7 @@ class Services:
     version: VersionInfo
     limits: ApiLimits = field(default_factory=ApiLimits)
     rules: RulesPort | None = None
+    infer: Infer | None = None
     sources: Callable[[], Sequence[SourceReading]] = field(default=tuple)
     health: Mapping[str, HealthCheck] = field(default_factory=dict)
     signal_stats: Callable[[], Mapping[str, int]] = field(default=lambda: {})

@@ -34,6 +34,7 @@ from aiops.domain.evidence import evidence_id
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
 from aiops.domain.incident_records import alarm_key
 from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ParseError, RuleError, TopologyError
 from aiops.reasoning.documents import analysis_document
 from aiops.store.memory import MemoryGraphStore
@@ -286,11 +287,10 @@ class FakeAnalyze:
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
-        stage: Callable[[str], None] | None = None,
+        watch: Watch = unwatched,
     ) -> Analysis:
+        watch(Progress("retrieved", 1, 0))
         self.calls.append((incident, healthy | failed))
-        for name in ("retrieval", "ranking") if stage is not None else ():
-            stage(name)
         if self.gate is not None:
             self.gate.wait(10)
         if self.failure is not None:

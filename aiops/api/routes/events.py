@@ -17,13 +17,13 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from aiops.api.event_streams import Stage
 from aiops.api.guard import GuardedRoute, needs, problems, services_of
 from aiops.api.incident_changes import incident_of
 from aiops.api.incident_documents import activity_document
 from aiops.api.routes.incidents import IncidentId
 from aiops.api.services import Services
 from aiops.domain.incident_records import Activity
+from aiops.domain.progress import Progress
 from aiops.errors import StoreUnavailable
 
 router = APIRouter(route_class=GuardedRoute, tags=["incidents"])
@@ -37,17 +37,22 @@ SEND_TIMEOUT_S = 30.0
 RETRY_MS = 2000
 BATCH = 100
 _SCHEMA = {
-    "schema": {"type": "string"},
     "example": 'id: 12\r\nevent: acknowledged\r\ndata: {"number": 12, "kind": "acknowledged"}\r\n\r\n',
 }
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "`event`: the activity's kind, `data`: the activity, `id`: its number; `progress`: a stage of an analysis",
+        "description": "`event`: the activity's kind, `data`: the activity, `id`: its number; `progress`: how far an analysis is",
         "content": {"text/event-stream": _SCHEMA},
     }
 }
 LastEventId = Annotated[
-    int | None, Header(ge=0, lt=1 << 62, description="number of the last event that was seen")
+    str | None,
+    Header(
+        pattern=r"^[0-9]{1,18}$",
+        max_length=18,
+        description="number of the last event that was seen",
+        examples=["12"],
+    ),
 ]
 After = Annotated[
     int | None,
@@ -80,8 +85,8 @@ async def stream_one(
     return await _stream(request, incident_id, _first(last_event_id, after))
 
 
-def _first(last_event_id: int | None, after: int | None) -> int | None:
-    return after if last_event_id is None else last_event_id
+def _first(last_event_id: str | None, after: int | None) -> int | None:
+    return after if last_event_id is None else int(last_event_id)
 
 
 async def _stream(request: Request, incident_id: str | None, after: int | None) -> Response:
@@ -110,8 +115,8 @@ async def _flow(services: Services, incident_id: str | None, after: int) -> Asyn
             for activity in found:
                 yield _event(activity)
                 after = activity.number
-            for stage in listener.taken():
-                yield _progress(stage)
+            for told in listener.taken():
+                yield _progress(*told)
             if len(found) < BATCH:
                 await listener.wait(min(POLL_S, left))
 
@@ -129,8 +134,9 @@ def _event(activity: Activity) -> ServerSentEvent:
     return ServerSentEvent(data, event=activity.kind, id=str(activity.number))
 
 
-def _progress(stage: Stage) -> ServerSentEvent:
-    return ServerSentEvent(orjson.dumps(asdict(stage)).decode(), event="progress")
+def _progress(incident_id: str, progress: Progress) -> ServerSentEvent:
+    data = orjson.dumps({"incident_id": incident_id, **asdict(progress)}).decode()
+    return ServerSentEvent(data, event="progress")
 
 
 def _heartbeat() -> ServerSentEvent:
