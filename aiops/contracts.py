@@ -239,6 +239,10 @@ class IncidentLedger(Protocol):
         ...
 
 
+class CaseStore(IncidentStore, IncidentLedger, Protocol):
+    """Incidents with all that happens to them."""
+
+
 class ChangeFeed(Protocol):
     """What was written since, so that a reader keeps up without reading everything. Numbers grow in order of commit.
 
@@ -270,6 +274,22 @@ class ChangeFeed(Protocol):
         """Every validity interval, open or closed, one after the other, in no order; for a first reading of everything. Nothing
         is locked meanwhile."""
         ...
+
+    def every_entity(self) -> Iterable[Entity]:
+        """The same of entities."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What lies around an incident: the part of :class:`GraphStore` that an analysis reads, with the same promises."""
+
+    def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph: ...
+
+    def alarms(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> tuple[Alarm, ...]: ...
+
+    def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
 
 
 class SignalStore(Protocol):

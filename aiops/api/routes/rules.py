@@ -104,7 +104,10 @@ def delete_pack(request: Request, pack: PackName) -> Response:
     "/api/v1/rules:validate",
     response_model=ValidationDocument,
     responses=problems(*BODY_STATUSES),
-    openapi_extra=_takes_yaml("incidents:read"),
+    openapi_extra={
+        **needs("incidents:read"),
+        "requestBody": {"required": True, "content": {YAML_TYPES[0]: {"schema": {}}}},
+    },
 )
 async def validate_rules(request: Request) -> Response:
     """Whether a pack could be put, and what is odd about it; changes nothing."""
