@@ -2,7 +2,7 @@
 
 import { fillWith, h } from "../dom.js";
 import { button } from "../parts.js";
-import { clock, stamp } from "../when.js";
+import { stamp } from "../when.js";
 import { nameOf, plain } from "../words.js";
 import { safeLink } from "./verdict.js";
 
@@ -85,5 +85,3 @@ function value(item) {
   const usual = item.baseline;
   return h("p", { class: "value num" }, h("b", {}, shown(item.value)), usual !== null && usual !== undefined && [h("span", { class: "faint" }, " usually "), shown(usual), usual > 0 && item.value !== usual && h("span", { class: "faint" }, ` (× ${Number((item.value / usual).toPrecision(2)).toLocaleString("en")})`)]);
 }
-
-export { clock };

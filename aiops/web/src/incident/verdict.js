@@ -2,8 +2,8 @@
 
 import { h } from "../dom.js";
 import { copyButton } from "../parts.js";
-import { clock, stamp } from "../when.js";
-import { count, entityLink, kindIcon, nameOf, percent, plain } from "../words.js";
+import { stamp } from "../when.js";
+import { count, kindIcon, nameOf, percent, plain } from "../words.js";
 import { sentence } from "./citations.js";
 
 const SENTENCES = 3;
@@ -110,5 +110,3 @@ export function safeLink(address, text = "Runbook") {
   if (!address || !/^https?:\/\//i.test(address)) return address ? h("p", { class: "mono" }, address) : null;
   return h("p", {}, h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, `${text} ↗`));
 }
-
-export { clock, entityLink };
