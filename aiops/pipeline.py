@@ -10,11 +10,11 @@ from aiops import __version__
 from aiops.contracts import (
     Corrector,
     EvidenceExtractor,
-    GraphStore,
     Observations,
     Prior,
     RuleEngine,
     SignalStore,
+    Surroundings,
 )
 from aiops.domain.analysis import Analysis, Engine
 from aiops.domain.batches import CLOCK_SKEW, StateObservation
@@ -47,7 +47,7 @@ class Pipeline:
     ``maintenance_s``: how long before it changes are read, since a maintenance may have begun long ago.
     """
 
-    graph: GraphStore
+    graph: Surroundings
     signals: SignalStore
     extractor: EvidenceExtractor
     prior: Prior

@@ -42,7 +42,7 @@ def public() -> dict[str, Any]:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """``responses`` for these statuses and those that every guarded route may give."""
-    always = (401, 403, 429, 500, 503)
+    always = (401, 403, 414, 421, 429, 431, 500, 503)
     return {status: {"description": _MEANING[status], **_PROBLEM} for status in sorted({*always, *statuses})}
 
 
@@ -56,9 +56,12 @@ _MEANING = {
     409: "The stored state, or a request that is still running, forbids this",
     412: "The resource has changed since it was read",
     413: "The body is too large",
+    414: "Path and query are too long",
     415: "The content type is not supported",
+    421: "The Host header names no server of ours",
     422: "The input is understood and cannot be used",
     429: "Too much at once; try again later",
+    431: "The headers are too many or too long",
     500: "Something went wrong on our side",
     503: "Something that is needed cannot be reached now; try again later",
 }

@@ -85,6 +85,26 @@ class AnalysisRequest(Given):
     assume: Assume | None = None
 
 
+class ReplayedDocument(Answered):
+    """Rank of the confirmed cause; null: not listed."""
+
+    incident_id: str
+    cause: str
+    rank_before: int | None
+    rank_after: int | None
+
+
+class BacktestDocument(Answered):
+    """``ac1``: share of incidents whose confirmed cause came first; null where there is none to replay."""
+
+    incidents: int
+    ac1_before: float | None
+    ac1_after: float | None
+    better: int
+    worse: int
+    items: tuple[ReplayedDocument, ...]
+
+
 class Link(Given):
     rel: str
     href: str
@@ -121,6 +141,16 @@ class EntityDocument(Answered):
 class EntityPage(Answered):
     items: tuple[EntityDocument, ...]
     next_cursor: str | None
+
+
+class FindingDocument(Answered):
+    """``line`` 0: the pack as a whole."""
+
+    severity: str
+    code: str
+    rule: str | None
+    line: int
+    detail: str
 
 
 class KeptDocument(Answered):
@@ -226,6 +256,35 @@ class IncidentRequest(Given):
     links: tuple[Link, ...] | None = None
 
 
+class MaintenanceDocument(Answered):
+    """``ends_at`` null: announced by a source that gave no end; it still goes on."""
+
+    id: str
+    source: str
+    title: str
+    state: str
+    entities: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime | None
+    author: str
+    reason: str
+
+
+class MaintenancePage(Answered):
+    items: tuple[MaintenanceDocument, ...]
+    next_cursor: str | None
+
+
+class MaintenanceRequest(Given):
+    """A window in which these entities are worked on."""
+
+    title: str
+    entities: tuple[str, ...]
+    ends_at: datetime
+    starts_at: datetime | None = None
+    reason: str | None = None
+
+
 class SkippedDocument(Answered):
     """A row of the export that names nothing we can use; ``pointer`` leads to it."""
 
@@ -253,6 +312,27 @@ class NewTokenDocument(Answered):
     expires_at: datetime | None
     revoked_at: datetime | None
     token: str
+
+
+class RuleDocument(Answered):
+    id: str
+    title: str
+    description: str
+    effect: str
+    kind: str | None
+    category: str | None
+    weight: float
+
+
+class PackDocument(Answered):
+    """``digest``: SHA-256 of its canonical form; ``editable``: it came through this API."""
+
+    name: str
+    version: str
+    description: str
+    digest: str
+    editable: bool
+    rules: tuple[RuleDocument, ...]
 
 
 class ReadyDocument(Answered):
@@ -290,9 +370,40 @@ class ResolveRequest(Given):
     labels: tuple[Mapping[str, str], ...] | None = None
 
 
+class RulesDocument(Answered):
+    """``refused``: why the packs on disk are not used; the set of ``version`` goes on then, and ``packs`` is
+    empty.
+    """
+
+    version: str
+    refused: str | None
+    packs: tuple[PackDocument, ...]
+
+
+class RulesReceipt(Answered):
+    pack: str
+    version: str
+
+
 class RunningDocument(Answered):
     incident_id: str
     analysis_status: str
+
+
+class SourceDocument(Answered):
+    """What came from one source since the process began; ``reasons``: rejects by reason."""
+
+    name: str
+    last_at: datetime | None
+    received: int
+    stored: int
+    rejected: int
+    dropped: int
+    reasons: Mapping[str, int]
+
+
+class SourceList(Answered):
+    items: tuple[SourceDocument, ...]
 
 
 class StatsDocument(Answered):
@@ -380,6 +491,30 @@ class TopologyReceipt(Answered):
     unchanged: int
     closed: int
     unknown_kinds: tuple[str, ...]
+
+
+class V2AlertStatus(Answered):
+    inhibitedBy: tuple[str, ...]
+    silencedBy: tuple[str, ...]
+    state: str
+
+
+class V2Alert(Answered):
+    """Alertmanager's ``gettableAlert``."""
+
+    annotations: Mapping[str, str]
+    endsAt: datetime
+    fingerprint: str
+    receivers: tuple[Mapping[str, str], ...]
+    startsAt: datetime
+    status: V2AlertStatus
+    updatedAt: datetime
+    labels: Mapping[str, str]
+
+
+class ValidationDocument(Answered):
+    ok: bool
+    findings: tuple[FindingDocument, ...]
 
 
 class VersionDocument(Answered):

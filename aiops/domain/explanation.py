@@ -135,7 +135,7 @@ class Similar:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All that is said. ``boxes`` None where no cause is named. ``evidence``: every cited thing, once, in order of first mention."""
+    """All that is said. ``boxes`` None where no cause is named. ``evidence``: every cited thing once, by first mention."""
 
     sections: tuple[Section, ...] = ()
     evidence: tuple[Cited, ...] = ()
