@@ -121,6 +121,23 @@ export function grouped(graph, by, keep, most = MOST, always = false) {
   return { graph: { ...graph, nodes, edges: [...edges.values()] }, groups };
 }
 
+/** One line between two nodes, however many sources speak of it: the surest is drawn, all are in the table. @param {Graph} graph */
+export function single(graph) {
+  const pairs = new Map();
+  for (const one of graph.edges) {
+    const pair = [one.from, one.to].sort().join("\n");
+    const known = pairs.get(pair);
+    if (!known) {
+      pairs.set(pair, one);
+      continue;
+    }
+    const rank = (edge) => (edge.ranks.length ? 4 : 0) + (edge.stale ? 0 : 2) + edge.confidence;
+    const [best, rest] = rank(one) > rank(known) ? [one, known] : [known, one];
+    pairs.set(pair, { ...best, ranks: [...new Set([...best.ranks, ...rest.ranks])], many: (known.many ?? 1) + 1 });
+  }
+  return { ...graph, edges: [...pairs.values()] };
+}
+
 /** What the path of the cause with this rank leads over. */
 export function onPath(graph, rank) {
   return {

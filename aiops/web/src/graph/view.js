@@ -2,7 +2,7 @@
 
 import { fillWith, h } from "../dom.js";
 import { button, failure, loading, table } from "../parts.js";
-import { HEALTH, HEALTH_WORDS, MOST, grouped, worse } from "./model.js";
+import { HEALTH, HEALTH_WORDS, MOST, grouped, single, worse } from "./model.js";
 import { sourceColours } from "./look.js";
 import { stamp } from "../when.js";
 import { count, entityLink, kindIcon, percent, plain } from "../words.js";
@@ -48,7 +48,7 @@ export function graphView(how) {
     state.path = path;
     state.filter = "";
     const cut = grouped(graph, state.group ?? "kind", state.keep ?? new Set(), MOST, state.always ?? false);
-    state.drawn = cut.graph;
+    state.drawn = single(cut.graph);
     state.groups = cut.groups;
     const parts = [];
     if (graph.truncated) parts.push("More is near than the server gives at once; the nearest is shown.");
@@ -107,8 +107,8 @@ export function graphView(how) {
   }
 
   function nodeCard(node) {
-    const near = state.drawn.edges.filter((edge) => edge.from === node.id || edge.to === node.id);
-    const name = (id) => state.drawn.nodes.find((one) => one.id === id)?.label ?? id;
+    const near = state.graph.edges.filter((edge) => edge.from === node.id || edge.to === node.id);
+    const name = (id) => state.graph.nodes.find((one) => one.id === id)?.label ?? id;
     return [
       h("div", { class: "card-head" }, kindIcon(node.kind), h("strong", {}, node.label), button("×", () => { choose(null); state.canvas?.choose(null, false); }, { class: "plain small", "aria-label": "Close" })),
       h("p", { class: "faint mono" }, node.id),
@@ -164,8 +164,9 @@ export function graphView(how) {
       state.path = path;
       state.canvas?.show(path?.nodes ?? new Set(), path?.edges ?? new Set());
     },
-    choose: (id) => {
-      choose(id, false);
+    /** Mark one without opening its card. */
+    mark: (id) => {
+      state.chosen = id;
       state.canvas?.choose(id, false);
     },
     change: (fields) => {

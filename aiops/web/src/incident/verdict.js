@@ -32,7 +32,7 @@ export function banner(analysis, incident, tools) {
 
 /** The summary without the verdict's word and figure, which stand above it. */
 function shortened(summary) {
-  return summary.replace(/^(CONFIRMED|LIKELY|INCONCLUSIVE)\s*\([\d.]+\):\s*/i, "");
+  return summary.replace(/^(CONFIRMED|LIKELY|INCONCLUSIVE)( \([^)]*\))?:\s*/, "");
 }
 
 export function boxes(analysis, cite) {

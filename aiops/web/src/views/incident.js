@@ -62,8 +62,6 @@ export async function incidentView(main, [id], fields) {
     reload,
   });
   fillWith(main, head, newer, body, more.element);
-  top();
-  answer();
 
   function top() {
     const one = view.incident;
@@ -238,6 +236,8 @@ export async function incidentView(main, [id], fields) {
     }, RUNNING_MS);
   }
 
+  top();
+  answer();
   const press = (act) => () => main.querySelector(`[data-act="${act}"]`)?.click();
   const unbind = keys.bind({
     a: ["Acknowledge", press("acknowledge")],

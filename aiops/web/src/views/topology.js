@@ -98,7 +98,7 @@ export function topologyView(main, _names, fields) {
       if (view.ended) return;
       const drawn = ofNeighbours(near, known.health);
       await graph.set(drawn);
-      graph.choose(asked.entity);
+      graph.mark(asked.entity);
       describe(drawn.nodes.find((node) => node.id === asked.entity), known.trouble, how);
     } catch (error) {
       if (error.name === "AbortError") return;
