@@ -2,7 +2,7 @@
 
 import { fillWith, h } from "../dom.js";
 import { button, failure, loading, table } from "../parts.js";
-import { HEALTH, HEALTH_WORDS, MOST, grouped, single, worse } from "./model.js";
+import { HEALTH, HEALTH_WORDS, MOST, grouped, onPath, single, worse } from "./model.js";
 import { sourceColours } from "./look.js";
 import { stamp } from "../when.js";
 import { count, entityLink, kindIcon, percent, plain } from "../words.js";
@@ -13,7 +13,7 @@ const ROWS = 500;
  * @param {{label: string, opened: (id: string) => void, chosen?: (id: string | null) => void, aside?: (node: any) => any, group?: string, keep?: Set<string>, colours?: "health" | "kind", bySource?: boolean, always?: boolean}} how
  */
 export function graphView(how) {
-  const state = { graph: null, drawn: null, groups: new Map(), path: null, chosen: null, table: false, canvas: null, filter: "", number: 0, ...how };
+  const state = { graph: null, drawn: null, groups: new Map(), rank: 0, chosen: null, table: false, canvas: null, filter: "", number: 0, ...how };
   const canvas = h("div", { class: "graph-canvas", tabindex: "0", role: "application", "aria-label": `${how.label}. Arrow keys move between entities, Enter opens one, plus and minus zoom. The table says the same in words.` });
   const card = h("div", { class: "graph-card", hidden: true });
   const hint = h("div", { class: "graph-hint", "aria-hidden": "true" });
@@ -42,10 +42,10 @@ export function graphView(how) {
     else paint();
   }
 
-  /** Show another graph; `path` is what stands out in it. */
-  async function set(graph, path = null) {
+  /** Show another graph; the path of the cause with `rank` stands out in it. */
+  async function set(graph, rank = 0) {
     state.graph = graph;
-    state.path = path;
+    state.rank = rank;
     state.filter = "";
     const cut = grouped(graph, state.group ?? "kind", state.keep ?? new Set(), MOST, state.always ?? false);
     state.drawn = single(cut.graph);
@@ -78,12 +78,18 @@ export function graphView(how) {
         hovered: hover,
       });
       element.graphPoints = state.canvas.points;
-      if (state.path) state.canvas.show(state.path.nodes, state.path.edges);
+      light();
       if (state.chosen) state.canvas.choose(state.chosen, false);
       element.dataset.drawn = String(mine);
     } catch (error) {
       fillWith(canvas, failure(error, paint));
     }
+  }
+
+  function light() {
+    if (!state.canvas || !state.drawn) return;
+    const { nodes, edges } = onPath(state.drawn, state.rank);
+    state.canvas.show(nodes, edges);
   }
 
   function open(id) {
@@ -160,9 +166,10 @@ export function graphView(how) {
     tools,
     set,
     flip,
-    highlight: (path) => {
-      state.path = path;
-      state.canvas?.show(path?.nodes ?? new Set(), path?.edges ?? new Set());
+    /** Let the path of the cause with this rank stand out. */
+    highlight: (rank) => {
+      state.rank = rank;
+      light();
     },
     /** Mark one without opening its card. */
     mark: (id) => {
@@ -171,7 +178,7 @@ export function graphView(how) {
     },
     change: (fields) => {
       Object.assign(state, fields);
-      return state.graph ? set(state.graph, state.path) : undefined;
+      return state.graph ? set(state.graph, state.rank) : undefined;
     },
     wait: (text) => {
       fillWith(canvas, loading(text));

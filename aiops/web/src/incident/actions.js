@@ -1,8 +1,8 @@
 /** What an engineer does with an incident: take it, close it, judge the answer, say something. */
 
-import { at, get, patch, post } from "../api.js";
+import { at, get, post } from "../api.js";
 import { h } from "../dom.js";
-import { choice, copyText, dialog, field, toast, worker } from "../parts.js";
+import { button, choice, copyText, dialog, field, toast, worker } from "../parts.js";
 import { suggest } from "../suggest.js";
 import { plain } from "../words.js";
 
@@ -14,20 +14,33 @@ const VERDICTS = [["wrong", "Wrong: it is something else"], ["partial", "Partly 
  * @param {{done: () => Promise<void>, tag: () => string | null}} how
  */
 export function statusButtons(incident, how) {
-  const change = (status, said) => async () => {
+  const act = (route, said, body = {}) => async () => {
     const tag = how.tag();
     try {
-      await patch(at`/incidents/${incident.id}`, { status }, tag ? { headers: { "If-Match": tag } } : {});
+      await post(at`/incidents/${incident.id}/${route}`, body, tag ? { headers: { "If-Match": tag } } : {});
       toast(said);
     } finally {
       await how.done();
     }
   };
   return [
-    incident.status === "open" && worker("Acknowledge", change("acknowledged", "Acknowledged"), { class: "primary", data: { act: "acknowledge" } }),
-    incident.status !== "resolved" && worker("Resolve", change("resolved", "Resolved"), { data: { act: "resolve" } }),
-    incident.status !== "open" && worker("Reopen", change("open", "Reopened"), { data: { act: "reopen" } }),
+    incident.status === "open" && worker("Acknowledge", act("ack", "Acknowledged: it is yours"), { class: "primary", data: { act: "acknowledge" } }),
+    incident.status !== "resolved" && button("Resolve", () => resolve(act), { data: { act: "resolve" } }),
+    incident.status !== "open" && worker("Reopen", act("reopen", "Reopened"), { data: { act: "reopen" } }),
   ];
+}
+
+/** What fixed it is asked once, when somebody still knows; it may stay empty. */
+function resolve(act) {
+  const fixed = h("input", { maxlength: "16000", placeholder: "Optic replaced" });
+  const send = worker("Resolve", async () => {
+    box.close();
+    const said = fixed.value.trim();
+    await act("resolve", "Resolved", said ? { resolution: said } : {})();
+  }, { class: "primary" });
+  const box = dialog("Resolve the incident", [field("What fixed it (may stay empty)", fixed, "Shown beside similar incidents later.")], [send]);
+  fixed.addEventListener("keydown", (event) => event.key === "Enter" && send.click());
+  fixed.focus();
 }
 
 /** A new analysis with what is known now. */
@@ -114,7 +127,7 @@ export function commentForm(incident, done) {
     text,
     worker("Comment", async () => {
       if (!text.value.trim()) return;
-      await post(at`/incidents/${incident.id}/comment`, { text: text.value.trim() });
+      await post(at`/incidents/${incident.id}/comment`, { comment: text.value.trim() });
       text.value = "";
       await done();
     }),

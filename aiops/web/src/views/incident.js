@@ -2,7 +2,7 @@
 
 import { at, ask, get } from "../api.js";
 import { announce, debounce, fillWith, h } from "../dom.js";
-import { ofIncident, onPath } from "../graph/model.js";
+import { ofIncident } from "../graph/model.js";
 import { graphView } from "../graph/view.js";
 import { confirmCause, copyMarkdown, markWrong, rerun, statusButtons } from "../incident/actions.js";
 import { causeList } from "../incident/causes.js";
@@ -147,7 +147,7 @@ export async function incidentView(main, [id], fields) {
       const hops = view.analysis.causes.flatMap((cause) => (cause.paths?.length ? cause.paths.flatMap((path) => path.hops) : cause.path));
       view.graph = ofIncident(document, hops);
       for (const node of view.graph.nodes) if (!view.names.has(node.id)) view.names.set(node.id, node.label);
-      await graph.set(view.graph, onPath(view.graph, view.rank));
+      await graph.set(view.graph, view.rank);
     } catch (error) {
       if (error.name !== "AbortError" && view.parts?.graph === graph) graph.fail(error, draw);
     }
@@ -161,7 +161,7 @@ export async function incidentView(main, [id], fields) {
     if (had) view.parts.causes.querySelector(`[data-rank="${rank}"]`)?.focus();
     view.parts.evidence.set(cause ? cause.evidence : (view.analysis.evidence ?? []));
     fillWith(view.parts.steps, cause ? actions(cause) : h("p", { class: "faint none" }, "No cause is named."));
-    if (move && view.graph) view.parts.graph.highlight(onPath(view.graph, rank));
+    if (move) view.parts.graph.highlight(rank);
     if (move && cause) announce(`Cause ${rank}: ${cause.entity.name}. Its path is highlighted.`);
   }
 
