@@ -15,9 +15,11 @@ from aiops import __version__
 from aiops.api.access.tokens import DEFAULT_TENANT
 from aiops.api.app import create_app
 from aiops.api.services import ApiLimits, Health, IngestPort, Protection, Services, SourceReading, VersionInfo
-from aiops.contracts import Clock, Corrector
+from aiops.contracts import Clock, Corrector, Observations
 from aiops.domain.analysis import Analysis
+from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
+from aiops.domain.progress import Watch, unwatched
 from aiops.errors import AiopsError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.pipeline import Assumption, Pipeline
@@ -63,8 +65,27 @@ class PipelineAnalyze:
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
+        watch: Watch = unwatched,
     ) -> Analysis:
-        return self._pipeline.analyze(incident, assume=Assumption(healthy=healthy, failed=failed))
+        return self._pipeline.analyze(incident, assume=Assumption(healthy, failed), watch=watch)
+
+
+class PipelineInfer:
+    """The API's :class:`aiops.api.services.Infer`."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def __call__(
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        seen: Observations,
+        *,
+        healthy: frozenset[str] = frozenset(),
+        failed: frozenset[str] = frozenset(),
+    ) -> Analysis:
+        return self._pipeline.analyze_observed(incident, subgraph, seen, assume=Assumption(healthy, failed))
 
 
 class DocumentRenderers:
@@ -169,6 +190,7 @@ def site_services(
         incidents=stores.incidents,
         ingest=port,
         analyze=PipelineAnalyze(pipeline),
+        infer=PipelineInfer(pipeline),
         renderers=DocumentRenderers(),
         topology_document=topology_document,
         read_netbox=read_netbox,

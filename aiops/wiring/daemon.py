@@ -19,6 +19,7 @@ from aiops.api.services import Health, Protection, Services, VersionInfo
 from aiops.contracts import Clock
 from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
+from aiops.domain.progress import Watch, unwatched
 from aiops.errors import AiopsError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.settings import Settings
@@ -273,7 +274,11 @@ def _app(site: Site, access: Access, clock: Clock) -> FastAPI:
 
 
 def _refuse_to_analyze(
-    incident: Incident, *, healthy: frozenset[str] = frozenset(), failed: frozenset[str] = frozenset()
+    incident: Incident,
+    *,
+    healthy: frozenset[str] = frozenset(),
+    failed: frozenset[str] = frozenset(),
+    watch: Watch = unwatched,  # noqa: ARG001  (the port's)
 ) -> Analysis:
     what = f"{incident.id}, {len(healthy)} healthy, {len(failed)} failed"
     raise StoreUnavailable(f"no analysis of {what} here", hint="ask aiops serve")

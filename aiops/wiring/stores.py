@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aiops.api.access.tokens import DEFAULT_TENANT, check_tenant
-from aiops.contracts import Clock, GraphStore, IncidentStore, SignalStore
+from aiops.contracts import CaseStore, Clock, GraphStore, SignalStore
 from aiops.errors import ConfigError, StoreUnavailable
 from aiops.settings import Settings
 from aiops.store.neo4j import Neo4jGraphStore
@@ -36,7 +36,7 @@ class Stores:
     """The stores of one run mode; ``incidents`` is the same database as ``graph``."""
 
     graph: GraphStore
-    incidents: IncidentStore
+    incidents: CaseStore
     signals: SignalStore
 
     def close(self) -> None:
