@@ -75,7 +75,7 @@ export function sheet(how) {
         "arrow-scale": 0.7,
       },
     },
-    { selector: ".dim", style: { opacity: 0.32 } },
+    { selector: ".dim", style: { opacity: 0.45 } },
     { selector: "node.path", style: { "underlay-color": colour("accent"), "underlay-opacity": 0.22, "underlay-padding": 5 } },
     {
       selector: "edge.path",

@@ -2,7 +2,7 @@
 
 import { fillWith, h } from "../dom.js";
 import { button, failure, loading, table } from "../parts.js";
-import { HEALTH, HEALTH_WORDS, MOST, grouped, onPath, single, worse } from "./model.js";
+import { HEALTH, HEALTH_WORDS, MOST, focused, grouped, onPath, single, worse } from "./model.js";
 import { sourceColours } from "./look.js";
 import { stamp } from "../when.js";
 import { count, entityLink, kindIcon, percent, plain } from "../words.js";
@@ -23,9 +23,15 @@ export function graphView(how) {
   const picture = h("div", { class: "graph-picture" }, canvas, hint, card, legend);
   const element = h("div", { class: "graph" }, note, picture, words);
   const toggle = button("Table", () => flip(!state.table), { class: "small", "aria-pressed": "false" });
+  const wider = button("", () => {
+    state.wide = !state.wide;
+    state.focus = !state.wide;
+    set(state.graph, state.rank);
+  }, { class: "small", hidden: true, title: "Show or hide what nothing is known against" });
   const tools = h(
     "span",
     { class: "tools" },
+    wider,
     toggle,
     button("+", () => state.canvas?.zoom(1.25), { class: "small", "aria-label": "Zoom in" }),
     button("−", () => state.canvas?.zoom(0.8), { class: "small", "aria-label": "Zoom out" }),
@@ -47,12 +53,17 @@ export function graphView(how) {
     state.graph = graph;
     state.rank = rank;
     state.filter = "";
-    const cut = grouped(graph, state.group ?? "kind", state.keep ?? new Set(), MOST, state.always ?? false);
+    const seen = state.focus ? focused(graph, state.keep ?? new Set()) : graph;
+    const hidden = graph.nodes.length - seen.nodes.length;
+    wider.hidden = hidden === 0 && !state.wide;
+    wider.textContent = state.wide ? "Less" : `+ ${hidden} healthy`;
+    wider.setAttribute("aria-pressed", String(Boolean(state.wide)));
+    const cut = grouped(seen, state.group ?? "kind", state.keep ?? new Set(), MOST, state.always ?? false);
     state.drawn = single(cut.graph);
     state.groups = cut.groups;
     const parts = [];
     if (graph.truncated) parts.push("More is near than the server gives at once; the nearest is shown.");
-    if (graph.nodes.length > MOST && cut.groups.size) parts.push(`${graph.nodes.length.toLocaleString("en")} entities: those without trouble are grouped by ${state.group ?? "kind"}. The table has each of them.`);
+    if (seen.nodes.length > MOST && cut.groups.size) parts.push(`${seen.nodes.length.toLocaleString("en")} entities: those without trouble are grouped by ${state.group ?? "kind"}. The table has each of them.`);
     note.textContent = parts.join(" ");
     note.hidden = parts.length === 0;
     choose(null, false);

@@ -4,6 +4,7 @@ import { fillWith, h } from "../dom.js";
 import { button } from "../parts.js";
 import { stamp } from "../when.js";
 import { nameOf, plain } from "../words.js";
+import { numberOf } from "./citations.js";
 import { safeLink } from "./verdict.js";
 
 const FIRST = 40;
@@ -67,7 +68,7 @@ function entry(item, how, lit) {
     h(
       "div",
       {},
-      h("p", { class: "item-head" }, h("b", {}, plain(item.kind)), item.entity && h("a", { href: `/topology?entity=${encodeURIComponent(item.entity)}`, title: item.entity }, item.entity_name ?? how.names.get(item.entity) ?? nameOf(item.entity)), h("span", { class: "grow" }), item.at && stamp(item.at, how.near), h("code", { class: "faint" }, item.id)),
+      h("p", { class: "item-head" }, h("b", {}, plain(item.kind)), item.entity && h("a", { href: `/topology?entity=${encodeURIComponent(item.entity)}`, title: item.entity }, item.entity_name ?? how.names.get(item.entity) ?? nameOf(item.entity)), h("span", { class: "grow" }), item.at && stamp(item.at, how.near), h("span", { class: "faint num", title: item.id }, `#${numberOf(item.id)}`)),
       h("pre", { class: isVerbatim(item) ? "verbatim" : "said-text" }, item.text),
       value(item),
       (item.details ?? []).map((line) => h("p", { class: "faint" }, line)),

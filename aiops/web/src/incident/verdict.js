@@ -22,7 +22,7 @@ export function banner(analysis, incident, tools) {
         { class: "banner-line" },
         h("strong", { class: `verdict-word verdict-${analysis.verdict}` }, analysis.verdict),
         first && h("span", { class: "banner-figure", title: analysis.confidence_words || null }, percent(first.confidence)),
-        explains && h("span", { class: "faint" }, `explains ${explains.count} of ${count(explains.of, "alert")}`),
+        explains && h("span", { class: "faint" }, `explains ${explains.count} of ${count(explains.of, "symptom")}`),
       ),
       h("p", { class: "banner-summary" }, shortened(analysis.summary)),
     ),

@@ -72,7 +72,7 @@ export function difference(before, after) {
     "div",
     { class: "difference" },
     h("p", { class: "difference-line" }, h("b", {}, said)),
-    h("p", {}, "Verdict: ", verdict(before.verdict), " → ", verdict(after.verdict), other && `; explains ${other.explains.count} of ${other.explains.of} alerts${one ? ` instead of ${one.explains.count}` : ""}`, "."),
+    h("p", {}, "Verdict: ", verdict(before.verdict), " → ", verdict(after.verdict), other && `; explains ${other.explains.count} of ${other.explains.of} symptoms${one ? ` instead of ${one.explains.count}` : ""}`, "."),
     table("What changes", [
       ["Cause", (row) => h("span", {}, (row.is ?? row.was).entity.name, h("span", { class: "faint" }, ` ${plain((row.is ?? row.was).kind)}`))],
       ["Rank", (row) => `${row.was?.rank ?? "–"} → ${row.is?.rank ?? "gone"}`, "num"],

@@ -6,7 +6,7 @@ import { ofIncident } from "../graph/model.js";
 import { graphView } from "../graph/view.js";
 import { confirmCause, copyMarkdown, markWrong, rerun, statusButtons } from "../incident/actions.js";
 import { causeList } from "../incident/causes.js";
-import { cited, namesIn } from "../incident/citations.js";
+import { cited, kindsIn, namesIn } from "../incident/citations.js";
 import { evidencePanel } from "../incident/evidence.js";
 import { detailTabs } from "../incident/tabs.js";
 import { momentsOf, timeline } from "../incident/timeline.js";
@@ -23,7 +23,7 @@ const POLL_MS = 10_000;
 const RUNNING_MS = 1000;
 
 export async function incidentView(main, [id], fields) {
-  const view = { incident: null, tag: null, analysis: null, rank: 1, number: fields.get("analysis"), names: new Map(), ended: false, parts: null, timer: 0, graphOf: null };
+  const view = { incident: null, tag: null, analysis: null, rank: 1, number: fields.get("analysis"), names: new Map(), kinds: new Map(), cited: new Map(), ended: false, parts: null, timer: 0, graphOf: null };
   fillWith(main, loading("Loading the incident"));
   document.title = "Incident · aiops";
 
@@ -37,7 +37,10 @@ export async function incidentView(main, [id], fields) {
   async function chooseAnalysis() {
     const wanted = view.number ? Number(view.number) : null;
     view.analysis = wanted && view.incident.analysis?.number !== wanted ? await get(at`/incidents/${id}/analyses/${wanted}`) : view.incident.analysis;
-    if (view.analysis) view.names = namesIn(view.analysis);
+    if (!view.analysis) return;
+    view.names = namesIn(view.analysis);
+    view.kinds = kindsIn(view.analysis);
+    view.cited = cited(view.analysis);
   }
 
   try {
@@ -50,6 +53,7 @@ export async function incidentView(main, [id], fields) {
   }
 
   const head = h("div", { class: "incident-head" });
+  const affected = h("span", { class: "head-affected" });
   const newer = h("div", { class: "newer", role: "status" });
   const body = h("div", { class: "incident-body" });
   const more = detailTabs({
@@ -63,8 +67,16 @@ export async function incidentView(main, [id], fields) {
   });
   fillWith(main, head, newer, body, more.element);
 
+  /** Whom it is about; drawn again when the graph has told what they are. */
+  function about() {
+    const ids = view.incident.affected;
+    fillWith(affected, ids.slice(0, 5).map((entity) => entityLink({ id: entity, name: view.names.get(entity) ?? nameOf(entity), kind: view.kinds.get(entity) })), ids.length > 5 && h("span", { class: "faint" }, `and ${ids.length - 5} more`));
+  }
+
   function top() {
     const one = view.incident;
+    const held = head.contains(document.activeElement);
+    about();
     fillWith(
       head,
       h("p", { class: "crumbs" }, h("a", { href: "/incidents" }, "Incidents"), " / ", one.external_id ? `${one.source} ${one.external_id}` : one.source),
@@ -82,10 +94,11 @@ export async function incidentView(main, [id], fields) {
         h("span", {}, "began ", stamp(one.started_at), one.ended_at ? [", ended ", stamp(one.ended_at, one.started_at), ", lasted "] : ", open for ", age(one.started_at, one.ended_at)),
         h("span", {}, one.owner ? ["owner ", h("b", {}, one.owner)] : h("span", { class: "faint" }, "nobody has taken it")),
         one.merged_into && h("span", {}, "merged into ", h("a", { href: `/incidents/${encodeURIComponent(one.merged_into)}` }, one.merged_into)),
-        h("span", { class: "head-affected" }, one.affected.slice(0, 5).map((entity) => entityLink({ id: entity, name: view.names.get(entity) ?? nameOf(entity) })), one.affected.length > 5 && h("span", { class: "faint" }, `and ${one.affected.length - 5} more`)),
+        affected,
       ),
-      one.description && h("p", { class: "head-description" }, one.description),
+      one.description && one.description !== one.title && h("p", { class: "head-description" }, one.description),
     );
+    if (held) head.querySelector(".head-tools button")?.focus();
   }
 
   const permalink = () => `/incidents/${encodeURIComponent(id)}${view.analysis?.number ? `?analysis=${view.analysis.number}` : ""}`;
@@ -109,7 +122,7 @@ export async function incidentView(main, [id], fields) {
       { id: "steps", title: "What to do", fill: (place) => fillWith(place, steps) },
     ]);
     const causes = h("div");
-    const graph = graphView({ label: "Topology around the incident", opened: (entity) => go(`/topology?entity=${encodeURIComponent(entity)}`), keep: new Set(view.incident.affected) });
+    const graph = graphView({ label: "Topology around the incident", focus: true, opened: (entity) => go(`/topology?entity=${encodeURIComponent(entity)}`), keep: new Set(view.incident.affected) });
     const line = timeline({ cite: citeMany, names: view.names, start: view.incident.started_at, end: view.incident.ended_at });
     view.parts = {
       evidence, right, graph, causes, steps,
@@ -133,7 +146,7 @@ export async function incidentView(main, [id], fields) {
       panel("Timeline", line.element, { tools: line.tools, look: "timeline-panel" }),
     );
     choose(view.rank, false);
-    const known = [...cited(analysis).values()];
+    const known = [...view.cited.values()];
     line.set(analysis.timeline?.length ? analysis.timeline : momentsOf(known, analysis.causes));
     draw();
   }
@@ -146,7 +159,11 @@ export async function incidentView(main, [id], fields) {
       if (view.ended || view.parts?.graph !== graph) return;
       const hops = view.analysis.causes.flatMap((cause) => (cause.paths?.length ? cause.paths.flatMap((path) => path.hops) : cause.path));
       view.graph = ofIncident(document, hops);
-      for (const node of view.graph.nodes) if (!view.names.has(node.id)) view.names.set(node.id, node.label);
+      for (const node of view.graph.nodes) {
+        if (!view.names.has(node.id)) view.names.set(node.id, node.label);
+        view.kinds.set(node.id, node.kind);
+      }
+      about();
       await graph.set(view.graph, view.rank);
     } catch (error) {
       if (error.name !== "AbortError" && view.parts?.graph === graph) graph.fail(error, draw);
@@ -159,7 +176,7 @@ export async function incidentView(main, [id], fields) {
     const had = document.activeElement?.dataset?.rank;
     fillWith(view.parts.causes, causeList(view.analysis, { chosen: rank, choose: (other) => choose(other), cite, names: view.names }));
     if (had) view.parts.causes.querySelector(`[data-rank="${rank}"]`)?.focus();
-    view.parts.evidence.set(cause ? cause.evidence : (view.analysis.evidence ?? []));
+    view.parts.evidence.set(cause ? cause.evidence.map((item) => view.cited.get(item.id) ?? item) : [...view.cited.values()]);
     fillWith(view.parts.steps, cause ? actions(cause) : h("p", { class: "faint none" }, "No cause is named."));
     if (move) view.parts.graph.highlight(rank);
     if (move && cause) announce(`Cause ${rank}: ${cause.entity.name}. Its path is highlighted.`);
@@ -171,7 +188,7 @@ export async function incidentView(main, [id], fields) {
     if (view.parts.evidence.light(cite)) return;
     const other = view.analysis.causes.find((cause) => cause.evidence.some((item) => item.id === cite));
     if (other) choose(other.rank);
-    else view.parts.evidence.set([...cited(view.analysis).values()]);
+    else view.parts.evidence.set([...view.cited.values()]);
     if (!view.parts.evidence.light(cite)) toast(`${cite} is not in this answer.`, "bad");
   }
 
