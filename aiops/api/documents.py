@@ -107,9 +107,13 @@ def token_document(record: TokenRecord) -> dict[str, object]:
         "prefix": record.prefix,
         "name": record.name,
         "scopes": sorted(record.scopes),
+        "tenant": record.tenant,
         "created_at": written(record.created_at),
+        "created_by": record.created_by,
         "expires_at": written(record.expires_at),
         "revoked_at": written(record.revoked_at),
+        "last_used_at": written(record.last_used_at),
+        "rate_per_minute": record.rate_per_minute,
     }
 
 

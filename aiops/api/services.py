@@ -9,12 +9,15 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
+from aiops.api.access.audit import AuditTrail
 from aiops.api.access.idempotency import IdempotencyStore
-from aiops.api.access.tokens import TokenStore
-from aiops.contracts import ApplyResult, Clock, GraphStore, IncidentStore
+from aiops.api.access.rates import Rates
+from aiops.api.access.tokens import DEFAULT_TENANT, TokenStore
+from aiops.contracts import ApplyResult, CaseStore, Clock, GraphStore, Observations
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Change, Incident
+from aiops.domain.progress import Watch, unwatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +186,25 @@ class Analyze(Protocol):
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
+        watch: Watch = unwatched,
     ) -> Analysis:
-        """``healthy``, ``failed``: entities to be taken as such, whatever was seen of them (what-if)."""
+        """``healthy``, ``failed``: entities to be taken as such, whatever was seen of them (what-if). ``watch`` is told how far
+        it is."""
         ...
+
+
+class Infer(Protocol):
+    """Analyses what is handed in; reads and keeps nothing. Pure."""
+
+    def __call__(
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        seen: Observations,
+        *,
+        healthy: frozenset[str] = frozenset(),
+        failed: frozenset[str] = frozenset(),
+    ) -> Analysis: ...
 
 
 class Renderers(Protocol):
@@ -235,11 +254,23 @@ class ApiLimits:
     wait_default_s: float = 10.0  # for an analysis, where the request names no ?wait=
     wait_max_s: float = 30.0
     analysis_workers: int = 2
-    analysis_queue: int = 64  # waiting or running
+    analysis_queue: int = 64  # waiting or running, of all tenants
+    target_bytes: int = 8192  # of path and query
+    header_bytes: int = 16_384
+    headers: int = 100
     scan_incidents: int = 5000  # looked at for one filtered page
     page_offset: int = 10_000  # of entities; beyond it a narrower query is asked for
     neighbours: int = 2000
     export_entities: int = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """``allowed_hosts``: names that a request may be sent to, against DNS rebinding; addresses are always allowed, since no name
+    was rebound to reach them; empty: any name. ``metrics``: served here, beside the API."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    metrics: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +285,12 @@ class VersionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything :func:`aiops.api.app.create_app` needs."""
+    """Everything :func:`aiops.api.app.create_app` needs, of one tenant. ``tokens``, ``idempotency``, ``clock``, ``version``,
+    ``limits``, ``protection``, ``registry``, ``audit`` and ``rates`` are the same for all tenants of a process; the keys of
+    ``idempotency`` are told apart by token, and a token has one tenant."""
 
     graph: GraphStore
-    incidents: IncidentStore
+    incidents: CaseStore
     ingest: IngestPort
     analyze: Analyze
     renderers: Renderers
@@ -269,7 +302,31 @@ class Services:
     version: VersionInfo
     limits: ApiLimits = field(default_factory=ApiLimits)
     rules: RulesPort | None = None
+    infer: Infer | None = None
     sources: Callable[[], Sequence[SourceReading]] = field(default=tuple)
     health: Mapping[str, HealthCheck] = field(default_factory=dict)
     signal_stats: Callable[[], Mapping[str, int]] = field(default=lambda: {})
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    tenant: str = DEFAULT_TENANT
+    protection: Protection = field(default_factory=Protection)
+    audit: AuditTrail | None = None  # None: what is done here is not audited
+    rates: Rates | None = None  # None: no limits
+
+
+class Tenants(Protocol):
+    """The services of everyone, kept apart."""
+
+    def services(self, tenant: str) -> Services | None:
+        """Opened at the first time; None for a tenant that this process does not serve. Raises
+        :class:`aiops.errors.StoreUnavailable` where it cannot be opened, or no further one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OneTenant:
+    """:class:`Tenants` of a process that serves one."""
+
+    own: Services
+
+    def services(self, tenant: str) -> Services | None:
+        return self.own if tenant == self.own.tenant else None

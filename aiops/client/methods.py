@@ -6,6 +6,7 @@ from aiops.client.binding import awaited, blocking, paged, paged_async
 from aiops.client.operations import (
     alerts,
     analyses,
+    audit,
     deliveries,
     entities,
     incidents,
@@ -71,6 +72,8 @@ class BlockingMethods:
     list_tokens = blocking(tokens.list_tokens)
     post_token = blocking(tokens.post_token)
     delete_token = blocking(tokens.delete_token)
+    list_audit = blocking(audit.list_audit)
+    iter_audit = paged(audit.list_audit)
 
 
 class AsyncMethods:
@@ -127,3 +130,5 @@ class AsyncMethods:
     list_tokens = awaited(tokens.list_tokens)
     post_token = awaited(tokens.post_token)
     delete_token = awaited(tokens.delete_token)
+    list_audit = awaited(audit.list_audit)
+    iter_audit = paged_async(audit.list_audit)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from aiops.domain.candidates import RuleAction
 from aiops.domain.evidence import Evidence
+from aiops.domain.explanation import NOTHING_SAID, Explanation
 from aiops.domain.graph import Entity
 
 
@@ -132,3 +133,4 @@ class Analysis:
     gaps: tuple[str, ...]
     engine: Engine
     conformal_set: ConformalSet | None = None  # None where nothing is calibrated or no cause is named
+    explanation: Explanation = NOTHING_SAID

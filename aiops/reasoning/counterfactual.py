@@ -126,7 +126,7 @@ def neutralise(
     healthy: frozenset[str],
 ) -> Counterfactual:
     """Score again with the cause taken as healthy and say what changes."""
-    table = prior.score(incident, subgraph, evidence, seen, healthy=healthy | set(cause.members))
+    table = prior.score(incident, subgraph, evidence, seen, healthy=healthy | set(cause.members), brief=True)
     rest = [
         (-float(score), entity)
         for entity, score in zip(table.entities, table.prior, strict=True)

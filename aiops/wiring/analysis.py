@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from aiops.contracts import Corrector, GraphStore, RuleEngine, SignalStore
+from aiops.contracts import Corrector, RuleEngine, SignalStore, Surroundings
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
 from aiops.pipeline import Pipeline
@@ -79,7 +79,7 @@ def make_extractor() -> RobustExtractor:
 
 def make_pipeline(
     settings: Settings,
-    graph: GraphStore,
+    graph: Surroundings,
     signals: SignalStore,
     *,
     rules: RuleEngine | None = None,

@@ -25,7 +25,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["rules"])
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 PackName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 _BODY: dict[str, Any] = {
-    "content": {"application/yaml": {"schema": {"type": "string", "minLength": 1}}},
+    "content": {"application/yaml": {"schema": {"type": "string"}}},
 }
 
 
@@ -104,7 +104,10 @@ def delete_pack(request: Request, pack: PackName) -> Response:
     "/api/v1/rules:validate",
     response_model=ValidationDocument,
     responses=problems(*BODY_STATUSES),
-    openapi_extra=_takes_yaml("incidents:read"),
+    openapi_extra={
+        **needs("incidents:read"),
+        "requestBody": {"required": True, "content": {YAML_TYPES[0]: {"schema": {}}}},
+    },
 )
 async def validate_rules(request: Request) -> Response:
     """Whether a pack could be put, and what is odd about it; changes nothing."""
