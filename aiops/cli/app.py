@@ -94,7 +94,7 @@ def root(
 def main() -> None:
     """Run the command line; an error of ours is one line on standard error, never a traceback."""
     try:
-        app()
+        app(prog_name="aiops")
     except AiopsError as error:
         note(f"aiops: {' '.join(str(error).split())}")
         sys.exit(exit_code_of(error))
