@@ -87,7 +87,9 @@ def alerts(
 
 
 @on_server(app, "unmatched", example="aiops entities unmatched -o json")
-def unmatched(session: Session, limit: Annotated[int, typer.Option(min=1, max=500)] = 100) -> None:
+def unmatched(
+    session: Session, limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 100
+) -> None:
     """What alerts and lines named and nobody could match with the topology."""
     session.rows(session.client.list_unmatched(limit=limit).items, ["id", "name", "labels"])
 

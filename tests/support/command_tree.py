@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import typer
@@ -56,9 +58,15 @@ def _below(command: Any, prefix: str) -> Iterator[Leaf]:
 
 def _taken(one: Any) -> Taken:
     is_option = one.param_type_name == "option"
-    names = tuple([*one.opts, *one.secondary_opts]) if is_option else (str(one.metavar or one.name),)
-    kind = "" if getattr(one, "is_flag", False) else str(one.metavar or getattr(one.type, "name", "text"))
-    choices = getattr(one.type, "choices", None)
-    if choices:
-        kind = "|".join(str(getattr(choice, "value", choice)) for choice in choices)
-    return Taken(names, " ".join((one.help or "").split()), is_option, bool(one.required), kind)
+    names = (*one.opts, *one.secondary_opts) if is_option else (str(one.metavar or one.name),)
+    return Taken(names, " ".join((one.help or "").split()), is_option, bool(one.required), _kind(one))
+
+
+def _kind(one: Any) -> str:
+    """What a value looks like; nothing for a switch."""
+    if getattr(one, "is_flag", False):
+        return ""
+    annotation = one.type_descriptor.annotation
+    if inspect.isclass(annotation) and issubclass(annotation, Enum):
+        return "|".join(str(member.value) for member in annotation)
+    return str(one.metavar or getattr(annotation, "__name__", "text"))
