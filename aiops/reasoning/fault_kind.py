@@ -15,6 +15,7 @@ from aiops.domain.candidates import RuleFiring
 from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence
 from aiops.domain.fault_kinds import is_general
 from aiops.domain.graph import Subgraph
+from aiops.reasoning.kept import Derived
 from aiops.reasoning.spread import PLACES, is_live
 
 PART_STEPS = 3
@@ -61,20 +62,25 @@ def choose_kind(
 
 def parts_of(members: frozenset[str], subgraph: Subgraph) -> frozenset[str]:
     """What the members are made of, over at most :data:`PART_STEPS` relations. Places are made of nothing."""
-    places = {entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES}
+    made_of, places = _parts(subgraph)
     found: set[str] = set()
     here = set(members) - places
     for _ in range(PART_STEPS):
-        near = {
-            relation.source_id
-            for relation in subgraph.relations
-            if relation.kind in _PART_TO_WHOLE and relation.target_id in here
-        }
-        near |= {
-            relation.target_id
-            for relation in subgraph.relations
-            if relation.kind in _WHOLE_TO_PART and relation.source_id in here
-        }
+        near = {part for whole in here for part in made_of.get(whole, ())}
         here = near - found - members - places
         found |= here
     return frozenset(found)
+
+
+def _find_parts(subgraph: Subgraph) -> tuple[dict[str, set[str]], frozenset[str]]:
+    """Parts by what is made of them, and the places."""
+    made_of: dict[str, set[str]] = {}
+    for relation in subgraph.relations:
+        if relation.kind in _PART_TO_WHOLE:
+            made_of.setdefault(relation.target_id, set()).add(relation.source_id)
+        if relation.kind in _WHOLE_TO_PART:
+            made_of.setdefault(relation.source_id, set()).add(relation.target_id)
+    return made_of, frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES)
+
+
+_parts: Derived[Subgraph, tuple[dict[str, set[str]], frozenset[str]]] = Derived(_find_parts)
