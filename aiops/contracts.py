@@ -239,6 +239,10 @@ class IncidentLedger(Protocol):
         ...
 
 
+class CaseStore(IncidentStore, IncidentLedger, Protocol):
+    """Incidents with all that happens to them."""
+
+
 class ChangeFeed(Protocol):
     """What was written since, so that a reader keeps up without reading everything. Numbers grow in order of commit.
 

@@ -22,12 +22,14 @@ from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, Rule
 from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference, evidence_id
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
+from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ModelError
 from aiops.reasoning.diagnosis import Matter, ReasoningWeights, diagnose
 from aiops.reasoning.documents import hash_inputs
 from aiops.reasoning.explanation import explain
 from aiops.reasoning.obstacles import with_obstacles
 from aiops.reasoning.retrieval import RetrievalBounds, Retrieved, retrieve, window_of
+from aiops.reasoning.suspects import found_so_far, likeliest
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,17 @@ class Pipeline:
     history_s: float = 2700.0
     maintenance_s: float = 86_400.0
 
-    def analyze(self, incident: Incident, *, assume: Assumption | None = None) -> Analysis:
-        """Analyse ``incident`` on the stores' state. Raises StoreUnavailable; the same state gives the same analysis."""
+    def analyze(
+        self, incident: Incident, *, assume: Assumption | None = None, watch: Watch = unwatched
+    ) -> Analysis:
+        """Analyse ``incident`` on the stores' state, telling ``watch`` how far it is. Raises StoreUnavailable; the same
+        state gives the same analysis."""
         found = retrieve(self.graph, incident, self.bounds, heard_from=lambda: self._heard_from(incident))
+        watch(Progress("retrieved", len(found.subgraph.entities), len(found.alarms)))
         seen = self.observe(incident, found)
-        return self.analyze_observed(incident, found.subgraph, seen, assume=assume, gaps=found.gaps)
+        return self.analyze_observed(
+            incident, found.subgraph, seen, assume=assume, gaps=found.gaps, watch=watch
+        )
 
     def observe(self, incident: Incident, found: Retrieved) -> Observations:
         """All that was seen of the candidate subgraph around the incident."""
@@ -84,8 +92,9 @@ class Pipeline:
         *,
         assume: Assumption | None = None,
         gaps: Iterable[str] = (),
+        watch: Watch = unwatched,
     ) -> Analysis:
-        """Analyse what is handed in and read nothing else: for case folders and what-if. Pure."""
+        """Analyse what is handed in and read nothing else: for case folders and what-if. Pure but for ``watch``."""
         what_if = assume or Assumption()
         notes = [
             *gaps,
@@ -94,10 +103,18 @@ class Pipeline:
         ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
         unread = self.corrector is None or not self.corrector.heeded
+        told = Progress("observed", len(subgraph.entities), len(seen.alarms))
+        watch(told)
         matter = self.gather(incident, subgraph, seen, what_if, notes, brief=unread)
-        return explain(
-            matter, diagnose(matter, self.weights), self.prior, self._engine(matter), notes, self.weights
-        )
+        if watch is not unwatched:
+            watch(replace(told, stage="scored", suspects=likeliest(matter.table)))
+        diagnosis = diagnose(matter, self.weights)
+        if watch is not unwatched:
+            told = replace(told, suspects=found_so_far(diagnosis), verdict=diagnosis.verdict)
+            watch(replace(told, stage="ranked"))
+        analysis = explain(matter, diagnosis, self.prior, self._engine(matter), notes, self.weights)
+        watch(replace(told, stage="explained"))
+        return analysis
 
     def gather(
         self,

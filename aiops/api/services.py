@@ -13,10 +13,11 @@ from aiops.api.access.audit import AuditTrail
 from aiops.api.access.idempotency import IdempotencyStore
 from aiops.api.access.rates import Rates
 from aiops.api.access.tokens import DEFAULT_TENANT, TokenStore
-from aiops.contracts import ApplyResult, Clock, GraphStore, IncidentStore
+from aiops.contracts import ApplyResult, CaseStore, Clock, GraphStore, Observations
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Change, Incident
+from aiops.domain.progress import Watch, unwatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +186,25 @@ class Analyze(Protocol):
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
+        watch: Watch = unwatched,
     ) -> Analysis:
-        """``healthy``, ``failed``: entities to be taken as such, whatever was seen of them (what-if)."""
+        """``healthy``, ``failed``: entities to be taken as such, whatever was seen of them (what-if). ``watch`` is told how far
+        it is."""
         ...
+
+
+class Infer(Protocol):
+    """Analyses what is handed in; reads and keeps nothing. Pure."""
+
+    def __call__(
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        seen: Observations,
+        *,
+        healthy: frozenset[str] = frozenset(),
+        failed: frozenset[str] = frozenset(),
+    ) -> Analysis: ...
 
 
 class Renderers(Protocol):
@@ -273,7 +290,7 @@ class Services:
     ``idempotency`` are told apart by token, and a token has one tenant."""
 
     graph: GraphStore
-    incidents: IncidentStore
+    incidents: CaseStore
     ingest: IngestPort
     analyze: Analyze
     renderers: Renderers
@@ -285,6 +302,7 @@ class Services:
     version: VersionInfo
     limits: ApiLimits = field(default_factory=ApiLimits)
     rules: RulesPort | None = None
+    infer: Infer | None = None
     sources: Callable[[], Sequence[SourceReading]] = field(default=tuple)
     health: Mapping[str, HealthCheck] = field(default_factory=dict)
     signal_stats: Callable[[], Mapping[str, int]] = field(default=lambda: {})

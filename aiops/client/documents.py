@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, PrivateAttr
+from pydantic import BaseModel, ConfigDict, JsonValue, PrivateAttr, RootModel
 
+T = TypeVar("T")
 #: JSON whose shape the contract leaves open.
 JsonObject = Mapping[str, JsonValue]
 
@@ -53,3 +54,7 @@ class Answered(BaseModel):
         """Told once, by the transport, before anybody sees the document."""
         self._facts = facts
         return self
+
+
+class Listed(RootModel[tuple[T, ...]]):
+    """An answer that is a list; callers are given the tuple."""

@@ -13,7 +13,7 @@ import httpx
 from pydantic import ValidationError
 
 from aiops.client.calls import Call
-from aiops.client.documents import Answered, Facts
+from aiops.client.documents import Answered, Facts, Listed
 from aiops.client.errors import (
     CannotConnect,
     ClientError,
@@ -151,6 +151,8 @@ def read_answer(call: Call[T], response: httpx.Response) -> T:
         first = error.errors(include_url=False)[0]
         place = "/".join(str(part) for part in first["loc"])
         raise _unexpected(call, response, f"/{place}: {first['msg']}") from error
+    if isinstance(document, Listed):
+        return cast(T, document.root)
     if isinstance(document, Answered):
         document.with_facts(_facts(response))
     return cast(T, document)

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from aiops.client.binding import awaited, blocking, paged, paged_async
-from aiops.client.operations import analyses, deliveries, entities, incidents, operations, tokens, topology
+from aiops.client.operations import (
+    alerts,
+    analyses,
+    audit,
+    deliveries,
+    entities,
+    incidents,
+    maintenance,
+    operations,
+    rules,
+    tokens,
+    topology,
+)
 
 
 class BlockingMethods:
@@ -16,8 +28,10 @@ class BlockingMethods:
     get_metrics = blocking(operations.get_metrics)
     get_version = blocking(operations.get_version)
     get_stats = blocking(operations.get_stats)
+    list_sources = blocking(operations.list_sources)
     post_webhook = blocking(deliveries.post_webhook)
     post_v2_alerts = blocking(deliveries.post_v2_alerts)
+    list_v2_alerts = blocking(alerts.list_v2_alerts)
     post_remote_write = blocking(deliveries.post_remote_write)
     post_otlp_logs = blocking(deliveries.post_otlp_logs)
     post_otlp_metrics = blocking(deliveries.post_otlp_metrics)
@@ -44,9 +58,22 @@ class BlockingMethods:
     get_impact = blocking(entities.get_impact)
     get_alerts_of = blocking(entities.get_alerts_of)
     get_entity = blocking(entities.get_entity)
+    list_alerts = blocking(alerts.list_alerts)
+    iter_alerts = paged(alerts.list_alerts)
+    list_maintenance = blocking(maintenance.list_maintenance)
+    post_maintenance = blocking(maintenance.post_maintenance)
+    end_maintenance = blocking(maintenance.end_maintenance)
+    list_rules = blocking(rules.list_rules)
+    put_rules = blocking(rules.put_rules)
+    get_pack = blocking(rules.get_pack)
+    delete_pack = blocking(rules.delete_pack)
+    validate_rules = blocking(rules.validate_rules)
+    backtest_rules = blocking(rules.backtest_rules)
     list_tokens = blocking(tokens.list_tokens)
     post_token = blocking(tokens.post_token)
     delete_token = blocking(tokens.delete_token)
+    list_audit = blocking(audit.list_audit)
+    iter_audit = paged(audit.list_audit)
 
 
 class AsyncMethods:
@@ -59,8 +86,10 @@ class AsyncMethods:
     get_metrics = awaited(operations.get_metrics)
     get_version = awaited(operations.get_version)
     get_stats = awaited(operations.get_stats)
+    list_sources = awaited(operations.list_sources)
     post_webhook = awaited(deliveries.post_webhook)
     post_v2_alerts = awaited(deliveries.post_v2_alerts)
+    list_v2_alerts = awaited(alerts.list_v2_alerts)
     post_remote_write = awaited(deliveries.post_remote_write)
     post_otlp_logs = awaited(deliveries.post_otlp_logs)
     post_otlp_metrics = awaited(deliveries.post_otlp_metrics)
@@ -87,6 +116,19 @@ class AsyncMethods:
     get_impact = awaited(entities.get_impact)
     get_alerts_of = awaited(entities.get_alerts_of)
     get_entity = awaited(entities.get_entity)
+    list_alerts = awaited(alerts.list_alerts)
+    iter_alerts = paged_async(alerts.list_alerts)
+    list_maintenance = awaited(maintenance.list_maintenance)
+    post_maintenance = awaited(maintenance.post_maintenance)
+    end_maintenance = awaited(maintenance.end_maintenance)
+    list_rules = awaited(rules.list_rules)
+    put_rules = awaited(rules.put_rules)
+    get_pack = awaited(rules.get_pack)
+    delete_pack = awaited(rules.delete_pack)
+    validate_rules = awaited(rules.validate_rules)
+    backtest_rules = awaited(rules.backtest_rules)
     list_tokens = awaited(tokens.list_tokens)
     post_token = awaited(tokens.post_token)
     delete_token = awaited(tokens.delete_token)
+    list_audit = awaited(audit.list_audit)
+    iter_audit = paged_async(audit.list_audit)

@@ -32,6 +32,7 @@ from aiops.contracts import ApplyResult
 from aiops.domain.analysis import Analysis, Engine, Impact, RootCause
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
 from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ParseError, RuleError, TopologyError
 from aiops.store.memory import MemoryGraphStore
 from ingest.topology.netbox import read_netbox
@@ -274,7 +275,9 @@ class FakeAnalyze:
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
+        watch: Watch = unwatched,
     ) -> Analysis:
+        watch(Progress("retrieved", 1, 0))
         self.calls.append((incident, healthy | failed))
         if self.gate is not None:
             self.gate.wait(10)

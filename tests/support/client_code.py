@@ -7,6 +7,7 @@ Connections, retries, paging, streams and waits are written by hand.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -28,10 +29,10 @@ _TAKEN = frozenset(
 
 
 def main() -> None:
-    folder = CLIENT / "operations"
-    for known in folder.glob("*.py"):
-        known.unlink()
-    for path, text in client_code(json.loads(CONTRACT.read_text("utf-8"))).items():
+    made = client_code(json.loads(CONTRACT.read_text("utf-8")))
+    for gone in set((CLIENT / "operations").glob("*.py")) - set(made):
+        gone.unlink()
+    for path, text in made.items():
         path.write_text(text, "utf-8")
 
 
@@ -174,7 +175,7 @@ from typing import Literal
 
 from aiops.client import models
 from aiops.client.calls import Call
-from aiops.client.documents import Answered
+from aiops.client.documents import Answered, Listed
 from aiops.client.event_stream import Event
 '''
     return "\n\n".join([head, *(_operation(one) for operation in known for one in operation.faces())])
@@ -254,6 +255,8 @@ def _read_type(schema: dict[str, Any] | None) -> str:
         return "None"
     if "$ref" in schema:
         return f"models.{_name(schema['$ref'])}"
+    if schema.get("type") == "array":
+        return f"Listed[{_read_type(schema['items'])}]"
     assert schema.get("type") == "object" or not schema, f"no document for {schema}"
     return "Answered"
 
@@ -264,7 +267,8 @@ def _result(operation: Operation) -> str:
     if operation.accept != "application/json":
         return "str"
     kinds = [_read_type(schema) for _, schema in sorted(operation.results.items())]
-    return " | ".join(dict.fromkeys(kinds))
+    written = " | ".join(dict.fromkeys(kinds))
+    return re.sub(r"Listed\[(.*?)\]", r"tuple[\1, ...]", written)
 
 
 # methods

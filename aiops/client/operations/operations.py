@@ -39,3 +39,8 @@ def get_version() -> Call[models.VersionDocument]:
 def get_stats() -> Call[models.StatsDocument]:
     """How much is held."""
     return Call("GET", "/api/v1/stats", {200: models.StatsDocument})
+
+
+def list_sources() -> Call[models.SourceList]:
+    """What came from whom since this process began, what became of it, and when something last came."""
+    return Call("GET", "/api/v1/sources", {200: models.SourceList})

@@ -8,16 +8,18 @@ from aiops.client import models
 from aiops.client.calls import Call
 
 
-def list_tokens() -> Call[models.TokenList]:
-    """All tokens, without their secrets."""
-    return Call("GET", "/api/v1/tokens", {200: models.TokenList})
+def list_tokens(*, tenant: str | None = None) -> Call[models.TokenList]:
+    """All tokens of a tenant, without their secrets."""
+    return Call("GET", "/api/v1/tokens", {200: models.TokenList}, query={"tenant": tenant})
 
 
 def post_token(document: models.TokenRequest | Mapping[str, object]) -> Call[models.NewTokenDocument]:
-    """Make a token. Its text is in this answer and nowhere else."""
+    """Make a token. Its text is in this answer and nowhere else. A tenant begins with its first token."""
     return Call("POST", "/api/v1/tokens", {201: models.NewTokenDocument}, body=document)
 
 
-def delete_token(prefix: str) -> Call[None]:
+def delete_token(prefix: str, *, tenant: str | None = None) -> Call[None]:
     """Revoke a token at once; doing so twice is no error."""
-    return Call("DELETE", "/api/v1/tokens/{prefix}", {204: None}, places={"prefix": prefix})
+    return Call(
+        "DELETE", "/api/v1/tokens/{prefix}", {204: None}, places={"prefix": prefix}, query={"tenant": tenant}
+    )
