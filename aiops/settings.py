@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         description="for the headers of a request to arrive before its connection is closed, seconds",
     )
     metrics_host: str = Field("127.0.0.1", description="address that AIOPS_METRICS_PORT binds to")
+    grpc_port: int | None = Field(
+        None, ge=0, le=65535, description="port for gRPC; without it there is none, 0 takes a free one"
+    )
     metrics_port: int | None = Field(
         None,
         ge=0,

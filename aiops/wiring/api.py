@@ -38,6 +38,7 @@ from aiops.wiring.analysis import (
 from aiops.wiring.delivery_ports import WorkerPort
 from aiops.wiring.http_server import bind, hosts_allowed, make_server
 from aiops.wiring.loaded import keep_loaded
+from aiops.wiring.rpc_server import serve_rpc
 from aiops.wiring.site_rules import SiteRules
 from aiops.wiring.stores import (
     Stores,
@@ -273,6 +274,8 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
         if settings.metrics_port is not None:
             place = stack.enter_context(serve_metrics(settings, site.app.state.services.registry))
             announce(f"metrics at {place}")
+        if settings.grpc_port is not None:
+            announce(f"gRPC at {stack.enter_context(serve_rpc(settings, site.app))}")
         keep_loaded()
         scheme = "http" if settings.tls_cert is None else "https"
         announce(f"aiops serves {scheme}://{host}:{port} (store {settings.store}, data {settings.data})")
