@@ -239,6 +239,10 @@ class IncidentLedger(Protocol):
         ...
 
 
+class CaseStore(IncidentStore, IncidentLedger, Protocol):
+    """Incidents with all that happens to them."""
+
+
 class ChangeFeed(Protocol):
     """What was written since, so that a reader keeps up without reading everything. Numbers grow in order of commit.
 
@@ -270,6 +274,22 @@ class ChangeFeed(Protocol):
         """Every validity interval, open or closed, one after the other, in no order; for a first reading of everything. Nothing
         is locked meanwhile."""
         ...
+
+    def every_entity(self) -> Iterable[Entity]:
+        """The same of entities."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What lies around an incident: the part of :class:`GraphStore` that an analysis reads, with the same promises."""
+
+    def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph: ...
+
+    def alarms(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> tuple[Alarm, ...]: ...
+
+    def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
 
 
 class SignalStore(Protocol):
@@ -320,7 +340,8 @@ class RuleEngine(Protocol):
 
 
 class Prior(Protocol):
-    """The unlearned score of every candidate. Pure. ``healthy`` names entities to be taken as healthy (what-if)."""
+    """The unlearned score of every candidate. Pure. ``healthy`` names entities to be taken as healthy (what-if). ``brief``:
+    whoever asks reads the score and the groups alone; what a learner reads may be left out."""
 
     def score(
         self,
@@ -330,6 +351,7 @@ class Prior(Protocol):
         seen: Observations,
         *,
         healthy: frozenset[str] = frozenset(),
+        brief: bool = False,
     ) -> CandidateTable: ...
 
 
@@ -339,6 +361,11 @@ class Corrector(Protocol):
     @property
     def model(self) -> str:
         """Name, version and SHA-256 of the weights."""
+        ...
+
+    @property
+    def heeded(self) -> bool:
+        """Whether it may change anything. Where it may not, a brief table is enough for :meth:`correct`."""
         ...
 
     def correct(self, table: CandidateTable, rules: RuleOutcome) -> Correction: ...

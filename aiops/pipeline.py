@@ -10,11 +10,11 @@ from aiops import __version__
 from aiops.contracts import (
     Corrector,
     EvidenceExtractor,
-    GraphStore,
     Observations,
     Prior,
     RuleEngine,
     SignalStore,
+    Surroundings,
 )
 from aiops.domain.analysis import Analysis, Engine
 from aiops.domain.batches import CLOCK_SKEW, StateObservation
@@ -22,12 +22,14 @@ from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, Rule
 from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference, evidence_id
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
+from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ModelError
 from aiops.reasoning.diagnosis import Matter, ReasoningWeights, diagnose
 from aiops.reasoning.documents import hash_inputs
 from aiops.reasoning.explanation import explain
 from aiops.reasoning.obstacles import with_obstacles
 from aiops.reasoning.retrieval import RetrievalBounds, Retrieved, retrieve, window_of
+from aiops.reasoning.suspects import found_so_far, likeliest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Pipeline:
     ``maintenance_s``: how long before it changes are read, since a maintenance may have begun long ago.
     """
 
-    graph: GraphStore
+    graph: Surroundings
     signals: SignalStore
     extractor: EvidenceExtractor
     prior: Prior
@@ -59,11 +61,17 @@ class Pipeline:
     history_s: float = 2700.0
     maintenance_s: float = 86_400.0
 
-    def analyze(self, incident: Incident, *, assume: Assumption | None = None) -> Analysis:
-        """Analyse ``incident`` on the stores' state. Raises StoreUnavailable; the same state gives the same analysis."""
+    def analyze(
+        self, incident: Incident, *, assume: Assumption | None = None, watch: Watch = unwatched
+    ) -> Analysis:
+        """Analyse ``incident`` on the stores' state, telling ``watch`` how far it is. Raises StoreUnavailable; the same
+        state gives the same analysis."""
         found = retrieve(self.graph, incident, self.bounds, heard_from=lambda: self._heard_from(incident))
+        watch(Progress("retrieved", len(found.subgraph.entities), len(found.alarms)))
         seen = self.observe(incident, found)
-        return self.analyze_observed(incident, found.subgraph, seen, assume=assume, gaps=found.gaps)
+        return self.analyze_observed(
+            incident, found.subgraph, seen, assume=assume, gaps=found.gaps, watch=watch
+        )
 
     def observe(self, incident: Incident, found: Retrieved) -> Observations:
         """All that was seen of the candidate subgraph around the incident."""
@@ -84,8 +92,9 @@ class Pipeline:
         *,
         assume: Assumption | None = None,
         gaps: Iterable[str] = (),
+        watch: Watch = unwatched,
     ) -> Analysis:
-        """Analyse what is handed in and read nothing else: for case folders and what-if. Pure."""
+        """Analyse what is handed in and read nothing else: for case folders and what-if. Pure but for ``watch``."""
         what_if = assume or Assumption()
         notes = [
             *gaps,
@@ -93,10 +102,19 @@ class Pipeline:
             *(f"what-if: {name} is taken as healthy" for name in sorted(what_if.healthy)),
         ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
-        matter = self.gather(incident, subgraph, seen, what_if, notes)
-        return explain(
-            matter, diagnose(matter, self.weights), self.prior, self._engine(matter), notes, self.weights
-        )
+        unread = self.corrector is None or not self.corrector.heeded
+        told = Progress("observed", len(subgraph.entities), len(seen.alarms))
+        watch(told)
+        matter = self.gather(incident, subgraph, seen, what_if, notes, brief=unread)
+        if watch is not unwatched:
+            watch(replace(told, stage="scored", suspects=likeliest(matter.table)))
+        diagnosis = diagnose(matter, self.weights)
+        if watch is not unwatched:
+            told = replace(told, suspects=found_so_far(diagnosis), verdict=diagnosis.verdict)
+            watch(replace(told, stage="ranked"))
+        analysis = explain(matter, diagnosis, self.prior, self._engine(matter), notes, self.weights)
+        watch(replace(told, stage="explained"))
+        return analysis
 
     def gather(
         self,
@@ -105,14 +123,17 @@ class Pipeline:
         seen: Observations,
         what_if: Assumption,
         notes: list[str],
+        *,
+        brief: bool = False,
     ) -> Matter:
-        """All that is known before anything is concluded. What stands in the way is added to ``notes``. Pure."""
+        """All that is known before anything is concluded. What stands in the way is added to ``notes``. ``brief``: as for
+        :class:`aiops.contracts.Prior`. Pure."""
         states = tuple(state for state in seen.window.states if state.property != CLOCK_SKEW)
         seen = replace(seen, window=replace(seen.window, states=states))
         evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
         subgraph = with_obstacles(subgraph, evidence)
         rules = _suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
-        table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy)
+        table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy, brief=brief)
         correction = self._correct(table, rules, notes)
         return Matter(incident, subgraph, seen, evidence, rules, table, correction, what_if.healthy)
 

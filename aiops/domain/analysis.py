@@ -8,6 +8,7 @@ from datetime import datetime
 
 from aiops.domain.candidates import RuleAction
 from aiops.domain.evidence import Evidence
+from aiops.domain.explanation import NOTHING_SAID, Explanation
 from aiops.domain.graph import Entity
 
 
@@ -52,10 +53,13 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Counterfactual:
-    """What changes if this cause is taken to be healthy. ``delta_explained`` <= 0, in symptoms."""
+    """What changes if this cause is taken to be healthy. ``delta_explained`` <= 0, in symptoms; ``only``: ids of those that
+    nothing else explains. ``suspect``: entity id of who would be named instead."""
 
     statement: str
     delta_explained: int
+    only: tuple[str, ...] = ()
+    suspect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +136,4 @@ class Analysis:
     gaps: tuple[str, ...]
     engine: Engine
     conformal_set: ConformalSet | None = None  # None where nothing is calibrated or no cause is named
+    explanation: Explanation = NOTHING_SAID

@@ -19,6 +19,10 @@ from aiops.domain.candidates import RuleAction
 from aiops.domain.evidence import EvidenceSet
 from aiops.domain.graph import Entity, Subgraph
 from aiops.domain.occurrences import Incident
+from aiops.reasoning.explanation_document import explanation_members
+from aiops.reasoning.moments import rfc3339
+from aiops.reasoning.words.book import KEPT_TEXT
+from aiops.reasoning.words.names import shortened
 
 Document = dict[str, Any]
 
@@ -41,8 +45,8 @@ def analysis_document(analysis: Analysis) -> Document:
             "services": list(analysis.impact.services),
             "redundant_ok": analysis.impact.redundant_ok,
         },
-        "similar": [],
         "gaps": list(analysis.gaps),
+        **explanation_members(analysis.explanation),
     }
 
 
@@ -79,7 +83,7 @@ def _engine(engine: Engine) -> Document:
         "version": engine.version,
         "rules": engine.rules,
         "model": engine.model,
-        "graph_as_of": _moment(engine.graph_as_of),
+        "graph_as_of": rfc3339(engine.graph_as_of),
         "inputs_hash": engine.inputs_hash,
         "calibrated": engine.calibrated,
         "calibration": engine.calibration,
@@ -154,7 +158,7 @@ def _hop(hop: Hop) -> Document:
         "edge": {
             "source": hop.provenance,
             "confidence": hop.confidence,
-            "last_seen": _moment(hop.last_seen),
+            "last_seen": rfc3339(hop.last_seen),
         },
     }
 
@@ -168,8 +172,8 @@ def _citation(citation: Citation) -> Document:
         "peer": item.peer,
         "channel": item.channel.value,
         "name": item.name,
-        "at": _moment(datetime.fromtimestamp(item.at_s, tz=UTC)),
-        "text": item.text,
+        "at": rfc3339(datetime.fromtimestamp(item.at_s, tz=UTC)),
+        "text": shortened(item.text, KEPT_TEXT),
         "value": item.value,
         "baseline": item.baseline,
         "severity": item.severity,
@@ -191,10 +195,3 @@ def _action(action: RuleAction, rule: str) -> Document:
         "runbook": action.runbook,
         "why": f"rule {rule}",
     }
-
-
-def _moment(at: datetime | None) -> str | None:
-    """RFC 3339 in UTC with ``Z``, milliseconds."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

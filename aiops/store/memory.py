@@ -193,5 +193,9 @@ class MemoryGraphStore(MemoryIncidents):
         with self._lock:
             return [row for rows in self._relations.values() for row in rows]
 
+    def every_entity(self) -> Iterable[Entity]:
+        with self._lock:
+            return list(self._entities.values())
+
     def close(self) -> None:
         """Nothing to let go of."""

@@ -12,7 +12,14 @@ from aiops.store import feed
 from aiops.store.merge import relation_order
 from aiops.store.sqlite_entities import load_entities
 from aiops.store.sqlite_occurrences import SqliteOccurrences
-from aiops.store.sqlite_rows import ALARM_COLUMNS, RELATION_COLUMNS, alarm_of, relation_of
+from aiops.store.sqlite_rows import (
+    ALARM_COLUMNS,
+    ENTITY_COLUMNS,
+    RELATION_COLUMNS,
+    alarm_of,
+    entity_of,
+    relation_of,
+)
 from aiops.store.sqlite_schema import chunks, marks
 
 #: Relations read in one go, so that no reader keeps the log of the database from being folded in.
@@ -64,6 +71,17 @@ class SqliteFeed(SqliteOccurrences):
             if len(rows) < PAGE:
                 return
             last = rows[-1][-1]
+
+    def every_entity(self) -> Iterable[Entity]:
+        sql = f"SELECT {ENTITY_COLUMNS} FROM entity WHERE id > ? ORDER BY id LIMIT ?"
+        last = ""
+        while True:
+            with self._db.read() as connection:
+                rows = connection.execute(sql, (last, PAGE)).fetchall()
+            yield from map(entity_of, rows)
+            if len(rows) < PAGE:
+                return
+            last = rows[-1][0]
 
 
 def _newest(connection: sqlite3.Connection) -> int:

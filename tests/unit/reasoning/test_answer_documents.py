@@ -48,7 +48,7 @@ def test_document_has_every_key_of_the_resource() -> None:
     found = document(rules=SetRules([disk_full()]))
     assert set(found) == {
         "incident_id", "verdict", "summary", "engine", "causes", "ruled_out", "impact", "similar", "gaps",
-        "conformal_set",
+        "conformal_set", "boxes", "timeline", "sections", "evidence", "confidence_words", "would_raise", "alternatives",
     }  # fmt: skip
     first = found["causes"][0]
     assert {
