@@ -11,7 +11,7 @@ from aiops.store import feed
 from aiops.store.merge import relation_order, shortened
 from aiops.store.neo4j_entities import load_entities
 from aiops.store.neo4j_occurrences import Neo4jOccurrences
-from aiops.store.neo4j_rows import ALARM, RELATION, alarm_of, relation_of
+from aiops.store.neo4j_rows import ALARM, ENTITY, RELATION, alarm_of, entity_of, relation_of
 from aiops.store.neo4j_statements import found_in_batches, tuples
 from aiops.store.neo4j_tenancy import ALARMS, TOPOLOGY, Tx
 
@@ -70,6 +70,24 @@ class Neo4jFeed(Neo4jOccurrences):
             if len(ids) < PAGE:
                 return
             last = shortened(ids[-1])
+
+    def every_entity(self) -> Iterable[Entity]:
+        last = ""
+        while True:
+            found = self._graph.read(partial(_entities_after, last=last))
+            yield from found
+            if len(found) < PAGE:
+                return
+            last = shortened(found[-1].id)
+
+
+def _entities_after(tx: Tx, last: str) -> list[Entity]:
+    cypher = (
+        "MATCH (e:Entity {tenant: $tenant}) WHERE e.id > $last WITH e ORDER BY e.id LIMIT $limit"
+        f" RETURN collect([{ENTITY}])"
+    )
+    ((found,),) = tuples(tx, cypher, last=last, limit=PAGE)
+    return [entity_of(row) for row in found]
 
 
 def _ids_after(tx: Tx, last: str) -> list[str]:
