@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -209,7 +209,8 @@ def test_long_targets_and_many_headers_are_refused() -> None:
         assert (many.status_code, many.json()["type"]) == (431, "urn:aiops:problem:headers-too-large")
         large = httpx.get(server.url("/healthz"), headers={"X-A": "y" * 17_000})
         assert large.status_code == 431
-        assert httpx.get(server.url("/healthz"), headers={"X-A": "y" * 200_000}).status_code in (400, 431)
+        with suppress(httpx.ReadError, httpx.WriteError):  # it may end before all of it is sent
+            assert httpx.get(server.url("/healthz"), headers={"X-A": "y" * 200_000}).status_code in (400, 431)
         assert httpx.get(server.url("/healthz")).status_code == 200
 
 
