@@ -34,7 +34,7 @@ class Webhooks:
     def make(
         self, url: str, *, events: Sequence[str], format: Format, description: str, created_by: str
     ) -> Endpoint:
-        """It is told what happens from now on. Raises :class:`ForbiddenDestination`, and :class:`StoreUnavailable` at the bound."""
+        """It is told what happens from now on. Raises :class:`ForbiddenDestination`; :class:`StoreUnavailable` at the bound."""
         self.destinations.check(url)
         now = self.clock.now()
         endpoint = Endpoint(

@@ -39,7 +39,8 @@ class Outcome:
 
 
 class Poster:
-    """Sends to ``destinations``; ``trust`` says whose certificates are believed (None: the system's)."""
+    """Sends to ``destinations``; ``trust`` says whose certificates are believed, None: the well-known authorities'. Nothing is
+    loaded before the first attempt."""
 
     def __init__(self, destinations: Destinations, *, trust: ssl.SSLContext | None = None) -> None:
         self._destinations = destinations
@@ -63,6 +64,8 @@ class Poster:
         parts = self._destinations.check(endpoint.url)
         assert parts.hostname is not None
         address = await self._destinations.address_of(parts)
+        if self._trust is None:
+            self._trust = httpx.create_ssl_context(trust_env=False)
         target = httpx.URL(endpoint.url).copy_with(host=address)
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         headers = {
@@ -74,7 +77,7 @@ class Poster:
         # No proxy of the environment, no connection kept: one that was checked for one name is used for no other.
         async with (
             httpx.AsyncClient(
-                verify=self._trust if self._trust is not None else True,
+                verify=self._trust,
                 trust_env=False,
                 follow_redirects=False,
                 timeout=httpx.Timeout(ATTEMPT_S, connect=CONNECT_S),

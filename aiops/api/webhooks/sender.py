@@ -75,9 +75,7 @@ class WebhookSender:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def start(self) -> None:
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._run()), name="webhooks", daemon=True
-        )
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="webhooks", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
