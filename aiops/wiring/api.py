@@ -47,6 +47,7 @@ from aiops.wiring.stores import (
     open_stores,
 )
 from aiops.wiring.tenants import TenantSite, TenantSites, sum_readings
+from aiops.wiring.webhooks import SendWebhooks, open_webhooks
 from ingest.counters import IngestMetrics, Reading
 from ingest.topology.documents import topology_document
 from ingest.topology.netbox import read_netbox
@@ -167,7 +168,8 @@ def _open_tenant(
         services = site_services(
             settings, stores, port, access, clock, rules, corrector, registry, tenant=tenant
         )
-        services = replace(services, sources=lambda: source_readings(worker.reading()))
+        webhooks = open_webhooks(settings, tenant, stores.incidents, clock)
+        services = replace(services, sources=lambda: source_readings(worker.reading()), webhooks=webhooks)
         stack.pop_all()
         return TenantSite(tenant, stores, letters, worker, services)
 
@@ -271,6 +273,7 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
         )
         records = site.access.tokens.records()
         site.tenants.open_all(sorted({record.tenant for record in records if record.revoked_at is None}))
+        site.tenants.attach(SendWebhooks(site.app.state.services.registry))
         if settings.metrics_port is not None:
             place = stack.enter_context(serve_metrics(settings, site.app.state.services.registry))
             announce(f"metrics at {place}")
