@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 import orjson
 import structlog
@@ -24,7 +23,7 @@ from aiops.api.problems import Problem, problem_of
 from aiops.api.services import Services
 from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
-from aiops.domain.progress import unwatched
+from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import AiopsError
 from aiops.lifecycle.transitions import Author, analysis_activities, analysis_failed
 
@@ -91,13 +90,19 @@ class AnalysisDesk:
             return "failed" if incident_id in self._failed else None
 
     async def run(
-        self, incident: Incident, *, wait_s: float, assumed: Assumed = NOTHING_ASSUMED, keep: bool = True
+        self,
+        incident: Incident,
+        *,
+        wait_s: float,
+        assumed: Assumed = NOTHING_ASSUMED,
+        keep: bool = True,
+        watch: Watch = unwatched,
     ) -> Outcome:
         """Analyse in a place taken before, waiting at most ``wait_s`` for the result; the work goes on afterwards.
 
-        ``keep``: store the analysis; otherwise its number is None.
+        ``keep``: store the analysis; otherwise its number is None. ``watch`` is told how far it is.
         """
-        future = self._submit(incident, assumed, keep)
+        future = self._submit(incident, assumed, keep, watch)
         waiter = asyncio.wrap_future(future)
         waiter.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, whoever waits
         done, _ = await asyncio.wait({waiter}, timeout=wait_s)
@@ -112,14 +117,14 @@ class AnalysisDesk:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def _submit(self, incident: Incident, assumed: Assumed, keep: bool) -> Future[Document]:
+    def _submit(self, incident: Incident, assumed: Assumed, keep: bool, watch: Watch) -> Future[Document]:
         with self._lock:
             if self._pool is None:
                 workers = self._services.limits.analysis_workers
                 self._pool = ThreadPoolExecutor(workers, thread_name_prefix="analysis")
             self._running[incident.id] = self._running.get(incident.id, 0) + 1
             try:
-                future = self._pool.submit(self._analyse, incident, assumed, keep)
+                future = self._pool.submit(self._analyse, incident, assumed, keep, watch)
             except RuntimeError:
                 self._leave(incident.id)
                 self.release()
@@ -127,9 +132,9 @@ class AnalysisDesk:
         future.add_done_callback(lambda ended: self._ended(incident.id, ended))
         return future
 
-    def _analyse(self, incident: Incident, assumed: Assumed, keep: bool) -> Document:
+    def _analyse(self, incident: Incident, assumed: Assumed, keep: bool, watch: Watch) -> Document:
         try:
-            document = self._analysed(incident, assumed, keep)
+            document = self._analysed(incident, assumed, keep, watch)
         except Exception as error:  # told in the incident's history, then handed on to whoever waits
             if keep:
                 self._tell_failure(incident, error)
@@ -138,11 +143,16 @@ class AnalysisDesk:
             self._services.streams.ring()
         return document
 
-    def _analysed(self, incident: Incident, assumed: Assumed, keep: bool) -> Document:
+    def _analysed(self, incident: Incident, assumed: Assumed, keep: bool, watch: Watch) -> Document:
         started = time.perf_counter()
-        watch = partial(self._services.streams.progress, incident.id) if keep else unwatched
+
+        def tell(progress: Progress) -> None:
+            watch(progress)
+            if keep:
+                self._services.streams.progress(incident.id, progress)
+
         analysis = self._services.analyze(
-            incident, healthy=assumed.healthy, failed=assumed.failed, watch=watch
+            incident, healthy=assumed.healthy, failed=assumed.failed, watch=tell
         )
         rendered = self._services.renderers.document(analysis)
         took_s = time.perf_counter() - started

@@ -15,6 +15,7 @@ from aiops.api.access.tokens import TokenRecord
 from aiops.api.problems import invalid_parameter
 from aiops.domain.graph import Entity, Relation, Subgraph
 from aiops.domain.occurrences import Alarm, Incident
+from aiops.domain.progress import Progress
 
 
 def written(at: datetime | None) -> str | None:
@@ -70,6 +71,16 @@ def alarm_document(alarm: Alarm) -> dict[str, object]:
         "message": alarm.message,
         "source": alarm.source,
         "labels": dict(sorted(alarm.labels.items())),
+    }
+
+
+def progress_document(progress: Progress) -> dict[str, object]:
+    return {
+        "stage": progress.stage,
+        "entities": progress.entities,
+        "alarms": progress.alarms,
+        "suspects": [{"entity": one.entity, "score": one.score} for one in progress.suspects],
+        "verdict": progress.verdict,
     }
 
 

@@ -257,6 +257,7 @@ class ApiLimits:
     health_timeout_s: float = 5.0
     wait_default_s: float = 10.0  # for an analysis, where the request names no ?wait=
     wait_max_s: float = 30.0
+    watch_max_s: float = 300.0  # for an analysis that is watched
     analysis_workers: int = 2
     analysis_queue: int = 64  # waiting or running, of all tenants
     target_bytes: int = 8192  # of path and query
