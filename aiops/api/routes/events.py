@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
+import anyio
 import orjson
 from fastapi import APIRouter, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -96,22 +97,27 @@ async def _stream(request: Request, incident_id: str | None, after: int | None) 
     services.streams.admit(services.limits.listeners)
     # A number beyond the newest is of another database: nothing would ever come after it.
     begin = newest if after is None else min(after, newest)
+    ending = anyio.Event()
     return EventSourceResponse(
-        _flow(services, incident_id, begin),
+        _flow(services, incident_id, begin, ending),
         ping=HEARTBEAT_S,
         ping_message_factory=_heartbeat,
         send_timeout=SEND_TIMEOUT_S,
         sep="\n",
+        shutdown_event=ending,
+        shutdown_grace_period=3 * POLL_S,
     )
 
 
-async def _flow(services: Services, incident_id: str | None, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Everything after ``after``, until the time is up or the process ends."""
+async def _flow(
+    services: Services, incident_id: str | None, after: int, ending: anyio.Event
+) -> AsyncIterator[ServerSentEvent]:
+    """Everything after ``after``, until the time is up or the process is ``ending``."""
     now = asyncio.get_running_loop().time
     ends = now() + services.limits.stream_s
     with services.streams.listening(incident_id) as listener:
         yield ServerSentEvent(comment="listening", retry=RETRY_MS)
-        while not services.streams.closed and (left := ends - now()) > 0:
+        while not (ending.is_set() or services.streams.closed) and (left := ends - now()) > 0:
             found = await run_in_threadpool(_newer, services, incident_id, after)
             for activity in found:
                 if activity.kind in _ENDS:  # what was told of the analysis was told before it ended
