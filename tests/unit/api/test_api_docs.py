@@ -60,7 +60,7 @@ def test_every_example_runs_against_a_live_server(server: str, site: FakeSite, t
     assert (other.status, other.merged_into) == ("resolved", incident.id)
     assert [alarm.name for alarm in site.graph.incident_alarms(incident.id)] == ["HostDown", "HighErrorRate"]
     assert [head.number for head in site.graph.analysis_heads(incident.id)] == [1, 2, 3, 4]
-    assert [told.resolution for told in site.graph.feedback(incident.id)] == ["power supply replaced", ""]
+    assert {told.resolution for told in site.graph.feedback(incident.id)} == {"power supply replaced", ""}
     assert site.graph.counts()["alarm"] == 2
     assert [record.revoked_at is None for record in site.tokens.records()].count(False) == 1
 
