@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import anyio
@@ -18,6 +17,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from aiops.api.documents import progress_document
 from aiops.api.guard import GuardedRoute, needs, problems, services_of
 from aiops.api.incident_changes import incident_of
 from aiops.api.incident_documents import activity_document
@@ -145,7 +145,7 @@ def _event(activity: Activity) -> ServerSentEvent:
 
 
 def _progress(incident_id: str, progress: Progress) -> ServerSentEvent:
-    data = orjson.dumps({"incident_id": incident_id, **asdict(progress)}).decode()
+    data = orjson.dumps({"incident_id": incident_id, **progress_document(progress)}).decode()
     return ServerSentEvent(data, event="progress")
 
 
