@@ -213,6 +213,13 @@ class SideDocument(Open):
     of: int
 
 
+class AssumedDocument(Open):
+    """Ids of what a what-if took to be healthy or failed."""
+
+    healthy: list[str]
+    failed: list[str]
+
+
 class DifferenceDocument(Open):
     """A what-if beside the newest analysis. ``before`` null: there was none. ``rerooted``: another first cause."""
 
@@ -271,6 +278,7 @@ class AnalysisDocument(Open):
     would_raise: list[str] = Field(default_factory=list)
     alternatives: list[AlternativeDocument] = Field(default_factory=list)
     similar: list[SimilarIncident] = Field(default_factory=list)
+    assume: AssumedDocument | None = None
     difference: DifferenceDocument | None = None
 
 
