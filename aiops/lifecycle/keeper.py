@@ -103,6 +103,7 @@ class Keeper:
         self._executor = executor
         self._running: dict[str, Future[bool]] = {}
         self._book: _Book | None = None
+        self._conflicts = 0
         self._log = structlog.get_logger("aiops.keeper")
         self.tally = Tally()
 
@@ -116,11 +117,16 @@ class Keeper:
             if self._book is None or self._book.is_full:
                 self._book = _Book(self._store, self._policy, self.tally)
                 self._book.load(now)
-            return self._work(self._book, now)
+            more = self._work(self._book, now)
+            self._conflicts = 0
+            return more
         except StoreConflict as error:
             self.tally.conflicts += 1
+            self._conflicts += 1
             self._log.info("somebody else was faster", error=str(error))
-            return True
+            if self._conflicts > 1:  # it was not told what they did: read everything anew
+                self._book = None
+            return False
         except BaseException:
             self._book = None
             raise
@@ -484,7 +490,7 @@ class _Book:
             target = self._target(cases, alarms)
             self._join(target, alarms, self._loose(cases, target), plan, now)
             return
-        again = self._to_reopen(root, alarms, now)
+        again = self._to_reopen(root, alarms)
         if again is not None and again.incident.id in plan.busy:
             return
         plan.placed += nodes
@@ -554,7 +560,7 @@ class _Book:
         plan.changes.append(IncidentChange(grown, tuple(activities), tuple(sorted(set(link))), base=base))
         plan.cases.append(target)
 
-    def _to_reopen(self, root: int, alarms: list[Alarm], now: datetime) -> Case | None:
+    def _to_reopen(self, root: int, alarms: list[Alarm]) -> Case | None:
         """The incident that these alarms re-open by the policy, the newest."""
         policy = self._policy
         if policy.reopen == "never":
