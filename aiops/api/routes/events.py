@@ -36,6 +36,7 @@ SEND_TIMEOUT_S = 30.0
 #: How long a client waits before it comes again.
 RETRY_MS = 2000
 BATCH = 100
+_ENDS = frozenset({"analyzed", "analysis_failed"})
 _SCHEMA = {
     "example": 'id: 12\r\nevent: acknowledged\r\ndata: {"number": 12, "kind": "acknowledged"}\r\n\r\n',
 }
@@ -113,6 +114,9 @@ async def _flow(services: Services, incident_id: str | None, after: int) -> Asyn
         while not services.streams.closed and (left := ends - now()) > 0:
             found = await run_in_threadpool(_newer, services, incident_id, after)
             for activity in found:
+                if activity.kind in _ENDS:  # what was told of the analysis was told before it ended
+                    for told in listener.taken():
+                        yield _progress(*told)
                 yield _event(activity)
                 after = activity.number
             for told in listener.taken():
