@@ -94,13 +94,16 @@ class Keeper:
         holder: str,
         *,
         executor: Executor | None = None,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
-        """``holder`` tells this keeper from others of the same store. ``executor`` runs analyses beside; None: within a step."""
+        """``holder`` tells this keeper from others of the same store. ``executor`` runs analyses beside; None: within a step.
+        ``told`` is called when something was recorded, so that whoever listens reads on."""
         self._store = store
         self._analyse = analyse
         self._policy = policy
         self._holder = holder
         self._executor = executor
+        self._told = told
         self._running: dict[str, Future[bool]] = {}
         self._book: _Book | None = None
         self._conflicts = 0
@@ -140,7 +143,8 @@ class Keeper:
         book.hear(now)
         book.look_at_topology(now)
         more = book.read(now)
-        book.record(book.decide(now), now)
+        if book.record(book.decide(now), now):
+            self._told()
         book.watch(now)
         self._collect(book, now)
         for case in book.due(now):
@@ -636,16 +640,18 @@ class _Book:
             plan.changes.append(replace(change, base=case.incident))
             plan.cases.append(case)
 
-    def record(self, plan: _Plan, now: datetime) -> None:
-        """All of it, with how far was read, in one transaction; then it is so. Raises StoreConflict where somebody else changed
-        one of the incidents meanwhile; then nothing was recorded and everything is decided again."""
+    def record(self, plan: _Plan, now: datetime) -> bool:
+        """All of it, with how far was read, in one transaction; then it is so. Returns whether anything happened to an incident.
+
+        Raises StoreConflict where somebody else changed one of them meanwhile; then nothing was recorded and everything is
+        decided again."""
         kept = set(plan.placed)
         cursor = min(
             (one.mark for node, one in self._waiting.items() if node not in kept), default=self._mark
         )
         if not plan.changes and cursor == self._recorded:
             self._suspects.clear()
-            return
+            return False
         stored = self._store.record(plan.changes, cursor=(CURSOR, cursor))
         self._recorded = cursor
         self._suspects.clear()
@@ -654,6 +660,7 @@ class _Book:
             self._apply(case, incident, change, now)
         for node in plan.placed:
             self._leave_waiting(node)
+        return bool(plan.changes)
 
     def _apply(self, case: Case, incident: Incident, change: IncidentChange, now: datetime) -> None:
         kinds = {activity.kind for activity in change.activities}

@@ -78,6 +78,7 @@ class Analyst:
         if self._is_known(incident.id, rendered):
             return False
         self._keep(analysis, rendered, round((time.perf_counter() - started) * 1000))
+        services.streams.ring()
         return True
 
     def _is_known(self, incident_id: str, rendered: Mapping[str, object]) -> bool:
@@ -131,7 +132,8 @@ def make_keeper(
     if not policy.enabled:
         return None
     store = cast("Records", site.stores.graph)  # every graph store is the whole database
-    return Keeper(store, Analyst(site.services), policy, holder, executor=executor)
+    ring = site.services.streams.ring
+    return Keeper(store, Analyst(site.services), policy, holder, executor=executor, told=ring)
 
 
 @dataclass(slots=True)
