@@ -121,6 +121,7 @@ class Settings(BaseSettings):
         (), description="directories of own messages, tried before the catalogue that ships"
     )
 
+    grouping: Path | None = Field(None, description="file of policies for grouping alarms into incidents")
     subgraph_max_entities: int = Field(2000, ge=10, description="bound of the candidate subgraph")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="own log level")
 

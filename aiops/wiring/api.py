@@ -37,6 +37,7 @@ from aiops.wiring.analysis import (
 )
 from aiops.wiring.delivery_ports import WorkerPort
 from aiops.wiring.http_server import bind, hosts_allowed, make_server
+from aiops.wiring.keeper import start_keeper
 from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.rpc_server import serve_rpc
 from aiops.wiring.site_rules import SiteRules
@@ -271,6 +272,7 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
         signal.signal(
             signal.SIGHUP, lambda *_: threading.Thread(target=site.rules.reload, daemon=True).start()
         )
+        site.tenants.attach(lambda tenant: start_keeper(settings, tenant))
         records = site.access.tokens.records()
         site.tenants.open_all(sorted({record.tenant for record in records if record.revoked_at is None}))
         site.tenants.attach(SendWebhooks(site.app.state.services.registry))
