@@ -128,8 +128,8 @@ class GraphStore(Protocol):
         ``before``. Returns how many of each went, under ``alarm``, ``anomaly``, ``change``, ``relation``.
 
         What is open stays, and so does what overlaps the window of an incident that is kept, and every entity. A change
-        without an end is a moment, unless it is a maintenance, which still goes on. Works in batches: where it is cut
-        off, what went is gone and the rest is there.
+        without an end is a moment, unless it is a maintenance, which still goes on. The alarms of an incident stay. Works in
+        batches: where it is cut off, what went is gone and the rest is there.
         """
         ...
 
@@ -165,13 +165,18 @@ class IncidentStore(Protocol):
 
 
 class IncidentLedger(Protocol):
-    """What happens to incidents, in the database of :class:`IncidentStore`. Raises InputError on unknown ids."""
+    """What happens to incidents, in the database of :class:`IncidentStore`. Raises InputError on ids of incidents, alarms and
+    analyses that are not there."""
 
     def record(
         self, changes: Sequence[IncidentChange], *, cursor: tuple[str, int] | None = None
     ) -> tuple[Incident, ...]:
         """All of ``changes`` and, if given, the named ``cursor``, in one transaction; durable when it returns. Each incident is
-        merged as :meth:`IncidentStore.put_incident` merges it. Returns what is stored now, in the same order."""
+        merged as :meth:`IncidentStore.put_incident` merges it. Returns what is stored now, in the same order.
+
+        ``created`` of an incident that was there already is kept as ``updated``. Feedback of an id that is there replaces it.
+        Raises StoreConflict where a change's ``base`` is not what is stored, or an id belongs to another origin; nothing is
+        written then."""
         ...
 
     def find_incidents(self, query: IncidentQuery) -> IncidentRows:
@@ -211,8 +216,9 @@ class IncidentLedger(Protocol):
         cause_kind: str | None,
         activities: Sequence[Activity] = (),
     ) -> int:
-        """:meth:`IncidentStore.put_analysis`, with what :class:`AnalysisHead` keeps and what happened, in one transaction. An
-        activity's ``details`` get ``analysis``, the number."""
+        """:meth:`IncidentStore.put_analysis` (whose StoreConflict on an unknown incident it raises too), with what
+        :class:`AnalysisHead` keeps and what happened, in one transaction. An activity's ``details`` get ``analysis``, the
+        number."""
         ...
 
     def analysis_heads(self, incident_id: str) -> tuple[AnalysisHead, ...]:
@@ -220,7 +226,7 @@ class IncidentLedger(Protocol):
         ...
 
     def past_incidents(self, *, before: datetime, limit: int = 500) -> tuple[PastIncident, ...]:
-        """Resolved incidents that began before ``before``, newest first."""
+        """Resolved incidents that began before ``before`` and were merged into no other, newest first by (started_at, id)."""
         ...
 
     def cursor(self, name: str) -> int:
@@ -229,12 +235,18 @@ class IncidentLedger(Protocol):
 
     def lease(self, name: str, holder: str, *, now: datetime, seconds: float) -> bool:
         """Whether ``holder`` may do the work called ``name`` until ``now`` + ``seconds``: nobody holds it, its time is up, or it
-        is the holder's already."""
+        is the holder's already. ``seconds`` 0 gives it back."""
         ...
 
 
+class CaseStore(IncidentStore, IncidentLedger, Protocol):
+    """Incidents with all that happens to them."""
+
+
 class ChangeFeed(Protocol):
-    """What was written since, so that a reader keeps up without reading everything. Numbers grow in order of commit."""
+    """What was written since, so that a reader keeps up without reading everything. Numbers grow in order of commit.
+
+    Take the mark first and read then: what is written in between is told again, and nothing is missed."""
 
     def alarms_since(self, mark: int, *, limit: int = 1000) -> tuple[int, tuple[Alarm, ...]]:
         """Alarms whose last change came after ``mark``, in order of that change, as they are now; and the mark to go on from
@@ -246,8 +258,8 @@ class ChangeFeed(Protocol):
         ...
 
     def touched_since(self, mark: int) -> tuple[int, frozenset[str] | None]:
-        """The newest mark, and ids of entities that changed, or that a changed relation leaves, after ``mark``; None: too long
-        ago to tell, read everything."""
+        """The newest mark, and ids of entities that changed, or that a changed relation leaves, after ``mark``; None: too much to
+        tell, or the mark is none of this database: read everything. What is only seen again counts as changed."""
         ...
 
     def entities_by_id(self, ids: Sequence[str]) -> tuple[Entity, ...]:
@@ -259,8 +271,25 @@ class ChangeFeed(Protocol):
         ...
 
     def every_relation(self) -> Iterable[Relation]:
-        """Every validity interval, open or closed, one after the other; for a first reading of everything."""
+        """Every validity interval, open or closed, one after the other, in no order; for a first reading of everything. Nothing
+        is locked meanwhile."""
         ...
+
+    def every_entity(self) -> Iterable[Entity]:
+        """The same of entities."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What lies around an incident: the part of :class:`GraphStore` that an analysis reads, with the same promises."""
+
+    def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph: ...
+
+    def alarms(
+        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
+    ) -> tuple[Alarm, ...]: ...
+
+    def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
 
 
 class SignalStore(Protocol):
@@ -289,6 +318,14 @@ class SignalStore(Protocol):
     def close(self) -> None: ...
 
 
+class History(Protocol):
+    """Past incidents to compare a new one with. The same state of the store gives the same ones."""
+
+    def past_incidents(self, *, before: datetime) -> Sequence[PastIncident]:
+        """Resolved incidents that began before ``before``, newest first; bounded."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Observations:
     """All that was seen around an incident, before anyone judged it."""
@@ -311,7 +348,8 @@ class RuleEngine(Protocol):
 
 
 class Prior(Protocol):
-    """The unlearned score of every candidate. Pure. ``healthy`` names entities to be taken as healthy (what-if)."""
+    """The unlearned score of every candidate. Pure. ``healthy`` names entities to be taken as healthy (what-if). ``brief``:
+    whoever asks reads the score and the groups alone; what a learner reads may be left out."""
 
     def score(
         self,
@@ -321,6 +359,7 @@ class Prior(Protocol):
         seen: Observations,
         *,
         healthy: frozenset[str] = frozenset(),
+        brief: bool = False,
     ) -> CandidateTable: ...
 
 
@@ -330,6 +369,11 @@ class Corrector(Protocol):
     @property
     def model(self) -> str:
         """Name, version and SHA-256 of the weights."""
+        ...
+
+    @property
+    def heeded(self) -> bool:
+        """Whether it may change anything. Where it may not, a brief table is enough for :meth:`correct`."""
         ...
 
     def correct(self, table: CandidateTable, rules: RuleOutcome) -> Correction: ...

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from aiops.errors import ConfigError
@@ -42,6 +43,47 @@ class Settings(BaseSettings):
     bootstrap_token_file: Path | None = Field(
         None, description="file that holds the first administrator's token"
     )
+    tenant: str = Field(
+        "default",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}$",
+        description="tenant that aiops ingest works for; aiops serve serves all",
+    )
+    tenants_max: int = Field(16, ge=1, le=1000, description="tenants that aiops serve has open at once")
+    rate_per_minute: int = Field(
+        120_000, ge=0, description="requests a minute of a token that has no rate of its own; 0: no limit"
+    )
+    tls_cert: Path | None = Field(
+        None, description="certificate chain (PEM) to serve HTTPS with; needs AIOPS_TLS_KEY"
+    )
+    tls_key: Path | None = Field(None, description="private key (PEM) of AIOPS_TLS_CERT")
+    tls_key_password: SecretStr | None = Field(None, description="password of the private key")
+    tls_key_password_file: Path | None = Field(
+        None, description="file that holds the password of the private key"
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="names that requests may be sent to; by default those of the loopback when bound to it",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="addresses or networks whose X-Forwarded-For and -Proto are believed"
+    )
+    max_connections: int = Field(1000, ge=10, description="connections at once before the API says 503")
+    header_timeout_s: float = Field(
+        15.0,
+        gt=0,
+        description="for the headers of a request to arrive before its connection is closed, seconds",
+    )
+    metrics_host: str = Field("127.0.0.1", description="address that AIOPS_METRICS_PORT binds to")
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port for /metrics of its own, which is then not served beside the API",
+    )
+    audit_max_bytes: int = Field(64 * 2**20, ge=2**16, description="bound of the audit log, bytes")
+    audit_max_age_s: float = Field(
+        400 * 86400.0, gt=0, description="audit entries older than this go first, seconds"
+    )
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="largest request body, bytes")
     analysis_workers: int = Field(2, ge=1, le=64, description="analyses that run at once")
     analysis_queue: int = Field(64, ge=1, description="analyses that may wait before the API says 503")
@@ -65,16 +107,29 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _one_way_to_give_a_secret(self) -> Settings:
-        for name in ("neo4j_password", "bootstrap_token"):
+        for name in ("neo4j_password", "bootstrap_token", "tls_key_password"):
             if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
                 raise ValueError(f"give AIOPS_{name.upper()} or AIOPS_{name.upper()}_FILE, not both")
         return self
+
+    @model_validator(mode="after")
+    def _certificate_and_key(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("give AIOPS_TLS_CERT and AIOPS_TLS_KEY together")
+        return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for one in given:
+            ip_network(one, strict=False)
+        return given
 
     def with_token(self, token: str) -> Settings:
         """The same settings with this administrator's token."""
         return self.model_copy(update={"bootstrap_token": SecretStr(token), "bootstrap_token_file": None})
 
-    def secret(self, name: Literal["neo4j_password", "bootstrap_token"]) -> str | None:
+    def secret(self, name: Literal["neo4j_password", "bootstrap_token", "tls_key_password"]) -> str | None:
         """The secret's text, from its value or its file (the last newline is no part of it).
 
         Raises :class:`ConfigError` where the file cannot be read or is empty.

@@ -59,6 +59,11 @@ class OnnxCorrector:
     def manifest(self) -> Manifest:
         return self._manifest
 
+    @property
+    def heeded(self) -> bool:
+        """Whether a bound leaves it any say; without one it is not asked."""
+        return self._manifest.bound > 0 or self._manifest.edge_bound > 0
+
     def correct(self, table: CandidateTable, rules: RuleOutcome) -> Correction:
         """The correction of every row. Raises :class:`ModelError` on features that the network was not trained on."""
         if schema_hash(*feature_schema(table)) != self._manifest.schema_sha256:
@@ -68,9 +73,9 @@ class OnnxCorrector:
             )
         bound, edge_bound = self._manifest.bound, self._manifest.edge_bound
         m = table.edges.shape[1]
-        if not table.entities:
+        if not table.entities or not self.heeded:
             nothing = np.zeros(m)
-            return Correction(np.zeros(0), nothing, bound, self.model, nothing, edge_bound)
+            return Correction(np.zeros(len(table.entities)), nothing, bound, self.model, nothing, edge_bound)
         graph = vary_graph(encode(table, rules), self._variant)
         raw, attention, edges = self.run(graph)
         if self._site is not None:

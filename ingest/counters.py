@@ -6,7 +6,8 @@ import bisect
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -40,10 +41,19 @@ class Counters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sums: dict[str, Taken] = {}
+        self._last: dict[str, datetime] = {}
 
-    def add(self, source: str, taken: Taken) -> None:
+    def add(self, source: str, taken: Taken, *, at: datetime | None = None) -> None:
+        """Count what became of an input of ``source`` that came ``at``."""
         with self._lock:
             self._sums[source] = self._sums.get(source, Taken()) + taken
+            if at is not None:
+                self._last[source] = at
+
+    def last_seen(self) -> Mapping[str, datetime]:
+        """When something last came from each source."""
+        with self._lock:
+            return dict(self._last)
 
     def by_source(self) -> Mapping[str, Taken]:
         with self._lock:
@@ -95,6 +105,7 @@ class Reading:
     queue_bytes: int = 0
     templates: int = 0
     watched_series: int = 0
+    last_seen: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class IngestMetrics(Collector):

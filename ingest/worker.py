@@ -328,6 +328,7 @@ class IngestWorker:
                 queue_bytes=queue_bytes,
                 templates=sum(len(state.templates) for state in self._partitions),
                 watched_series=sum(len(state.series) for state in self._partitions),
+                last_seen=self._counters.last_seen(),
             )
 
     def _skews(self) -> dict[str, float]:
@@ -420,7 +421,7 @@ class IngestWorker:
         """Everything is durable: keep the rejects, then count."""
         rejected = self._dead_letters.put(rejects) if rejects else 0
         taken = Taken(stored + rejected + dropped, stored, rejected, dropped)
-        self._counters.add(source, taken)
+        self._counters.add(source, taken, at=self._clock.now())
         return taken
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -13,13 +13,27 @@ from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 
+from aiops.api.audited import Records
 from aiops.api.boundary import ApiMetrics, Boundary, instance_of, request_id_of
-from aiops.api.desk import AnalysisDesk
+from aiops.api.desks import Desks
+from aiops.api.guard import SENDERS_RETRY_TAG
 from aiops.api.problems import Problem, not_found, problem_of, problem_of_validation, problem_response
-from aiops.api.routes import analyses, deliveries, incidents, operations, tokens, topology
-from aiops.api.services import Services
+from aiops.api.routes import (
+    alerts,
+    analyses,
+    audit,
+    deliveries,
+    entities,
+    incidents,
+    maintenance,
+    operations,
+    rules,
+    tokens,
+    topology,
+)
+from aiops.api.services import OneTenant, Services, Tenants
 from aiops.errors import AiopsError
 
 #: One version of the API's contract, apart from the product's.
@@ -31,21 +45,41 @@ _DESCRIPTION = (
 
 Surface = Literal["whole", "deliveries", "operations"]
 _MODULES = {
-    "whole": (operations, deliveries, incidents, analyses, topology, tokens),
+    "whole": (
+        operations,
+        deliveries,
+        incidents,
+        analyses,
+        topology,
+        entities,
+        alerts,
+        maintenance,
+        rules,
+        tokens,
+        audit,
+    ),
     "deliveries": (operations, deliveries),
     "operations": (operations,),
 }
 
 
-def create_app(services: Services, *, surface: Surface = "whole") -> FastAPI:
-    """The HTTP surface over ``services``. The caller opens and closes what is in them. ``surface`` "deliveries" is what a process
-    needs that takes input and has no analyses: deliveries, health, metrics, version; "operations" only those last."""
+def create_app(
+    services: Services,
+    *,
+    surface: Surface = "whole",
+    tenants: Tenants | None = None,
+    pages: Sequence[BaseRoute] = (),
+) -> FastAPI:
+    """The HTTP surface over ``services``, those of the process's own tenant, and ``tenants``, without which it serves no other.
+    The caller opens and closes what is in them. ``surface`` "deliveries" is what a process needs that takes input and has
+    no analyses: deliveries, health, metrics, version; "operations" only those last. ``pages``: routes of what people look at,
+    which is no part of the API's contract."""
     metrics = ApiMetrics(services.registry, services.version)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        await run_in_threadpool(desk.close)
+        await run_in_threadpool(desks.close)
 
     app = FastAPI(
         title="aiops",
@@ -56,15 +90,28 @@ def create_app(services: Services, *, surface: Surface = "whole") -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    desk = AnalysisDesk(services, metrics)
+    desks = Desks(services.limits.analysis_queue, metrics)
     app.state.services = services
-    app.state.desk = desk
+    app.state.tenants = tenants or OneTenant(services)
+    app.state.desks = desks
+    app.state.desk = desks.of(services)
     app.state.patching = threading.Lock()
     app.state.started_at = services.clock.now()
     for module in _MODULES[surface]:
-        app.router.routes.extend(module.router.routes)
+        app.router.routes.extend(
+            route
+            for route in module.router.routes
+            if services.protection.metrics or getattr(route, "path", "") != "/metrics"
+        )
+    app.router.routes.extend(pages)
     _handle_errors(app)
-    app.add_middleware(Boundary, limits=services.limits, metrics=metrics)
+    app.add_middleware(
+        Boundary,
+        limits=services.limits,
+        metrics=metrics,
+        protection=services.protection,
+        records=Records(services.audit, services.clock),
+    )
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 
@@ -116,7 +163,7 @@ def _handle_errors(app: FastAPI) -> None:
     async def on_ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, AiopsError)
         tags = getattr(request.scope.get("route"), "tags", ())
-        problem = problem_of(error, sender_retries=deliveries.SENDERS_RETRY_TAG in tags)
+        problem = problem_of(error, sender_retries=SENDERS_RETRY_TAG in tags)
         if problem is None:
             raise error  # ours to mend: the boundary logs it and says 500
         return _refuse(request, problem)
@@ -128,6 +175,7 @@ def _handle_errors(app: FastAPI) -> None:
 
 
 def _refuse(request: Request, problem: Problem) -> Response:
+    request.state.problem = problem.slug
     return problem_response(
         problem, instance=instance_of(request.scope), request_id=request_id_of(request.scope)
     )

@@ -1,4 +1,4 @@
-"""Where a request enters and ends: its id, its bounds in bytes and seconds, headers, counting, and the last guard.
+"""Where a request enters and ends: its id, its bounds in bytes and seconds, headers, counting, the audit, and the last guard.
 
 Pure ASGI, outermost. Whatever escapes the application becomes a 500 problem here, is logged with the request's id
 and never shows a traceback.
@@ -10,6 +10,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -17,16 +18,26 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
 
+from aiops.api.audited import Records
 from aiops.api.problems import Problem, problem_response
-from aiops.api.services import ApiLimits, VersionInfo
+from aiops.api.services import ApiLimits, Protection, VersionInfo
 
+#: Of every answer that does not say otherwise itself; only the page's own files do.
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
     (b"cache-control", b"no-store"),
 )
+#: Where the request came by TLS (RFC 6797).
+TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
 METHODS: frozenset[str] = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -71,10 +82,20 @@ def instance_of(scope: Scope) -> str:
 class Boundary:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, *, limits: ApiLimits, metrics: ApiMetrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limits: ApiLimits,
+        metrics: ApiMetrics,
+        protection: Protection,
+        records: Records,
+    ) -> None:
         self._app = app
         self._limits = limits
         self._metrics = metrics
+        self._protection = protection
+        self._records = records
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,18 +103,22 @@ class Boundary:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, scope, self._records)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._bounded(scope, receive, answer)
             finally:
                 route = getattr(scope.get("route"), "path_format", "unmatched")
                 self._metrics.count(scope["method"], route, answer.status)
+                if not answer.started:
+                    await self._records.keep(scope, answer.status)
 
     async def _bounded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         problem: Problem
         try:
             async with asyncio.timeout(self._limits.request_timeout_s) as timeout:
+                answer.timeout = timeout
+                refuse_at_the_door(scope, self._limits, self._protection)
                 await self._app(scope, _BoundedBody(scope, receive, self._limits), answer)
             return
         except Problem as refused:
@@ -111,16 +136,60 @@ class Boundary:
             _log.exception("request failed", path=scope["path"])
             problem = Problem(500, "internal", "see our log under the request's id")
         if not answer.started:
+            scope["state"]["problem"] = problem.slug
             response = problem_response(problem, instance=instance_of(scope), request_id=request_id_of(scope))
             await response(scope, receive, answer)
 
 
-class _Answer:
-    """``send`` that adds the headers of every answer and remembers the status."""
+def refuse_at_the_door(scope: Scope, limits: ApiLimits, protection: Protection) -> None:
+    """Raises a problem for a request whose first line or headers alone say that it is not for us."""
+    target = len(scope.get("raw_path") or scope["path"].encode()) + len(scope.get("query_string", b""))
+    if target > limits.target_bytes:
+        raise Problem(414, "target-too-long", f"path and query may have {limits.target_bytes} bytes")
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(headers) > limits.headers or size > limits.header_bytes:
+        raise Problem(
+            431,
+            "headers-too-large",
+            f"at most {limits.headers} headers of together {limits.header_bytes} bytes are taken",
+        )
+    hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    for host in hosts:
+        if not host_is_allowed(host, protection.allowed_hosts):
+            raise Problem(
+                421,
+                "wrong-host",
+                f"{host[:100]!r} is no name of this server; AIOPS_ALLOWED_HOSTS lists those that are",
+            )
 
-    def __init__(self, send: Send, request_id: str) -> None:
+
+def host_is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a Host header (RFC 9110, section 7.2) names us. Addresses always do: DNS rebinding needs a name."""
+    if not allowed:
+        return True
+    name = host.lower()
+    name = name[1 : name.find("]")] if name.startswith("[") else name.partition(":")[0]
+    if name.rstrip(".") in {one.lower() for one in allowed}:
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class _Answer:
+    """``send`` that adds the headers of every answer, remembers the status, and keeps the audit's entry before it sends.
+
+    A stream of events has no end that could be waited for: the request's time is up only until it begins.
+    """
+
+    def __init__(self, send: Send, scope: Scope, records: Records) -> None:
         self._send = send
-        self._request_id = request_id
+        self._scope = scope
+        self._records = records
+        self.timeout: asyncio.Timeout | None = None
         self.started = False
         self.status = 500
 
@@ -128,9 +197,24 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            own = ((b"x-request-id", self._request_id.encode()), *SECURITY_HEADERS)
+            given = {name.lower(): value for name, value in message.get("headers", ())}
+            if given.get(b"content-type", b"").startswith(b"text/event-stream") and self.timeout is not None:
+                self.timeout.reschedule(None)
+            await self._records.keep(self._scope, self.status, given.get(b"location", b"").decode("latin-1"))
+            own = [one for one in self._own_headers() if one[0] not in given]
             message = {**message, "headers": [*message.get("headers", ()), *own]}
         await self._send(message)
+
+    def _own_headers(self) -> list[tuple[bytes, bytes]]:
+        state = self._scope["state"]
+        more: Mapping[str, str] = state.get("answer_headers", {})
+        found = [(b"x-request-id", str(state["request_id"]).encode()), *SECURITY_HEADERS]
+        found.extend(
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in more.items()
+        )
+        if self._scope.get("scheme") == "https":
+            found.append(TRANSPORT_SECURITY)
+        return found
 
 
 class _BoundedBody:

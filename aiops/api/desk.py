@@ -16,9 +16,9 @@ from ulid import ULID
 
 from aiops.api.boundary import ApiMetrics
 from aiops.api.documents import written
+from aiops.api.places import Places
 from aiops.api.services import Services
 from aiops.domain.occurrences import Incident
-from aiops.errors import BackPressure
 
 MAX_FAILURES = 1000
 _log = structlog.get_logger(__name__)
@@ -52,14 +52,14 @@ NOTHING_ASSUMED = Assumed()
 
 
 class AnalysisDesk:
-    """Takes analyses up to ``limits.analysis_queue`` and runs ``limits.analysis_workers`` at once."""
+    """Takes analyses as long as there are ``places`` and runs ``limits.analysis_workers`` at once, of one tenant."""
 
-    def __init__(self, services: Services, metrics: ApiMetrics) -> None:
+    def __init__(self, services: Services, metrics: ApiMetrics, places: Places) -> None:
         self._services = services
         self._metrics = metrics
+        self._places = places
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.RLock()
-        self._taken = 0
         self._running: dict[str, int] = {}
         self._failed: OrderedDict[str, None] = OrderedDict()
 
@@ -68,17 +68,11 @@ class AnalysisDesk:
 
         Every place taken is given back by :meth:`run` or :meth:`release`.
         """
-        with self._lock:
-            if self._taken >= self._services.limits.analysis_queue:
-                raise BackPressure(
-                    f"{self._taken} analyses are waiting already", hint="try again", retry_after_s=2
-                )
-            self._taken += 1
+        self._places.take(self._services.tenant)
         self._metrics.waiting.inc()
 
     def release(self) -> None:
-        with self._lock:
-            self._taken -= 1
+        self._places.give_back(self._services.tenant)
         self._metrics.waiting.dec()
 
     def status_of(self, incident_id: str) -> str | None:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from aiops.api.access.tokens import TokenRecord
 from aiops.api.problems import invalid_parameter
 from aiops.domain.graph import Entity, Relation, Subgraph
-from aiops.domain.occurrences import Incident
+from aiops.domain.occurrences import Alarm, Incident
 
 
 def written(at: datetime | None) -> str | None:
@@ -60,6 +60,23 @@ def entity_document(entity: Entity) -> dict[str, object]:
     }
 
 
+def alarm_document(alarm: Alarm) -> dict[str, object]:
+    return {
+        "id": alarm.id,
+        "fingerprint": alarm.fingerprint,
+        "name": alarm.name,
+        "entity": alarm.entity,
+        "peer": alarm.peer,
+        "severity": alarm.severity,
+        "started_at": written(alarm.started_at),
+        "ended_at": written(alarm.ended_at),
+        "value": alarm.value,
+        "message": alarm.message,
+        "source": alarm.source,
+        "labels": dict(sorted(alarm.labels.items())),
+    }
+
+
 def relation_document(relation: Relation) -> dict[str, object]:
     return {
         "from": relation.source_id,
@@ -90,9 +107,13 @@ def token_document(record: TokenRecord) -> dict[str, object]:
         "prefix": record.prefix,
         "name": record.name,
         "scopes": sorted(record.scopes),
+        "tenant": record.tenant,
         "created_at": written(record.created_at),
+        "created_by": record.created_by,
         "expires_at": written(record.expires_at),
         "revoked_at": written(record.revoked_at),
+        "last_used_at": written(record.last_used_at),
+        "rate_per_minute": record.rate_per_minute,
     }
 
 

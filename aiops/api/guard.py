@@ -18,11 +18,14 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from aiops.api.access.tokens import TokenRecord
+from aiops.api.access.rates import Rate
+from aiops.api.access.tokens import DEFAULT_TENANT, TokenRecord, prefix_shown
 from aiops.api.problems import Problem
 from aiops.api.schemas.problems import ProblemDocument
-from aiops.api.services import Services
+from aiops.api.services import Services, Tenants
 
+#: Tag of routes for senders that try again on 5xx only.
+SENDERS_RETRY_TAG = "deliveries"
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="aiops", Basic realm="aiops"'}
 _PROBLEM = {"model": ProblemDocument}
 
@@ -39,7 +42,7 @@ def public() -> dict[str, Any]:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """``responses`` for these statuses and those that every guarded route may give."""
-    always = (401, 403, 500, 503)
+    always = (401, 403, 414, 421, 429, 431, 500, 503)
     return {status: {"description": _MEANING[status], **_PROBLEM} for status in sorted({*always, *statuses})}
 
 
@@ -53,9 +56,12 @@ _MEANING = {
     409: "The stored state, or a request that is still running, forbids this",
     412: "The resource has changed since it was read",
     413: "The body is too large",
+    414: "Path and query are too long",
     415: "The content type is not supported",
+    421: "The Host header names no server of ours",
     422: "The input is understood and cannot be used",
     429: "Too much at once; try again later",
+    431: "The headers are too many or too long",
     500: "Something went wrong on our side",
     503: "Something that is needed cannot be reached now; try again later",
 }
@@ -86,7 +92,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             if scope is not None:
-                request.state.token = await _authorised(request, scope)
+                await _admit(request, scope, sender_retries=SENDERS_RETRY_TAG in self.tags)
             if takes_json:
                 require_content_type(request, "application/json", "application/merge-patch+json")
             strict = StrictRequest(request.scope, request.receive)
@@ -98,8 +104,8 @@ class GuardedRoute(APIRoute):
 
 
 def services_of(request: Request) -> Services:
-    """What :func:`aiops.api.app.create_app` was given."""
-    services: Services = request.app.state.services
+    """The services of the token's tenant; on public routes those of the process itself."""
+    services: Services = getattr(request.state, "services", None) or request.app.state.services
     return services
 
 
@@ -107,6 +113,16 @@ def token_of(request: Request) -> TokenRecord:
     """The token that the request came with."""
     token: TokenRecord = request.state.token
     return token
+
+
+def tenant_asked(request: Request, tenant: str | None) -> str:
+    """The tenant that an administrator's request is about: the token's, or the one it names. Raises 403 where it may not."""
+    own = token_of(request).tenant
+    if tenant is None or tenant == own:
+        return own
+    if own != DEFAULT_TENANT:
+        raise Problem(403, "forbidden", f"only an admin of the tenant {DEFAULT_TENANT} may act for others")
+    return tenant
 
 
 def require_content_type(request: Request, *accepted: str) -> None:
@@ -123,7 +139,9 @@ def require_content_type(request: Request, *accepted: str) -> None:
         )
 
 
-async def _authorised(request: Request, scope: str) -> TokenRecord:
+async def _admit(request: Request, scope: str, *, sender_retries: bool) -> None:
+    """Who asks, whether it may, and how often; then the services of its tenant. Raises 401, 403, 429 (503 where
+    ``sender_retries``) and reads no body."""
     text = _token_text(request)
     if text is None:
         raise Problem(
@@ -132,12 +150,39 @@ async def _authorised(request: Request, scope: str) -> TokenRecord:
             "send Authorization: Bearer <token>, or Basic with the token as password",
             headers=_CHALLENGE,
         )
-    record = await run_in_threadpool(services_of(request).tokens.verify, text)
+    request.state.shown = prefix_shown(text)
+    await run_in_threadpool(_check, request, text, scope, sender_retries=sender_retries)
+
+
+def _check(request: Request, text: str, scope: str, *, sender_retries: bool) -> None:
+    process: Services = request.app.state.services
+    record = process.tokens.verify(text)
     if record is None:
         raise Problem(401, "unauthorized", "the token is unknown, revoked or expired", headers=_CHALLENGE)
+    request.state.token = record
+    rate = process.rates.take(record.prefix, record.rate_per_minute) if process.rates is not None else None
+    if rate is not None:
+        _require_rate(request, rate, sender_retries=sender_retries)
     if not record.allows(scope):
         raise Problem(403, "forbidden", f"this needs the scope {scope}", extra={"scope": scope})
-    return record
+    tenants: Tenants = request.app.state.tenants
+    services = tenants.services(record.tenant)
+    if services is None:
+        raise Problem(403, "forbidden", f"tenant {record.tenant} is not served here")
+    request.state.services = services
+
+
+def _require_rate(request: Request, rate: Rate, *, sender_retries: bool) -> None:
+    """Raises where the token has used up its window. Senders know no such headers and try again on 5xx only."""
+    if not sender_retries:
+        request.state.answer_headers = rate.headers()
+    if not rate.allowed:
+        raise Problem(
+            503 if sender_retries else 429,
+            "rate-limited",
+            f"{rate.limit} requests a minute are allowed",
+            headers={"Retry-After": rate.headers()["Retry-After"]},
+        )
 
 
 def _token_text(request: Request) -> str | None:

@@ -17,6 +17,7 @@ from aiops.errors import (
     InputError,
     NothingResolved,
     ParseError,
+    RuleError,
     StoreConflict,
     StoreUnavailable,
     TopologyError,
@@ -32,6 +33,7 @@ TITLES: Mapping[str, str] = {
     "invalid-json": "The body is not JSON",
     "invalid-request": "The request does not follow the schema",
     "invalid-delivery": "The delivery cannot be read",
+    "invalid-rules": "The rule pack is refused",
     "invalid-topology": "The topology document cannot be applied",
     "invalid-input": "The input cannot be used",
     "nothing-resolved": "Nothing in the incident names an entity we know",
@@ -46,6 +48,10 @@ TITLES: Mapping[str, str] = {
     "body-too-large": "The body is too large",
     "body-timeout": "The body did not arrive in time",
     "too-busy": "Too much at once",
+    "rate-limited": "The token asks too often",
+    "wrong-host": "The request is for another server",
+    "target-too-long": "Path and query are too long",
+    "headers-too-large": "The headers are too many or too long",
     "unavailable": "A part that this needs cannot be reached now",
     "timeout": "The answer takes too long",
     "internal": "Something went wrong on our side",
@@ -109,6 +115,9 @@ def problem_of(error: AiopsError, *, sender_retries: bool) -> Problem | None:
                 _pointed(error.details.get("references", ())),
                 extra={"nearest": error.details.get("nearest", {})},
             )
+        case RuleError():
+            place = {key: error.details[key] for key in ("line", "rule") if error.details.get(key)}
+            return Problem(422, "invalid-rules", str(error), ({"detail": error.message, **place},))
         case InputError():
             return Problem(422, "invalid-input", str(error), _pointed(error.details.get("problems", ())))
         case StoreConflict():

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
+from aiops.api.access.audit import AuditTrail
 from aiops.api.access.idempotency import IdempotencyStore
-from aiops.api.access.tokens import TokenStore
-from aiops.contracts import ApplyResult, Clock, GraphStore, IncidentStore
+from aiops.api.access.rates import Rates
+from aiops.api.access.tokens import DEFAULT_TENANT, TokenStore
+from aiops.contracts import ApplyResult, CaseStore, Clock, GraphStore, Observations
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Change, Incident
+from aiops.domain.progress import Watch, unwatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,92 @@ class IngestPort(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RuleFinding:
+    """Something about a pack. ``severity``: error (it is refused) | warning. ``line``: 1-based, 0: the pack as a whole."""
+
+    severity: str
+    code: str
+    rule: str | None
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackText:
+    """A pack in use. ``editable``: it came through the API. ``rules``: id, title, description, effect, kind, category, weight."""
+
+    name: str
+    version: str
+    description: str
+    digest: str
+    editable: bool
+    rules: tuple[Mapping[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesState:
+    """``refused``: why what is on disk now is not used; then ``packs`` is empty and the set of ``version`` goes on."""
+
+    version: str
+    refused: str | None
+    packs: tuple[PackText, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedIncident:
+    """A past incident again: the rank of its confirmed cause with the rules in use and with the others; None: not listed."""
+
+    incident_id: str
+    cause: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    replayed: tuple[ReplayedIncident, ...]
+
+
+class RulesPort(Protocol):
+    """The rule packs. What is refused (:class:`aiops.errors.RuleError`) changes nothing."""
+
+    def state(self) -> RulesState: ...
+
+    def text(self, name: str) -> bytes | None:
+        """The YAML of an editable pack."""
+        ...
+
+    def validate(self, data: bytes) -> tuple[RuleFinding, ...]:
+        """Of a pack beside the others; raises nothing."""
+        ...
+
+    def put(self, data: bytes) -> tuple[str, bool]:
+        """Its name, and whether it is new. In use from the next analysis on."""
+        ...
+
+    def remove(self, name: str) -> bool: ...
+
+    def backtest(self, data: bytes | None) -> BacktestResult:
+        """Incidents with a confirmed cause, with the rules in use and with this pack beside them; None: without any rule."""
+        ...
+
+
+class NetboxRead(Protocol):
+    """What a NetBox export says: a topology document, and (JSON pointer, why) of what was left out."""
+
+    @property
+    def document(self) -> Mapping[str, object]: ...
+    @property
+    def skipped(self) -> Sequence[tuple[str, str]]: ...
+
+
+class ReadNetbox(Protocol):
+    def __call__(self, document: Mapping[str, object], complete: bool) -> NetboxRead:
+        """Raises :class:`aiops.errors.TopologyError`."""
+        ...
+
+
 class Analyze(Protocol):
     """Analyses an incident. Pure but for reads of the stores; takes from milliseconds to seconds."""
 
@@ -96,9 +186,25 @@ class Analyze(Protocol):
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
+        watch: Watch = unwatched,
     ) -> Analysis:
-        """``healthy``, ``failed``: entities to be taken as such, whatever was seen of them (what-if)."""
+        """``healthy``, ``failed``: entities to be taken as such, whatever was seen of them (what-if). ``watch`` is told how far
+        it is."""
         ...
+
+
+class Infer(Protocol):
+    """Analyses what is handed in; reads and keeps nothing. Pure."""
+
+    def __call__(
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        seen: Observations,
+        *,
+        healthy: frozenset[str] = frozenset(),
+        failed: frozenset[str] = frozenset(),
+    ) -> Analysis: ...
 
 
 class Renderers(Protocol):
@@ -121,6 +227,19 @@ class Health:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceReading:
+    """What came from one source since the process began; ``last_at``: when something last did. ``reasons``: rejects by reason."""
+
+    name: str
+    last_at: datetime | None
+    received: int
+    stored: int
+    rejected: int
+    dropped: int
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
 HealthCheck = Callable[[], Health]
 
 
@@ -135,11 +254,23 @@ class ApiLimits:
     wait_default_s: float = 10.0  # for an analysis, where the request names no ?wait=
     wait_max_s: float = 30.0
     analysis_workers: int = 2
-    analysis_queue: int = 64  # waiting or running
+    analysis_queue: int = 64  # waiting or running, of all tenants
+    target_bytes: int = 8192  # of path and query
+    header_bytes: int = 16_384
+    headers: int = 100
     scan_incidents: int = 5000  # looked at for one filtered page
     page_offset: int = 10_000  # of entities; beyond it a narrower query is asked for
     neighbours: int = 2000
     export_entities: int = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """``allowed_hosts``: names that a request may be sent to, against DNS rebinding; addresses are always allowed, since no name
+    was rebound to reach them; empty: any name. ``metrics``: served here, beside the API."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    metrics: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +285,48 @@ class VersionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything :func:`aiops.api.app.create_app` needs."""
+    """Everything :func:`aiops.api.app.create_app` needs, of one tenant. ``tokens``, ``idempotency``, ``clock``, ``version``,
+    ``limits``, ``protection``, ``registry``, ``audit`` and ``rates`` are the same for all tenants of a process; the keys of
+    ``idempotency`` are told apart by token, and a token has one tenant."""
 
     graph: GraphStore
-    incidents: IncidentStore
+    incidents: CaseStore
     ingest: IngestPort
     analyze: Analyze
     renderers: Renderers
     topology_document: Callable[[Subgraph], Mapping[str, object]]
+    read_netbox: ReadNetbox
     tokens: TokenStore
     idempotency: IdempotencyStore
     clock: Clock
     version: VersionInfo
     limits: ApiLimits = field(default_factory=ApiLimits)
+    rules: RulesPort | None = None
+    infer: Infer | None = None
+    sources: Callable[[], Sequence[SourceReading]] = field(default=tuple)
     health: Mapping[str, HealthCheck] = field(default_factory=dict)
     signal_stats: Callable[[], Mapping[str, int]] = field(default=lambda: {})
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    tenant: str = DEFAULT_TENANT
+    protection: Protection = field(default_factory=Protection)
+    audit: AuditTrail | None = None  # None: what is done here is not audited
+    rates: Rates | None = None  # None: no limits
+
+
+class Tenants(Protocol):
+    """The services of everyone, kept apart."""
+
+    def services(self, tenant: str) -> Services | None:
+        """Opened at the first time; None for a tenant that this process does not serve. Raises
+        :class:`aiops.errors.StoreUnavailable` where it cannot be opened, or no further one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OneTenant:
+    """:class:`Tenants` of a process that serves one."""
+
+    own: Services
+
+    def services(self, tenant: str) -> Services | None:
+        return self.own if tenant == self.own.tenant else None

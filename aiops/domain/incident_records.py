@@ -63,20 +63,24 @@ class Feedback:
 @dataclass(frozen=True, slots=True)
 class IncidentChange:
     """One incident as it shall be, with all that belongs to the same moment. An alarm belongs to at most one incident:
-    ``link`` takes it away from another one."""
+    ``unlink`` comes first, and ``link`` takes it away from another one. Activities and feedback are about the incident of
+    the change, under whichever id it is stored. ``base``: the stored incident that the change was made from; where another
+    one is stored by now, somebody else was faster and nothing is written."""
 
     incident: Incident
     activities: tuple[Activity, ...] = ()
     link: tuple[AlarmKey, ...] = ()
     unlink: tuple[AlarmKey, ...] = ()
     feedback: Feedback | None = None
+    base: Incident | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentQuery:
     """Which incidents, in which order. Empty members ask for nothing. ``since`` <= started_at < ``until``. ``q``: part of title,
-    description or external id, case-insensitive. ``entity``: affected. ``cause``: first cause of the newest analysis.
-    ``sort``: started_at, severity, status, confidence or alerts, with ``-`` before it descending; ties by -started_at, -id.
+    description or external id, case-insensitive. ``labels``: all of them. ``entity``: affected. ``cause``: first cause of the
+    newest analysis. ``sort``: started_at, severity (info is least), status (open, acknowledged, resolved), confidence (none is
+    least) or alerts, with ``-`` before it descending; ties by -started_at, -id.
     ``after``: the place that the page before gave; it holds for the same query only."""
 
     status: tuple[str, ...] = ()
@@ -132,7 +136,8 @@ class AnalysisHead:
 @dataclass(frozen=True, slots=True)
 class PastIncident:
     """A resolved incident for comparison with a new one. ``cause``: confirmed by feedback where ``confirmed``, else the first
-    cause of its newest analysis. ``alarm_names``: sorted, each once."""
+    cause of its newest analysis, or none where that was judged wrong. ``alarm_names``: sorted, each once. ``resolution``: the
+    newest one told."""
 
     incident: Incident
     alarm_names: tuple[str, ...]

@@ -132,6 +132,6 @@ def passed_on(items: Iterable[Evidence], things: Things) -> FloatArray:
 def beyond_callees(value: FloatArray, things: Things, passed: FloatArray) -> FloatArray:
     """What of ``value`` is neither at something the thing calls nor seen on its calls (``passed``, a share)."""
     below = value * passed
-    for caller, callee in things.calls:
-        below[caller] = max(below[caller], value[callee])
+    caller, callee = things.calling
+    np.maximum.at(below, caller, value[callee])
     return np.maximum(value - DEPENDENCY_SHARE * below, 0.0)

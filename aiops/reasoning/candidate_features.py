@@ -140,9 +140,9 @@ def node_features(incident: Incident, items: Sequence[Evidence], clues: Clues, t
     for name, value in _singles(incident, items, clues, things).items():
         table[:, place[name]] = value
     rows = table[np.array(things.of, dtype=np.int64)] if things.of else np.zeros((0, len(FEATURE_NAMES)))
-    for position, kind in enumerate(things.kinds):
-        for name, kinds in TYPES:
-            rows[position, place[f"type:{name}"]] = float(kind in kinds)
+    flags = {kind: [float(kind in kinds) for _, kinds in TYPES] for kind in set(things.kinds)}
+    if things.kinds:
+        rows[:, -len(TYPES) :] = [flags[kind] for kind in things.kinds]  # they are the last of FEATURE_NAMES
     return rows
 
 
@@ -167,9 +167,8 @@ def _singles(
         first[known] = 1.0 - np.searchsorted(order, onset[known]) / max(1, len(order))
     hops, coverage = _hops(incident, things)
     degree = np.zeros(size)
-    for cause, effect, _, _ in things.spreads:
-        degree[cause] += 1.0
-        degree[effect] += 1.0
+    for end in things.spreading:
+        np.add.at(degree, end, 1.0)
     return {
         "blame_in": _share(clues.blame_in),
         "blame_out": _share(clues.blame_out),

@@ -152,7 +152,6 @@ def concentrated(value: FloatArray, of: float | None = None) -> FloatArray:
 def contrast(value: FloatArray, things: Things) -> FloatArray:
     """What a thing has beyond the mean of its siblings; without siblings, all it has."""
     out = value.copy()
-    for thing, siblings in enumerate(things.siblings):
-        if siblings:
-            out[thing] = value[thing] - float(np.mean([value[other] for other in sorted(siblings)]))
+    for alike, siblings in things.kindred:
+        out[alike] = value[alike] - value[siblings].mean(axis=1)
     return np.maximum(out, 0.0)

@@ -1,68 +1,68 @@
-"""What the explanation of one incident looks up again and again, worked out once."""
+"""What scoring needs of a subgraph and of what the incident names, whatever was seen: made once for all its scorings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
 from dataclasses import dataclass
 
-from aiops.domain.evidence import Evidence
-from aiops.domain.graph import Entity
-from aiops.reasoning.diagnosis import Diagnosis, Matter
-from aiops.reasoning.fault_kind import Parts
-from aiops.reasoning.spread import is_live
-from aiops.reasoning.words.names import Names
-from aiops.reasoning.words.signs import Signs
+import numpy as np
+
+from aiops.domain.batches import FloatArray
+from aiops.domain.graph import Subgraph
+from aiops.domain.occurrences import Incident
+from aiops.reasoning.obstacles import obstacles
+from aiops.reasoning.things import Things, find_things
+
+#: Grounds kept: as many as analyses may run at once in one process, and a few.
+KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """``items``: evidence and facts by id. ``strongest``: of each entity its strongest live evidence that is no change.
-    ``speaking``: of each alarm or piece of evidence that complains, by the complaint's id, what says so."""
+    """``scope``: see :func:`in_scope`. ``obstacles``: see :func:`aiops.reasoning.obstacles.obstacles`."""
 
-    matter: Matter
-    diagnosis: Diagnosis
-    known: Mapping[str, Entity]
-    names: Names
-    signs: Signs
-    parts: Parts
-    items: Mapping[str, Evidence]
-    strengths: Mapping[str, float]
-    strongest: Mapping[str, Evidence]
-    speaking: Mapping[str, tuple[Evidence, ...]]
-
-    def behind(self, ids: Iterable[str]) -> list[Evidence]:
-        """Evidence for complaints, by time: the alarm's own where there is one, else the strongest of the entity."""
-        wanted = frozenset(ids)
-        found = {item.id: item for name in wanted for item in self.speaking.get(name, ())}
-        spoken = {item.entity for item in found.values()}
-        for complaint in self.diagnosis.complaints.items:
-            entity = complaint.entity
-            if entity not in spoken and entity in self.strongest and wanted.intersection(complaint.ids):
-                found[self.strongest[entity].id] = self.strongest[entity]
-        return sorted(found.values(), key=lambda item: (item.at_s, item.entity, item.id))
+    subgraph: Subgraph
+    named: frozenset[str]
+    things: Things
+    scope: FloatArray
+    obstacles: tuple[tuple[str, str], ...]
 
 
-def prepare(matter: Matter, diagnosis: Diagnosis) -> Ground:
-    """One pass over evidence and relations."""
-    evidence = matter.evidence
-    items = {item.id: item for item in (*evidence.facts, *evidence.items)}
-    strongest: dict[str, Evidence] = {}
-    speaking: dict[str, list[Evidence]] = {}
-    for item in evidence.items:
-        speaking.setdefault(item.ref.id, []).append(item)
-        speaking.setdefault(item.id, []).append(item)
-        held = strongest.get(item.entity)
-        if is_live(item) and item.kind != "change" and (held is None or item.strength > held.strength):
-            strongest[item.entity] = item
-    return Ground(
-        matter=matter,
-        diagnosis=diagnosis,
-        known=matter.subgraph.by_id(),
-        names=Names(matter.subgraph.entities),
-        signs=Signs(evidence.items),
-        parts=Parts(matter.subgraph),
-        items=items,
-        strengths={item.id: item.strength for item in evidence.items},
-        strongest=strongest,
-        speaking={name: tuple(said) for name, said in speaking.items()},
-    )
+class Grounds:
+    """The last grounds, by the subgraph itself (not by what is in it) and by what the incident names; any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[int, Ground] = {}
+
+    def of(self, incident: Incident, subgraph: Subgraph) -> Ground:
+        named = frozenset((*incident.affected, *(symptom.entity for symptom in incident.symptoms)))
+        with self._lock:
+            kept = self._kept.get(id(subgraph))
+        if kept is not None and kept.subgraph is subgraph and kept.named == named:
+            return kept
+        things = find_things(subgraph)
+        made = Ground(subgraph, named, things, in_scope(named, things), obstacles(subgraph))
+        with self._lock:
+            self._kept[id(subgraph)] = made
+            while len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]
+        return made
+
+
+def in_scope(named: frozenset[str], things: Things) -> FloatArray:
+    """1 for things connected with what is named, 0 for strangers; all 1 where nothing known is named."""
+    start = {thing for entity in named if (thing := things.thing(entity)) is not None}
+    if not start:
+        return np.ones(len(things))
+    neighbours: dict[int, set[int]] = {}
+    for cause, effect in things.spreading.T.tolist():
+        neighbours.setdefault(cause, set()).add(effect)
+        neighbours.setdefault(effect, set()).add(cause)
+    reached, edge = set(start), sorted(start)
+    while edge:
+        edge = sorted({other for thing in edge for other in neighbours.get(thing, ())} - reached)
+        reached.update(edge)
+    scope = np.zeros(len(things))
+    scope[sorted(reached)] = 1.0
+    return scope

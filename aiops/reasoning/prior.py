@@ -11,7 +11,7 @@ Latency, errors and traffic stay out of the sum as such: everyone upstream has t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,12 +48,12 @@ from aiops.reasoning.channels import (
     concentrated,
     contrast,
 )
+from aiops.reasoning.ground import Ground, Grounds
 from aiops.reasoning.hosting import not_carried, of_hosts, of_tenants
 from aiops.reasoning.load import beyond_load, rising, taken_over
-from aiops.reasoning.obstacles import obstacles
 from aiops.reasoning.shared_cause import downness, explained_by_others, failing, shared_causes
 from aiops.reasoning.signs import count_signs
-from aiops.reasoning.things import Things, find_things
+from aiops.reasoning.things import Things
 
 #: What a host shows because its tenants do it.
 _CARRIED = frozenset(channel.value for channel in TWO_SIDED) | {VOLUME}
@@ -100,6 +100,7 @@ class UnlearnedPrior:
     """Implements :class:`aiops.contracts.Prior`."""
 
     weights: PriorWeights = PriorWeights()
+    grounds: Grounds = field(default_factory=Grounds, compare=False, repr=False)
 
     def score(
         self,
@@ -109,39 +110,36 @@ class UnlearnedPrior:
         seen: Observations,
         *,
         healthy: frozenset[str] = frozenset(),
+        brief: bool = False,
     ) -> CandidateTable:
         del seen  # everything the prior needs of the observations is in the evidence
-        things = find_things(subgraph)
-        scope = in_scope(incident, things)
+        ground = self.grounds.of(incident, subgraph)
+        things = ground.things
         items = [
             item
             for item in evidence.items
             if item.entity not in healthy
             and item.peer not in healthy
             and (thing := things.thing(item.entity)) is not None
-            and scope[thing]
+            and ground.scope[thing]
         ]
         clues = self._clues(incident, items, things)
-        score = self._behind(self._total(items, clues, things), subgraph, things) * scope
+        score = self._behind(self._total(items, clues, things), ground) * ground.scope
         largest = float(score.max(initial=0.0))
         if largest > 0:
             score = score / largest
         of: IntArray = np.array(things.of, dtype=np.int64)
-        rows = np.array(things.stands_for, dtype=np.int64)[of] if len(of) else of
-        edges, edge_features = edge_table(subgraph, items, things)
-        return CandidateTable(
+        table = CandidateTable(
             entities=things.ids,
             feature_names=FEATURE_NAMES,
-            features=node_features(incident, items, clues, things),
+            features=np.broadcast_to(0.0, (len(of), len(FEATURE_NAMES))),
             prior=score[of] if len(of) else np.zeros(0),
-            edges=edges,
+            edges=np.zeros((2, 0), dtype=np.int64),
             edge_feature_names=EDGE_FEATURE_NAMES,
-            edge_features=edge_features,
-            group=rows,
-            tokens=candidate_tokens(items, things),
-            siblings=sibling_rows(things),
-            texts=candidate_texts(subgraph, items, things),
+            edge_features=np.zeros((0, len(EDGE_FEATURE_NAMES))),
+            group=np.array(things.stands_for, dtype=np.int64)[of] if len(of) else of,
         )
+        return table if brief else _described(table, incident, subgraph, items, clues, things)
 
     def _clues(self, incident: Incident, items: Sequence[Evidence], things: Things) -> Clues:
         into, out, overhead = place_blame(items, things)
@@ -214,10 +212,10 @@ class UnlearnedPrior:
         total += weights.change * clues.changes * (1.0 - 0.5 * clues.explained)
         return np.asarray(np.maximum(total, weights.shared * clues.shared * float(total.max(initial=0.0))))
 
-    def _behind(self, total: FloatArray, subgraph: Subgraph, things: Things) -> FloatArray:
+    def _behind(self, total: FloatArray, ground: Ground) -> FloatArray:
         """What refused something by name is at least as suspect as what it refused."""
-        lifted = total.copy()
-        for obstacle, stopped in obstacles(subgraph):
+        lifted, things = total.copy(), ground.things
+        for obstacle, stopped in ground.obstacles:
             by, whom = things.thing(obstacle), things.thing(stopped)
             if by is not None and whom is not None and by != whom:
                 lifted[by] = max(lifted[by], self.weights.shared * total[whom])
@@ -238,28 +236,30 @@ class UnlearnedPrior:
         return column.confidence * shown
 
 
-def in_scope(incident: Incident, things: Things) -> FloatArray:
-    """1 for things connected with what is affected, 0 for strangers; all 1 where the incident names nothing known."""
-    named = {*incident.affected, *(symptom.entity for symptom in incident.symptoms)}
-    start = {thing for entity in named if (thing := things.thing(entity)) is not None}
-    if not start:
-        return np.ones(len(things))
-    neighbours: dict[int, set[int]] = {}
-    for cause, effect, _, _ in things.spreads:
-        neighbours.setdefault(cause, set()).add(effect)
-        neighbours.setdefault(effect, set()).add(cause)
-    reached, edge = set(start), sorted(start)
-    while edge:
-        edge = sorted({other for thing in edge for other in neighbours.get(thing, ())} - reached)
-        reached.update(edge)
-    scope = np.zeros(len(things))
-    scope[sorted(reached)] = 1.0
-    return scope
+def _described(
+    table: CandidateTable,
+    incident: Incident,
+    subgraph: Subgraph,
+    items: Sequence[Evidence],
+    clues: Clues,
+    things: Things,
+) -> CandidateTable:
+    """``table`` with all that a learner reads."""
+    edges, edge_features = edge_table(subgraph, items, things)
+    return replace(
+        table,
+        features=node_features(incident, items, clues, things),
+        edges=edges,
+        edge_features=edge_features,
+        tokens=candidate_tokens(items, things),
+        siblings=sibling_rows(things),
+        texts=candidate_texts(subgraph, items, things),
+    )
 
 
 def _near(spoken: FloatArray, things: Things) -> FloatArray:
     """1 for things that have evidence themselves or are one step of spread from something that has."""
     near = spoken.copy()
-    for cause, effect, _, _ in things.spreads:
-        near[cause] = max(near[cause], spoken[effect])
+    cause, effect = things.spreading
+    np.maximum.at(near, cause, spoken[effect])
     return near

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from aiops.contracts import GraphStore
+from aiops.contracts import Surroundings
 from aiops.domain.graph import Entity, Relation, Spread, Subgraph, causes_of, relation_kind
 from aiops.domain.occurrences import Alarm, Incident
 from aiops.reasoning.spread import PLACES
@@ -58,7 +58,7 @@ def named_entities(incident: Incident) -> tuple[str, ...]:
 
 
 def retrieve(
-    graph: GraphStore,
+    graph: Surroundings,
     incident: Incident,
     bounds: RetrievalBounds | None = None,
     *,
@@ -105,7 +105,7 @@ def _loudest(alarms: Iterable[Alarm], limit: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(alarm.entity for alarm in alarms))[:limit]
 
 
-def _alarms_on(graph: GraphStore, subgraph: Subgraph, start: datetime, end: datetime) -> tuple[Alarm, ...]:
+def _alarms_on(graph: Surroundings, subgraph: Subgraph, start: datetime, end: datetime) -> tuple[Alarm, ...]:
     if not subgraph.entities:
         return ()
     return graph.alarms(start=start, end=end, entities=[entity.id for entity in subgraph.entities])
@@ -175,7 +175,7 @@ def distances(subgraph: Subgraph, seeds: Iterable[str]) -> dict[str, int]:
 
 
 def _around(
-    graph: GraphStore, seeds: Sequence[str], incident: Incident, limits: RetrievalBounds, gaps: list[str]
+    graph: Surroundings, seeds: Sequence[str], incident: Incident, limits: RetrievalBounds, gaps: list[str]
 ) -> Subgraph:
     """The neighbourhood at the start, united with what was still valid a moment before.
 

@@ -42,7 +42,9 @@ class Things:
 
     ``siblings[t]``: other things of the same owner. ``calls``: (caller, callee) pairs; ``spreads``: (cause, effect,
     relation kind, redundancy group) over things, without loops within one thing. ``hosting``: int64 [2, h], host and what
-    runs on it. ``one_way``: int64 [w], places in ``spreads`` of what failure crosses in one direction only.
+    runs on it. ``one_way``: int64 [w], places in ``spreads`` of what failure crosses in one direction only. ``calling``:
+    int64 [2, c], ``calls`` as columns; ``spreading``: int64 [2, s], causes and effects of ``spreads``. ``kindred``: the
+    siblings as columns, for all things with equally many k: int64 [r], the things, and int64 [r, k], theirs ascending.
     """
 
     ids: tuple[str, ...]
@@ -56,6 +58,9 @@ class Things:
     spreads: tuple[tuple[int, int, str, str | None], ...]
     hosting: IntArray
     one_way: IntArray
+    calling: IntArray
+    spreading: IntArray
+    kindred: tuple[tuple[IntArray, IntArray], ...]
 
     def __len__(self) -> int:
         return len(self.members)
@@ -116,7 +121,7 @@ def find_things(subgraph: Subgraph) -> Things:
         together = {of[position] for position in owned}
         for thing in together:
             siblings[thing] |= together - {thing}
-    spreads = _spreads(known, of)
+    spreads, calls = _spreads(known, of), _calls(known, of)
     one_way_kinds = {kind for kind in {kind for _, _, kind, _ in spreads} if one_way(kind)}
     return Things(
         ids=ids,
@@ -129,7 +134,7 @@ def find_things(subgraph: Subgraph) -> Things:
             for part in members
         ),
         siblings=tuple(frozenset(part) for part in siblings),
-        calls=_calls(known, of),
+        calls=calls,
         spreads=spreads,
         hosting=np.array(
             [(cause, effect) for cause, effect, kind, _ in spreads if kind in _HOSTING], dtype=np.int64
@@ -139,6 +144,29 @@ def find_things(subgraph: Subgraph) -> Things:
         one_way=np.array(
             [place for place, spread in enumerate(spreads) if spread[2] in one_way_kinds], dtype=np.int64
         ),
+        calling=_pairs(calls),
+        spreading=_pairs([spread[:2] for spread in spreads]),
+        kindred=_kindred(siblings),
+    )
+
+
+def _pairs(rows: Sequence[tuple[int, int]]) -> IntArray:
+    """Pairs as two columns, int64 [2, rows]."""
+    return np.ascontiguousarray(np.array(rows, dtype=np.int64).reshape(-1, 2).T)
+
+
+def _kindred(siblings: Sequence[set[int]]) -> tuple[tuple[IntArray, IntArray], ...]:
+    """Things by the number of their siblings, those without any left out."""
+    alike: dict[int, list[int]] = defaultdict(list)
+    for thing, others in enumerate(siblings):
+        if others:
+            alike[len(others)].append(thing)
+    return tuple(
+        (
+            np.array(things, dtype=np.int64),
+            np.array([sorted(siblings[thing]) for thing in things], dtype=np.int64),
+        )
+        for _, things in sorted(alike.items())
     )
 
 

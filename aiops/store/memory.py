@@ -2,63 +2,41 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice, takewhile
 
 from aiops.contracts import ApplyResult
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
-from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
+from aiops.store import feed
 from aiops.store.lookup import MAX_COMPARED, nearest
+from aiops.store.memory_incidents import MemoryIncidents
 from aiops.store.memory_signals import MemorySignalStore
 from aiops.store.merge import (
     EPOCH,
     RelationKey,
     checked_delta,
     folded,
-    merged_entity,
     names_of,
     plan_delta,
     relation_order,
+    touched_by,
     touched_keys,
-    unknown_entity,
     utc,
-)
-from aiops.store.occurrence_merge import (
-    checked_alarm,
-    checked_anomaly,
-    checked_change,
-    checked_document,
-    checked_incident,
-    merged_alarm,
-    merged_anomaly,
-    merged_change,
-    merged_incident,
-    no_such_cursor,
-    no_such_incident,
-    open_within,
-    referred,
 )
 from aiops.store.retention import PRUNED, change_end, free_gaps, incident_window
 
 __all__ = ["MemoryGraphStore", "MemorySignalStore"]
 
 
-class MemoryGraphStore:
-    """GraphStore and IncidentStore over dictionaries; thread-safe."""
+class MemoryGraphStore(MemoryIncidents):
+    """GraphStore, IncidentStore, IncidentLedger and ChangeFeed over dictionaries; thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._entities: dict[str, Entity] = {}
-        self._by_name: dict[str, set[str]] = {}
+        super().__init__()
         self._relations: dict[RelationKey, list[Relation]] = {}
         self._around: dict[str, set[RelationKey]] = {}
-        self._alarms: dict[tuple[str, datetime], Alarm] = {}
-        self._anomalies: dict[str, Anomaly] = {}
-        self._changes: dict[tuple[str, str], Change] = {}
-        self._incidents: dict[str, Incident] = {}
-        self._analyses: dict[str, list[bytes]] = {}
 
     # topology ---------------------------------------------------------------------------------------------------
 
@@ -80,20 +58,8 @@ class MemoryGraphStore:
                 rows.sort(key=relation_order)
                 self._around.setdefault(write.new.source_id, set()).add(write.new.key)
                 self._around.setdefault(write.new.target_id, set()).add(write.new.key)
+            self._touch(touched_by(plan))
             return plan.result
-
-    def _keep(self, entity: Entity) -> None:
-        old = self._entities.get(entity.id)
-        for name in names_of(old) if old is not None else ():
-            self._by_name[name].discard(entity.id)
-        for name in names_of(entity):
-            self._by_name.setdefault(name, set()).add(entity.id)
-        self._entities[entity.id] = entity
-
-    def _ensure(self, ids: Iterable[str]) -> None:
-        for entity_id in ids:
-            if entity_id not in self._entities:
-                self._keep(merged_entity(None, unknown_entity(entity_id)))
 
     def entity(self, entity_id: str) -> Entity | None:
         return self._entities.get(entity_id)
@@ -152,72 +118,6 @@ class MemoryGraphStore:
             entities = tuple(self._entities[key] for key in sorted(self._entities))
             return Subgraph(at or newest, entities, self._valid(self._relations, at))
 
-    # alarms and changes -----------------------------------------------------------------------------------------
-
-    def put_alarms(self, alarms: Iterable[Alarm]) -> int:
-        changed = set()
-        checked = [checked_alarm(alarm) for alarm in alarms]
-        with self._lock:
-            self._ensure(referred(alarms=checked))
-            for alarm in checked:
-                key = (alarm.fingerprint, alarm.started_at)
-                merged = merged_alarm(self._alarms.get(key), alarm)
-                if self._alarms.get(key) != merged:
-                    self._alarms[key] = merged
-                    changed.add(key)
-        return len(changed)
-
-    def alarms(
-        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
-    ) -> tuple[Alarm, ...]:
-        start, end = utc(start), utc(end)
-        wanted = None if entities is None else frozenset(entities)
-        with self._lock:
-            rows = [alarm for alarm in self._alarms.values() if open_within(alarm, start, end)]
-        kept = (alarm for alarm in rows if wanted is None or alarm.entity in wanted)
-        return tuple(sorted(kept, key=lambda alarm: (alarm.started_at, alarm.fingerprint)))
-
-    def put_anomalies(self, anomalies: Iterable[Anomaly]) -> int:
-        changed = set()
-        checked = [checked_anomaly(anomaly) for anomaly in anomalies]
-        with self._lock:
-            self._ensure(referred(alarms=checked))
-            for anomaly in checked:
-                merged = merged_anomaly(self._anomalies.get(anomaly.id), anomaly)
-                if self._anomalies.get(anomaly.id) != merged:
-                    self._anomalies[anomaly.id] = merged
-                    changed.add(anomaly.id)
-        return len(changed)
-
-    def anomalies(
-        self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
-    ) -> tuple[Anomaly, ...]:
-        start, end = utc(start), utc(end)
-        wanted = None if entities is None else frozenset(entities)
-        with self._lock:
-            rows = [anomaly for anomaly in self._anomalies.values() if open_within(anomaly, start, end)]
-        kept = (anomaly for anomaly in rows if wanted is None or anomaly.entity in wanted)
-        return tuple(sorted(kept, key=lambda anomaly: (anomaly.started_at, anomaly.id)))
-
-    def put_changes(self, changes: Iterable[Change]) -> int:
-        changed = set()
-        checked = [checked_change(change) for change in changes]
-        with self._lock:
-            self._ensure(referred(changes=checked))
-            for change in checked:
-                key = (change.source, change.external_id)
-                merged = merged_change(self._changes.get(key), change)
-                if self._changes.get(key) != merged:
-                    self._changes[key] = merged
-                    changed.add(key)
-        return len(changed)
-
-    def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
-        start, end = utc(start), utc(end)
-        with self._lock:
-            rows = [change for change in self._changes.values() if start <= change.started_at < end]
-        return tuple(sorted(rows, key=lambda row: (row.started_at, row.source, row.external_id)))
-
     def unmatched(self, limit: int = 500) -> tuple[Entity, ...]:
         return self.find_entities(kind="Unknown", limit=limit)
 
@@ -237,11 +137,15 @@ class MemoryGraphStore:
             def goes(began: datetime | None, ended: datetime | None) -> bool:
                 return ended is not None and any(gap.holds(began, ended) for gap in gaps)
 
-            alarms = [key for key, row in self._alarms.items() if goes(row.started_at, row.ended_at)]
+            alarms = [
+                key
+                for key, row in self._alarms.items()
+                if key not in self._incident_of and goes(row.started_at, row.ended_at)
+            ]
             anomalies = [key for key, row in self._anomalies.items() if goes(row.started_at, row.ended_at)]
             changes = [key for key, row in self._changes.items() if goes(row.started_at, change_end(row))]
-            for alarm_key in alarms:
-                del self._alarms[alarm_key]
+            for key in alarms:
+                del self._alarms[key], self._alarm_marks[key]
             for anomaly_key in anomalies:
                 del self._anomalies[anomaly_key]
             for change_key in changes:
@@ -251,6 +155,7 @@ class MemoryGraphStore:
             ]
             for row in gone:
                 self._let_go(row)
+            self._touch(row.source_id for row in gone)
         counted = (len(alarms), len(anomalies), len(changes), len(gone))
         return dict(zip(PRUNED, counted, strict=True))
 
@@ -262,57 +167,35 @@ class MemoryGraphStore:
             for end in (row.source_id, row.target_id):
                 self._around[end].discard(row.key)
 
-    # incidents --------------------------------------------------------------------------------------------------
+    # what changed -----------------------------------------------------------------------------------------------
 
-    def put_incident(self, incident: Incident) -> Incident:
-        checked = checked_incident(incident)
+    def topology_mark(self) -> int:
+        return self._topology_mark
+
+    def touched_since(self, mark: int) -> tuple[int, frozenset[str] | None]:
         with self._lock:
-            by_key = next((row for row in self._incidents.values() if _same_origin(row, checked)), None)
-            merged = merged_incident(by_key, self._incidents.get(checked.id), checked)
-            self._ensure(merged.affected)
-            self._incidents[merged.id] = merged
-            return merged
+            if not 0 <= mark <= self._topology_mark:
+                return self._topology_mark, None
+            newer = takewhile(lambda key: self._touched[key] > mark, reversed(self._touched))
+            found = frozenset(islice(newer, feed.MAX_TOUCHED + 1))
+            return self._topology_mark, found if len(found) <= feed.MAX_TOUCHED else None
 
-    def incident(self, incident_id: str) -> Incident | None:
-        return self._incidents.get(incident_id)
-
-    def incidents(
-        self, *, status: str | None = None, limit: int = 50, before: str | None = None
-    ) -> tuple[Incident, ...]:
+    def entities_by_id(self, ids: Sequence[str]) -> tuple[Entity, ...]:
         with self._lock:
-            rows = sorted(self._incidents.values(), key=lambda row: (row.started_at, row.id), reverse=True)
-        if before is not None:
-            position = next((index for index, row in enumerate(rows) if row.id == before), None)
-            if position is None:
-                raise no_such_cursor(before)
-            rows = rows[position + 1 :]
-        return tuple(row for row in rows if status is None or row.status == status)[: max(limit, 0)]
+            return tuple(self._entities[key] for key in sorted(set(ids)) if key in self._entities)
 
-    def put_analysis(
-        self, incident_id: str, document: bytes, *, at: datetime, causes: Sequence[tuple[str, float]]
-    ) -> int:
-        utc(at)
-        checked_document(document, causes)
+    def relations_from(self, ids: Sequence[str]) -> tuple[Relation, ...]:
         with self._lock:
-            if incident_id not in self._incidents:
-                raise no_such_incident(incident_id)
-            self._ensure(entity for entity, _ in causes)
-            numbered = self._analyses.setdefault(incident_id, [])
-            numbered.append(document)
-            return len(numbered)
+            keys = {key for start in set(ids) for key in self._around.get(start, ()) if key[0] == start}
+            return tuple(row for key in sorted(keys) for row in self._relations[key])
 
-    def analysis(self, incident_id: str, number: int | None = None) -> tuple[int, bytes] | None:
+    def every_relation(self) -> Iterable[Relation]:
         with self._lock:
-            numbered = self._analyses.get(incident_id, [])
-            wanted = len(numbered) if number is None else number
-            return (wanted, numbered[wanted - 1]) if 1 <= wanted <= len(numbered) else None
+            return [row for rows in self._relations.values() for row in rows]
+
+    def every_entity(self) -> Iterable[Entity]:
+        with self._lock:
+            return list(self._entities.values())
 
     def close(self) -> None:
         """Nothing to let go of."""
-
-
-def _same_origin(stored: Incident, posted: Incident) -> bool:
-    return posted.external_id is not None and (stored.source, stored.external_id) == (
-        posted.source,
-        posted.external_id,
-    )

@@ -113,6 +113,13 @@ class DeltaPlan:
     result: ApplyResult
 
 
+def touched_by(plan: DeltaPlan) -> frozenset[str]:
+    """Ids of entities that ``plan`` changes, or that a relation leaves which it changes."""
+    ids = {entity.id for entity in plan.entities_created}
+    ids.update(new.id for _, new in plan.entities_updated)
+    return frozenset(ids.union(write.new.source_id for write in plan.intervals))
+
+
 def touched_ids(delta: GraphDelta) -> tuple[str, ...]:
     """Ids of the entities whose stored state :func:`plan_delta` needs, sorted."""
     ids = {entity.id for entity in delta.entities}

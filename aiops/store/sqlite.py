@@ -19,12 +19,14 @@ from aiops.store.merge import (
     folded,
     plan_delta,
     relation_order,
+    touched_by,
     touched_ids,
     touched_keys,
     utc,
 )
-from aiops.store.sqlite_entities import load_entities, write_entities
-from aiops.store.sqlite_occurrences import SqliteOccurrences
+from aiops.store.sqlite_entities import load_entities, touch, write_entities
+from aiops.store.sqlite_feed import SqliteFeed
+from aiops.store.sqlite_ledger import SqliteLedger
 from aiops.store.sqlite_retention import prune
 from aiops.store.sqlite_rows import (
     ENTITY_COLUMNS,
@@ -37,13 +39,15 @@ from aiops.store.sqlite_rows import (
     relation_of,
     relation_row,
 )
-from aiops.store.sqlite_schema import CHUNK, GRAPH_MIGRATIONS, SqliteDatabase, chunks, marks
+from aiops.store.sqlite_schema import CHUNK, SqliteDatabase, chunks, marks
+from aiops.store.sqlite_tables import GRAPH_MIGRATIONS
 
 _VALID = "(valid_from IS NULL OR valid_from <= ?) AND (valid_to IS NULL OR ? < valid_to)"
 
 
-class SqliteGraphStore(SqliteOccurrences):
-    """GraphStore and IncidentStore in the file at ``path`` (made if it is not there); any thread may call it."""
+class SqliteGraphStore(SqliteLedger, SqliteFeed):
+    """GraphStore, IncidentStore, IncidentLedger and ChangeFeed in the file at ``path`` (made if it is not there); any thread
+    may call it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(SqliteDatabase(path, GRAPH_MIGRATIONS))
@@ -58,6 +62,7 @@ class SqliteGraphStore(SqliteOccurrences):
             plan = plan_delta(delta, at, entities, _load_intervals(connection, keys))
             write_entities(connection, plan.entities_created, plan.entities_updated)
             _write_intervals(connection, plan)
+            touch(connection, touched_by(plan))
             return plan.result
 
     def entity(self, entity_id: str) -> Entity | None:

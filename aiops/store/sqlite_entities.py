@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from aiops.domain.graph import Entity
 from aiops.store.merge import merged_entity, names_of, unknown_entity
 from aiops.store.sqlite_rows import ENTITY_COLUMNS, entity_of, entity_row
-from aiops.store.sqlite_schema import chunks, marks
+from aiops.store.sqlite_schema import chunks, count_up, marks
 
 
 def load_entities(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Entity]:
@@ -24,8 +24,10 @@ def load_entities(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[st
 def write_entities(
     connection: sqlite3.Connection, created: Sequence[Entity], updated: Sequence[tuple[Entity, Entity]] = ()
 ) -> None:
-    """Insert and update entities and the names that they answer to."""
-    connection.executemany("INSERT INTO entity VALUES (?, ?, ?, ?, ?)", map(entity_row, created))
+    """Insert and update entities and the names that they answer to; :func:`touch` is the caller's work."""
+    connection.executemany(
+        f"INSERT INTO entity ({ENTITY_COLUMNS}) VALUES (?, ?, ?, ?, ?)", map(entity_row, created)
+    )
     connection.executemany(
         "UPDATE entity SET kind = ?2, name = ?3, aliases = ?4, labels = ?5 WHERE id = ?1",
         [entity_row(new) for _, new in updated],
@@ -43,6 +45,14 @@ def ensure_entities(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
     """Make place-holders for those of ``ids`` that are not there."""
     wanted = sorted(set(ids))
     known = load_entities(connection, wanted)
-    write_entities(
-        connection, [merged_entity(None, unknown_entity(key)) for key in wanted if key not in known]
-    )
+    made = [key for key in wanted if key not in known]
+    write_entities(connection, [merged_entity(None, unknown_entity(key)) for key in made])
+    touch(connection, made)
+
+
+def touch(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
+    """One write to the topology that concerned the entities ``ids``."""
+    changed = sorted(set(ids))
+    if changed:
+        mark = count_up(connection, "topology", 1) + 1
+        connection.executemany("UPDATE entity SET mark = ? WHERE id = ?", [(mark, key) for key in changed])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from aiops.store.retention import LASTING_CHANGE, PRUNE_BATCH, PRUNED, Gap, free_gaps, incident_window
+from aiops.store.sqlite_entities import touch
 from aiops.store.sqlite_rows import INCIDENT_COLUMNS, incident_of, micros
 from aiops.store.sqlite_schema import SqliteDatabase
 
@@ -20,6 +21,12 @@ _TIMES: Mapping[str, tuple[str, str]] = {
     ),
     "relation": ("valid_from", "valid_to"),
 }
+
+#: Alarms of incidents stay.
+_UNLINKED = (
+    "NOT EXISTS (SELECT 1 FROM incident_alarm l"
+    " WHERE l.fingerprint = alarm.fingerprint AND l.started_at = alarm.started_at)"
+)
 
 
 def prune(db: SqliteDatabase, before: datetime, *, batch: int = PRUNE_BATCH) -> dict[str, int]:
@@ -36,11 +43,20 @@ def _prune_gap(db: SqliteDatabase, table: str, gap: Gap, batch: int) -> int:
     if gap.after is not None:
         where += f" AND {began} > ? AND {ended} > ?"
         given += [micros(gap.after)] * 2
-    sql = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {where} LIMIT {batch:d})"
+    if table == "alarm":
+        where += f" AND {_UNLINKED}"
+    told = "source_id" if table == "relation" else "rowid"
+    sql = (
+        f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {where} LIMIT {batch:d})"
+        f" RETURNING {told}"
+    )
     gone = 0
     while True:
         with db.write() as connection:
-            count = connection.execute(sql, given).rowcount
+            rows = connection.execute(sql, given).fetchall()
+            count = len(rows)
+            if table == "relation":
+                touch(connection, (row[0] for row in rows))
         gone += count
         if count < batch:
             return gone

@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 
 from aiops.domain.graph import EMPTY, Entity, Relation
+from aiops.domain.incident_records import Activity, Feedback
 from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident, Symptom
+from aiops.store.incident_pages import searched_text, severity_rank, status_rank
 from aiops.store.merge import EPOCH
 
 Row = Sequence[Any]
@@ -174,8 +176,11 @@ def change_row(change: Change) -> Row:
 
 INCIDENT_COLUMNS = (
     "id, title, started_at, severity, source, external_id, description, ended_at, status, affected, symptoms, "
-    "labels, window_before_s, window_after_s"
+    "labels, window_before_s, window_after_s, owner, merged_into"
 )
+
+#: What is kept beside an incident to find and sort it by.
+INCIDENT_KEYS = "severity_rank, status_rank, searched"
 
 
 def symptoms_written(symptoms: Sequence[Symptom]) -> str:
@@ -203,6 +208,8 @@ def incident_of(row: Row) -> Incident:
         labels=labels_of(row[11]),
         window_before_s=row[12],
         window_after_s=row[13],
+        owner=row[14],
+        merged_into=row[15],
     )
 
 
@@ -222,4 +229,52 @@ def incident_row(incident: Incident) -> Row:
         written(incident.labels),
         incident.window_before_s,
         incident.window_after_s,
+        incident.owner,
+        incident.merged_into,
+    )
+
+
+def incident_keys(incident: Incident) -> Row:
+    return (severity_rank(incident), status_rank(incident), searched_text(incident))
+
+
+ACTIVITY_COLUMNS = "incident_id, kind, at, actor, text, details, number"
+
+
+def activity_of(row: Row) -> Activity:
+    return Activity(row[0], row[1], moment(row[2]), row[3], row[4], labels_of(row[5]), row[6])
+
+
+def activity_row(activity: Activity) -> Row:
+    told = (activity.actor, activity.text, written(activity.details), activity.number)
+    return (activity.incident_id, activity.kind, micros(activity.at), *told)
+
+
+FEEDBACK_COLUMNS = (
+    "id, incident_id, at, actor, verdict, analysis, causal, non_causal, root_entity, root_kind, "
+    "comment, resolution"
+)
+
+
+def feedback_of(row: Row) -> Feedback:
+    named = (tuple(orjson.loads(row[6])), tuple(orjson.loads(row[7])))
+    return Feedback(
+        row[0], row[1], moment(row[2]), row[3], row[4], row[5], *named, row[8], row[9], row[10], row[11]
+    )
+
+
+def feedback_row(feedback: Feedback) -> Row:
+    return (
+        feedback.id,
+        feedback.incident_id,
+        micros(feedback.at),
+        feedback.actor,
+        feedback.verdict,
+        feedback.analysis,
+        written(feedback.causal),
+        written(feedback.non_causal),
+        feedback.root_entity,
+        feedback.root_kind,
+        feedback.comment,
+        feedback.resolution,
     )

@@ -1,4 +1,4 @@
-"""The embedded database file: its tables, its versions, its connections. Times are microseconds since 1970, UTC."""
+"""An embedded database file: its versions, its connections, its transactions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from aiops.errors import InputError, StoreError, StoreUnavailable
 
@@ -16,79 +17,7 @@ BUSY_TIMEOUT_S = 10.0
 #: How many values one statement takes.
 CHUNK = 400
 
-GRAPH_MIGRATIONS: tuple[str, ...] = (
-    """
-    CREATE TABLE entity (
-        id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,
-        aliases TEXT NOT NULL, labels TEXT NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX entity_kind ON entity (kind);
-    CREATE TABLE entity_name (
-        folded TEXT NOT NULL, entity_id TEXT NOT NULL REFERENCES entity (id),
-        PRIMARY KEY (folded, entity_id)
-    ) WITHOUT ROWID;
-    CREATE INDEX entity_name_entity ON entity_name (entity_id);
-    CREATE TABLE relation (
-        source_id TEXT NOT NULL REFERENCES entity (id), kind TEXT NOT NULL,
-        target_id TEXT NOT NULL REFERENCES entity (id), provenance TEXT NOT NULL,
-        valid_from INTEGER, valid_to INTEGER, first_seen INTEGER, last_seen INTEGER,
-        confidence REAL NOT NULL, redundancy_group TEXT, labels TEXT NOT NULL
-    );
-    CREATE UNIQUE INDEX relation_key
-        ON relation (source_id, kind, target_id, provenance, COALESCE(valid_from, -9223372036854775808));
-    CREATE INDEX relation_target ON relation (target_id);
-    CREATE INDEX relation_open ON relation (provenance) WHERE valid_to IS NULL;
-    CREATE TABLE alarm (
-        fingerprint TEXT NOT NULL, started_at INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL,
-        entity TEXT NOT NULL REFERENCES entity (id), ended_at INTEGER, severity TEXT, peer TEXT, value REAL,
-        message TEXT NOT NULL, source TEXT NOT NULL, labels TEXT NOT NULL,
-        PRIMARY KEY (fingerprint, started_at)
-    );
-    CREATE INDEX alarm_started ON alarm (started_at);
-    CREATE INDEX alarm_ended ON alarm (ended_at);
-    CREATE INDEX alarm_entity ON alarm (entity);
-    CREATE TABLE change (
-        source TEXT NOT NULL, external_id TEXT NOT NULL, id TEXT NOT NULL, title TEXT NOT NULL,
-        kind TEXT NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER, entities TEXT NOT NULL,
-        author TEXT NOT NULL,
-        PRIMARY KEY (source, external_id)
-    );
-    CREATE INDEX change_started ON change (started_at);
-    CREATE TABLE incident (
-        id TEXT PRIMARY KEY, title TEXT NOT NULL, started_at INTEGER NOT NULL, severity TEXT NOT NULL,
-        source TEXT NOT NULL, external_id TEXT, description TEXT NOT NULL, ended_at INTEGER,
-        status TEXT NOT NULL, affected TEXT NOT NULL, symptoms TEXT NOT NULL, labels TEXT NOT NULL,
-        window_before_s REAL NOT NULL, window_after_s REAL NOT NULL
-    );
-    CREATE UNIQUE INDEX incident_origin ON incident (source, external_id) WHERE external_id IS NOT NULL;
-    CREATE INDEX incident_started ON incident (started_at, id);
-    CREATE INDEX incident_status ON incident (status, started_at, id);
-    CREATE TABLE analysis (
-        incident_id TEXT NOT NULL REFERENCES incident (id), number INTEGER NOT NULL,
-        at INTEGER NOT NULL, document BLOB NOT NULL,
-        PRIMARY KEY (incident_id, number)
-    );
-    CREATE TABLE root_cause (
-        incident_id TEXT NOT NULL, number INTEGER NOT NULL, rank INTEGER NOT NULL,
-        entity_id TEXT NOT NULL REFERENCES entity (id), confidence REAL NOT NULL,
-        PRIMARY KEY (incident_id, number, rank),
-        FOREIGN KEY (incident_id, number) REFERENCES analysis (incident_id, number)
-    ) WITHOUT ROWID;
-    """,
-    "ALTER TABLE change ADD COLUMN labels TEXT NOT NULL DEFAULT '{}'",
-    """
-    CREATE TABLE anomaly (
-        id TEXT PRIMARY KEY, entity TEXT NOT NULL REFERENCES entity (id), signal TEXT NOT NULL,
-        detector TEXT NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER, peer TEXT,
-        direction TEXT NOT NULL, score REAL NOT NULL, value REAL, expected REAL,
-        labels TEXT NOT NULL, events TEXT NOT NULL
-    );
-    CREATE INDEX anomaly_started ON anomaly (started_at);
-    CREATE INDEX anomaly_ended ON anomaly (ended_at);
-    CREATE INDEX anomaly_entity ON anomaly (entity);
-    CREATE INDEX relation_closed ON relation (valid_to) WHERE valid_to IS NOT NULL;
-    """,
-)
+T = TypeVar("T")
 
 
 def marks(count: int) -> str:
@@ -98,9 +27,19 @@ def marks(count: int) -> str:
 
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:
     """``values``, sorted and each once, in lists that fit into one statement."""
-    ordered = sorted(set(values))
-    for begin in range(0, len(ordered), CHUNK):
-        yield ordered[begin : begin + CHUNK]
+    yield from groups(sorted(set(values)))
+
+
+def groups(items: Sequence[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """``items`` in lists of at most ``size``."""
+    for begin in range(0, len(items), size):
+        yield list(items[begin : begin + size])
+
+
+def count_up(connection: sqlite3.Connection, name: str, by: int) -> int:
+    """Add ``by`` to the counter called ``name``; returns what it was before."""
+    sql = "INSERT INTO counter VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2 RETURNING value"
+    return int(connection.execute(sql, (name, by)).fetchone()[0]) - by
 
 
 class SqliteDatabase:
@@ -150,6 +89,7 @@ class SqliteDatabase:
                     hint="use the newer program that made it",
                     file=str(self._path),
                 )
+            self._writer.create_function("case_folded", 1, str.casefold, deterministic=True)
             for number, script in enumerate(migrations[version:], start=version + 1):
                 for statement in script.split(";"):
                     if statement.strip():

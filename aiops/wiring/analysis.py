@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from aiops.contracts import Corrector, GraphStore, RuleEngine, SignalStore
+from aiops.contracts import Corrector, RuleEngine, SignalStore, Surroundings
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
 from aiops.pipeline import Pipeline
@@ -22,6 +22,7 @@ from aiops.reasoning.verdict import VerdictWeights
 from aiops.settings import Settings, load_settings
 from aiops.store.memory import MemoryGraphStore
 from aiops.store.memory_signals import MemorySignalStore
+from aiops.wiring.rule_files import rule_paths
 from graph_models.registry import packaged_model
 from graph_models.scorer import OnnxCorrector
 from ingest.catalogue.catalogue import load_catalogue as read_catalogue
@@ -49,8 +50,7 @@ def load_rule_engine(settings: Settings) -> ClipsRuleEngine:
 
 def load_reloading_rules(settings: Settings) -> ReloadingRuleEngine:
     """Rules for a process that lives long: changed pack files are taken up between analyses."""
-    shipped = Path(str(resources.files("rules") / "packs"))
-    return ReloadingRuleEngine([shipped, *settings.rules])
+    return ReloadingRuleEngine(rule_paths(settings))
 
 
 def load_corrector(settings: Settings) -> Corrector | None:
@@ -79,7 +79,7 @@ def make_extractor() -> RobustExtractor:
 
 def make_pipeline(
     settings: Settings,
-    graph: GraphStore,
+    graph: Surroundings,
     signals: SignalStore,
     *,
     rules: RuleEngine | None = None,

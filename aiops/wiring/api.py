@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
-import uvicorn
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, start_http_server
 
 from aiops import __version__
-from aiops.api.access.idempotency import SqliteIdempotency
-from aiops.api.access.tokens import SqliteTokenStore
+from aiops.api.access.tokens import DEFAULT_TENANT
 from aiops.api.app import create_app
-from aiops.api.services import ApiLimits, Health, IngestPort, Services, VersionInfo
-from aiops.contracts import Clock, Corrector
+from aiops.api.services import ApiLimits, Health, IngestPort, Protection, Services, SourceReading, VersionInfo
+from aiops.contracts import Clock, Corrector, Observations
 from aiops.domain.analysis import Analysis
+from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
-from aiops.errors import AiopsError, ConfigError, StoreUnavailable
+from aiops.domain.progress import Watch, unwatched
+from aiops.errors import AiopsError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.pipeline import Assumption, Pipeline
 from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.rendering import render_markdown, render_text
 from aiops.settings import Settings
+from aiops.web.pages import page_routes
+from aiops.wiring.access import Access, audit_health, open_access
 from aiops.wiring.analysis import (
     load_catalogue,
     load_corrector,
@@ -35,23 +36,21 @@ from aiops.wiring.analysis import (
     make_pipeline,
 )
 from aiops.wiring.delivery_ports import WorkerPort
+from aiops.wiring.http_server import bind, hosts_allowed, make_server
 from aiops.wiring.loaded import keep_loaded
+from aiops.wiring.site_rules import SiteRules
 from aiops.wiring.stores import (
-    ANSWERS_FILE,
-    TOKEN_FILE,
     Stores,
     SystemClock,
-    make_data_directory,
     open_dead_letters,
     open_stores,
 )
-from ingest.counters import IngestMetrics
-from ingest.dead_letters import DeadLetterFile
+from aiops.wiring.tenants import TenantSite, TenantSites, sum_readings
+from ingest.counters import IngestMetrics, Reading
 from ingest.topology.documents import topology_document
+from ingest.topology.netbox import read_netbox
 from ingest.worker import IngestWorker
 from rules.reload import ReloadingRuleEngine
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class PipelineAnalyze:
@@ -66,8 +65,27 @@ class PipelineAnalyze:
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
+        watch: Watch = unwatched,
     ) -> Analysis:
-        return self._pipeline.analyze(incident, assume=Assumption(healthy=healthy, failed=failed))
+        return self._pipeline.analyze(incident, assume=Assumption(healthy, failed), watch=watch)
+
+
+class PipelineInfer:
+    """The API's :class:`aiops.api.services.Infer`."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def __call__(
+        self,
+        incident: Incident,
+        subgraph: Subgraph,
+        seen: Observations,
+        *,
+        healthy: frozenset[str] = frozenset(),
+        failed: frozenset[str] = frozenset(),
+    ) -> Analysis:
+        return self._pipeline.analyze_observed(incident, subgraph, seen, assume=Assumption(healthy, failed))
 
 
 class DocumentRenderers:
@@ -85,39 +103,14 @@ class DocumentRenderers:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An open process: the app, and the worker, stores and rules behind it."""
+    """An open process: the app, the rules, all tenants; ``worker`` and ``stores`` are the default tenant's."""
 
     app: FastAPI
     worker: IngestWorker
     stores: Stores
     rules: ReloadingRuleEngine
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may ask, what was answered, and what could not be used: files that every HTTP surface has."""
-
-    tokens: SqliteTokenStore
-    answers: SqliteIdempotency
-    letters: DeadLetterFile
-
-
-@contextmanager
-def open_access(settings: Settings, clock: Clock) -> Iterator[Access]:
-    """Opened, and closed on leaving. Raises :class:`AiopsError`, also where nobody could hold a token beyond loopback."""
-    data = make_data_directory(settings)
-    letters = open_dead_letters(settings)
-    tokens, answers = (
-        SqliteTokenStore(data / TOKEN_FILE, clock).open(),
-        SqliteIdempotency(data / ANSWERS_FILE, clock).open(),
-    )
-    try:
-        _prepare_access(settings, tokens)
-        yield Access(tokens, answers, letters)
-    finally:
-        answers.close()
-        tokens.close()
-        letters.close()
+    tenants: TenantSites
+    access: Access
 
 
 @contextmanager
@@ -126,24 +119,56 @@ def open_site(settings: Settings, clock: Clock | None = None) -> Iterator[Site]:
     check_package_is_ours("rules")
     time = clock or SystemClock()
     rules, corrector = load_reloading_rules(settings), load_corrector(settings)
-    stores = open_stores(settings, time)
-    try:
-        with open_access(settings, time) as access:
-            worker = IngestWorker(
-                stores.graph,
-                stores.signals,
-                load_mapping(settings),
-                access.letters,
-                time,
-                catalogue=load_catalogue(settings),
+    registry = CollectorRegistry()
+    with open_access(settings, time) as access:
+
+        def open_one(tenant: str) -> TenantSite:
+            return _open_tenant(settings, tenant, access, time, rules, corrector, registry)
+
+        tenants = TenantSites(open_one, limit=settings.tenants_max)
+        try:
+            own = tenants.site(DEFAULT_TENANT)
+            registry.register(
+                IngestMetrics(lambda: sum_readings([site.worker.reading() for site in tenants.opened()]))
             )
-            registry = CollectorRegistry()
-            registry.register(IngestMetrics(worker.reading))
-            port = WorkerPort(worker, time)
-            services = site_services(settings, stores, port, access, time, rules, corrector, registry)
-            yield Site(create_app(services), worker, stores, rules)
-    finally:
-        stores.close()
+            app = create_app(own.services, tenants=tenants, pages=page_routes())
+            try:
+                yield Site(app, own.worker, own.stores, rules, tenants, access)
+            finally:
+                app.state.desks.close()
+        finally:
+            tenants.close()
+
+
+def _open_tenant(
+    settings: Settings,
+    tenant: str,
+    access: Access,
+    clock: Clock,
+    rules: ReloadingRuleEngine,
+    corrector: Corrector | None,
+    registry: CollectorRegistry,
+) -> TenantSite:
+    """Rules, model and what belongs to the process are shared; stores and dead letters are not."""
+    with ExitStack() as stack:
+        stores = open_stores(settings, clock, tenant)
+        stack.callback(stores.close)
+        letters = access.letters if tenant == DEFAULT_TENANT else open_dead_letters(settings, tenant)
+        worker = IngestWorker(
+            stores.graph,
+            stores.signals,
+            load_mapping(settings),
+            letters,
+            clock,
+            catalogue=load_catalogue(settings),
+        )
+        port = WorkerPort(worker, clock)
+        services = site_services(
+            settings, stores, port, access, clock, rules, corrector, registry, tenant=tenant
+        )
+        services = replace(services, sources=lambda: source_readings(worker.reading()))
+        stack.pop_all()
+        return TenantSite(tenant, stores, letters, worker, services)
 
 
 def site_services(
@@ -155,16 +180,20 @@ def site_services(
     rules: ReloadingRuleEngine,
     corrector: Corrector | None,
     registry: CollectorRegistry,
+    *,
+    tenant: str = DEFAULT_TENANT,
 ) -> Services:
-    """What the whole API stands on."""
+    """What the whole API stands on, for one tenant."""
     pipeline = make_pipeline(settings, stores.graph, stores.signals, rules=rules, corrector=corrector)
     return Services(
         graph=stores.graph,
         incidents=stores.incidents,
         ingest=port,
         analyze=PipelineAnalyze(pipeline),
+        infer=PipelineInfer(pipeline),
         renderers=DocumentRenderers(),
         topology_document=topology_document,
+        read_netbox=read_netbox,
         tokens=access.tokens,
         idempotency=access.answers,
         clock=clock,
@@ -172,9 +201,34 @@ def site_services(
             __version__, rules=str(rules.version), model=corrector.model if corrector else None
         ),
         limits=limits_of(settings),
-        health={"graph": lambda: _graph_health(stores), "signals": lambda: _signal_health(stores)},
+        rules=SiteRules(rules, settings, pipeline, stores.incidents, clock),
+        health={
+            "graph": lambda: _graph_health(stores),
+            "signals": lambda: _signal_health(stores),
+            "audit": lambda: audit_health(access),
+        },
         signal_stats=stores.signals.stats,
         registry=registry,
+        tenant=tenant,
+        protection=Protection(hosts_allowed(settings), metrics=settings.metrics_port is None),
+        audit=access.audit,
+        rates=access.rates,
+    )
+
+
+def source_readings(reading: Reading) -> tuple[SourceReading, ...]:
+    """What came from each source, by name."""
+    reasons: dict[str, dict[str, int]] = {}
+    for (source, reason), count in reading.reject_reasons.items():
+        reasons.setdefault(source, {})[reason] = count
+    return tuple(
+        SourceReading(
+            name,
+            reading.last_seen.get(name),
+            *(taken.received, taken.stored, taken.rejected, taken.dropped),
+            reasons.get(name, {}),
+        )
+        for name, taken in sorted(reading.sources.items())
     )
 
 
@@ -201,52 +255,49 @@ def _signal_health(stores: Stores) -> Health:
         return Health(False, error.message)
 
 
-def _prepare_access(settings: Settings, tokens: SqliteTokenStore) -> None:
-    """Refuse to listen beyond loopback where nobody could hold a token."""
-    first = settings.secret("bootstrap_token")
-    if first is not None:
-        tokens.bootstrap(first)
-    elif settings.host not in LOOPBACK and not any(record.revoked_at is None for record in tokens.records()):
-        raise ConfigError(
-            f"refusing to listen on {settings.host} while no token exists",
-            hint="set AIOPS_BOOTSTRAP_TOKEN_FILE, or bind to 127.0.0.1",
-        )
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises :class:`StoreUnavailable` naming the address."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise StoreUnavailable(
-            f"cannot listen on {host}:{port}: {error.strerror}", hint="take another with --port"
-        ) from error
-    return listener
-
-
 def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Serve until a signal comes; requests that are running are answered first."""
-    with open_site(settings) as site:
+    with ExitStack() as stack:
+        site = stack.enter_context(open_site(settings))
         listener = bind(settings.host, settings.port)
         host, port = listener.getsockname()[:2]
-        config = uvicorn.Config(
-            site.app, log_level="warning", server_header=False, timeout_graceful_shutdown=10
-        )
-        server = uvicorn.Server(config)
+        server = make_server(site.app, settings)
         for number in (signal.SIGINT, signal.SIGTERM):
             # The server raises the signal that ended it once more; then it has been obeyed already.
             signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         signal.signal(
             signal.SIGHUP, lambda *_: threading.Thread(target=site.rules.reload, daemon=True).start()
         )
+        records = site.access.tokens.records()
+        site.tenants.open_all(sorted({record.tenant for record in records if record.revoked_at is None}))
+        if settings.metrics_port is not None:
+            place = stack.enter_context(serve_metrics(settings, site.app.state.services.registry))
+            announce(f"metrics at {place}")
         keep_loaded()
-        announce(f"aiops serves http://{host}:{port} (store {settings.store}, data {settings.data})")
-        if settings.secret("bootstrap_token") is None and not site.app.state.services.tokens.records():
+        scheme = "http" if settings.tls_cert is None else "https"
+        announce(f"aiops serves {scheme}://{host}:{port} (store {settings.store}, data {settings.data})")
+        if settings.secret("bootstrap_token") is None and not records:
             announce(
                 "no token exists: set AIOPS_BOOTSTRAP_TOKEN or _FILE to make the first one; every route but health wants one"
             )
         server.run(sockets=[listener])
+
+
+@contextmanager
+def serve_metrics(settings: Settings, registry: CollectorRegistry) -> Iterator[str]:
+    """``/metrics`` at an address of its own, which is given. Raises :class:`StoreUnavailable` where it is taken."""
+    assert settings.metrics_port is not None
+    try:
+        server, thread = start_http_server(settings.metrics_port, settings.metrics_host, registry)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"cannot listen on {settings.metrics_host}:{settings.metrics_port}: {error.strerror}",
+            hint="take another AIOPS_METRICS_PORT",
+        ) from error
+    try:
+        host, port = server.server_address[:2]
+        yield f"http://{host!s}:{port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -63,7 +63,7 @@ class _ScoredOnce:
 
     def __init__(self, prior: Prior) -> None:
         self._prior = prior
-        self._tables: dict[frozenset[str], CandidateTable] = {}
+        self._tables: dict[tuple[frozenset[str], bool], CandidateTable] = {}
 
     def score(
         self,
@@ -73,10 +73,13 @@ class _ScoredOnce:
         seen: Observations,
         *,
         healthy: frozenset[str] = frozenset(),
+        brief: bool = False,
     ) -> CandidateTable:
-        if healthy not in self._tables:
-            self._tables[healthy] = self._prior.score(incident, subgraph, evidence, seen, healthy=healthy)
-        return self._tables[healthy]
+        key = (healthy, brief)
+        if key not in self._tables:
+            table = self._prior.score(incident, subgraph, evidence, seen, healthy=healthy, brief=brief)
+            self._tables[key] = table
+        return self._tables[key]
 
 
 def backtest_rules(

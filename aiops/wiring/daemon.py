@@ -15,19 +15,22 @@ from prometheus_client import CollectorRegistry
 
 from aiops import __version__
 from aiops.api.app import create_app
-from aiops.api.services import Health, Services, VersionInfo
+from aiops.api.services import Health, Protection, Services, VersionInfo
 from aiops.contracts import Clock
 from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
+from aiops.domain.progress import Watch, unwatched
 from aiops.errors import AiopsError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.settings import Settings
 from aiops.store.memory import MemoryGraphStore
+from aiops.wiring.access import Access, audit_health, open_access
 from aiops.wiring.analysis import load_catalogue, load_corrector, load_mapping, load_reloading_rules
-from aiops.wiring.api import Access, DocumentRenderers, limits_of, open_access, site_services
+from aiops.wiring.api import DocumentRenderers, limits_of, site_services
 from aiops.wiring.config import DaemonConfig
 from aiops.wiring.delivery_ports import JournalPort
 from aiops.wiring.http_listener import HttpListener
+from aiops.wiring.http_server import hosts_allowed
 from aiops.wiring.journals import Connect, OpenJournal, open_journal, shipped_topics
 from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.service_manager import ServiceManager
@@ -47,6 +50,7 @@ from ingest.retention import GraphRetention
 from ingest.shipped import shipped_processor
 from ingest.sources.inbox import Inbox, Source
 from ingest.topology.documents import topology_document
+from ingest.topology.netbox import read_netbox
 from ingest.worker import IngestWorker
 from rules.reload import ReloadingRuleEngine
 
@@ -135,9 +139,9 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
     site = Site(config, settings)
     with ExitStack() as stack:
         if config.role != "receive":
-            site.stores = open_stores(settings, time)
+            site.stores = open_stores(settings, time, settings.tenant)
             stack.callback(site.stores.close)
-        access = stack.enter_context(open_access(settings, time))
+        access = stack.enter_context(open_access(settings, time, settings.tenant))
         journal = open_journal(config, settings, access.letters)
         stack.callback(journal.close)
         site.losses = journal.losses
@@ -154,7 +158,7 @@ def open_daemon(whole: DaemonConfig, clock: Clock | None = None) -> Iterator[Sit
             stack.callback(_close_consumers, site)
             site.retention = _retention(site, site.stores, time)
         if listen is not None:
-            site.http = HttpListener(_app(site, access, time), listen)
+            site.http = HttpListener(_app(site, access, time), listen, settings)
             stack.callback(site.http.stop)
         if site.receiving is not None and site.http is not None:
             sources = [site.http, *site.receiving.sources]
@@ -241,7 +245,8 @@ def _app(site: Site, access: Access, clock: Clock) -> FastAPI:
     if http is not None and http.api and site.stores is not None:
         site.rules, corrector = load_reloading_rules(site.settings), load_corrector(site.settings)
         services = site_services(
-            site.settings, site.stores, port, access, clock, site.rules, corrector, site.registry
+            *(site.settings, site.stores, port, access, clock, site.rules, corrector, site.registry),
+            tenant=site.settings.tenant,
         )
         return create_app(services)
     nothing = MemoryGraphStore()  # names in changes are resolved where they are processed
@@ -252,19 +257,28 @@ def _app(site: Site, access: Access, clock: Clock) -> FastAPI:
         analyze=_refuse_to_analyze,
         renderers=DocumentRenderers(),
         topology_document=topology_document,
+        read_netbox=read_netbox,
         tokens=access.tokens,
         idempotency=access.answers,
         clock=clock,
         version=VersionInfo(__version__),
         limits=limits_of(site.settings),
-        health={"journal": lambda: _journal_health(site)},
+        health={"journal": lambda: _journal_health(site), "audit": lambda: audit_health(access)},
         registry=site.registry,
+        tenant=site.settings.tenant,
+        protection=Protection(hosts_allowed(site.settings)),
+        audit=access.audit,
+        rates=access.rates,
     )
     return create_app(services, surface="deliveries" if site.receiving is not None else "operations")
 
 
 def _refuse_to_analyze(
-    incident: Incident, *, healthy: frozenset[str] = frozenset(), failed: frozenset[str] = frozenset()
+    incident: Incident,
+    *,
+    healthy: frozenset[str] = frozenset(),
+    failed: frozenset[str] = frozenset(),
+    watch: Watch = unwatched,  # noqa: ARG001  (the port's)
 ) -> Analysis:
     what = f"{incident.id}, {len(healthy)} healthy, {len(failed)} failed"
     raise StoreUnavailable(f"no analysis of {what} here", hint="ask aiops serve")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-import uvicorn
 from fastapi import FastAPI
 
-from aiops.wiring.api import bind
+from aiops.settings import Settings
+from aiops.wiring.http_server import bind, make_server
 from ingest.sources.inbox import Inbox
 
 STOP_S = 15.0
@@ -20,16 +20,9 @@ class HttpListener:
 
     name = "http"
 
-    def __init__(self, app: FastAPI, address: tuple[str, int]) -> None:
+    def __init__(self, app: FastAPI, address: tuple[str, int], settings: Settings) -> None:
+        self._server = make_server(app, settings, keep_alive_s=KEEP_ALIVE_S, stop_s=int(STOP_S))
         self._listener = bind(*address)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=int(STOP_S),
-        )
-        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._listener]}, name=self.name, daemon=True
         )

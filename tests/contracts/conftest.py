@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from aiops.contracts import GraphStore, IncidentStore, SignalStore
+from aiops.contracts import ChangeFeed, GraphStore, IncidentLedger, IncidentStore, SignalStore
 from aiops.store.memory import MemoryGraphStore, MemorySignalStore
 from aiops.store.neo4j import Neo4jGraphStore
 from aiops.store.signals import DiskSignalStore
@@ -16,7 +16,7 @@ from aiops.store.sqlite import SqliteGraphStore
 from tests.support.neo4j_server import empty
 
 
-class Store(GraphStore, IncidentStore, Protocol):
+class Store(GraphStore, IncidentStore, IncidentLedger, ChangeFeed, Protocol):
     """What every graph store is."""
 
 

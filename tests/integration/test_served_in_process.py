@@ -15,10 +15,11 @@ import pytest
 
 from aiops.errors import ConfigError, StoreUnavailable
 from aiops.settings import Settings, load_settings
-from aiops.wiring.api import bind, open_site, run_api
+from aiops.wiring.api import open_site, run_api
 from aiops.wiring.config import DaemonConfig
 from aiops.wiring.daemon import run_ingest
 from aiops.wiring.daemon_options import Options, address
+from aiops.wiring.http_server import bind
 from aiops.wiring.sources import make_sources
 from ingest.config_file import parse_config
 from tests.support.http_site import ADMIN, site_settings

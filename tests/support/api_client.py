@@ -21,7 +21,7 @@ class ApiClient:
         self._thread.start()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://api.test", headers=headers)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
 
     def start(self, method: str, path: str, **arguments: Any) -> Future[httpx.Response]:
         return asyncio.run_coroutine_threadsafe(self._client.request(method, path, **arguments), self._loop)

@@ -10,15 +10,32 @@ from datetime import UTC, datetime, timedelta
 import orjson
 from prometheus_client import CollectorRegistry
 
+from aiops.api.access.audit import SqliteAudit
 from aiops.api.access.idempotency import SqliteIdempotency
+from aiops.api.access.rates import Rates
 from aiops.api.access.tokens import SqliteTokenStore
-from aiops.api.services import Answered, ApiLimits, Health, HealthCheck, IngestCounts, Services, VersionInfo
+from aiops.api.services import (
+    Answered,
+    ApiLimits,
+    BacktestResult,
+    Health,
+    HealthCheck,
+    IngestCounts,
+    PackText,
+    ReplayedIncident,
+    RuleFinding,
+    RulesState,
+    Services,
+    VersionInfo,
+)
 from aiops.contracts import ApplyResult
 from aiops.domain.analysis import Analysis, Engine, Impact, RootCause
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
 from aiops.domain.occurrences import Alarm, Change, Incident
-from aiops.errors import ParseError, TopologyError
+from aiops.domain.progress import Progress, Watch, unwatched
+from aiops.errors import ParseError, RuleError, TopologyError
 from aiops.store.memory import MemoryGraphStore
+from ingest.topology.netbox import read_netbox
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -202,6 +219,47 @@ def _relation(item: Mapping[str, object], source: str) -> Relation:
     return Relation(str(item["from"]), str(item["kind"]), str(item["to"]), provenance=source)
 
 
+class FakeRules:
+    """Keeps packs that say ``pack: NAME`` in their first line and refuses others."""
+
+    def __init__(self) -> None:
+        self.packs: dict[str, bytes] = {}
+
+    def state(self) -> RulesState:
+        texts = tuple(PackText(name, "1.0.0", "", "0", True, ()) for name in sorted(self.packs))
+        return RulesState("1.0.0+sha256.0", None, texts)
+
+    def text(self, name: str) -> bytes | None:
+        return self.packs.get(name)
+
+    def validate(self, data: bytes) -> tuple[RuleFinding, ...]:
+        try:
+            self._name(data)
+        except RuleError as error:
+            return (RuleFinding("error", "refused", None, 1, error.message),)
+        return ()
+
+    def put(self, data: bytes) -> tuple[str, bool]:
+        name = self._name(data)
+        new = name not in self.packs
+        self.packs[name] = data
+        return name, new
+
+    def remove(self, name: str) -> bool:
+        return self.packs.pop(name, None) is not None
+
+    def backtest(self, data: bytes | None) -> BacktestResult:
+        if data is not None:
+            self._name(data)
+        return BacktestResult((ReplayedIncident("I1", "host:a", 2, 1),))
+
+    def _name(self, data: bytes) -> str:
+        first = data.splitlines()[0].decode("utf-8", "replace")
+        if not first.startswith("pack: "):
+            raise RuleError("no pack", file="the pack", line=1, rule=None)
+        return first.removeprefix("pack: ")
+
+
 @dataclass
 class FakeAnalyze:
     """Names the first affected entity; waits for ``gate`` or raises ``failure`` where a test asks for it."""
@@ -217,7 +275,9 @@ class FakeAnalyze:
         *,
         healthy: frozenset[str] = frozenset(),
         failed: frozenset[str] = frozenset(),
+        watch: Watch = unwatched,
     ) -> Analysis:
+        watch(Progress("retrieved", 1, 0))
         self.calls.append((incident, healthy | failed))
         if self.gate is not None:
             self.gate.wait(10)
@@ -312,11 +372,13 @@ class FakeSite:
     tokens: SqliteTokenStore
     idempotency: SqliteIdempotency
     admin: str
+    audit: SqliteAudit
 
-    def token(self, *scopes: str, expires_at: datetime | None = None) -> str:
-        return self.tokens.issue("test", scopes, expires_at)[1]
+    def token(self, *scopes: str, expires_at: datetime | None = None, tenant: str = "default") -> str:
+        return self.tokens.issue("test", scopes, expires_at, tenant=tenant)[1]
 
     def close(self) -> None:
+        self.audit.close()
         self.tokens.close()
         self.idempotency.close()
 
@@ -334,6 +396,7 @@ def fake_site(
     tokens = SqliteTokenStore(":memory:", clock, cost=16).open()
     tokens.bootstrap(ADMIN)
     idempotency = SqliteIdempotency(":memory:", clock).open()
+    audit = SqliteAudit(":memory:", clock).open()
     ingest, analyze = FakeIngest(graph, clock), FakeAnalyze(graph)
     checks: Mapping[str, HealthCheck] = health if health is not None else {"graph": lambda: Health(True)}
     services = Services(
@@ -342,6 +405,8 @@ def fake_site(
         ingest=ingest,
         analyze=analyze,
         renderers=FakeRenderers(),
+        rules=FakeRules(),
+        read_netbox=read_netbox,
         topology_document=export_document,
         tokens=tokens,
         idempotency=idempotency,
@@ -351,5 +416,7 @@ def fake_site(
         health=checks,
         signal_stats=lambda: {"series": 0},
         registry=CollectorRegistry(),
+        audit=audit,
+        rates=Rates(clock),
     )
-    return FakeSite(services, graph, clock, ingest, analyze, tokens, idempotency, ADMIN)
+    return FakeSite(services, graph, clock, ingest, analyze, tokens, idempotency, ADMIN, audit)

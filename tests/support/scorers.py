@@ -29,6 +29,7 @@ class StrengthPrior:
         seen: Observations,
         *,
         healthy: frozenset[str] = frozenset(),
+        brief: bool = False,
     ) -> CandidateTable:
         entities = tuple(sorted(entity.id for entity in subgraph.entities))
         index = {entity: row for row, entity in enumerate(entities)}
@@ -70,6 +71,7 @@ class SetCorrector:
 
     opinion: dict[str, float]
     model: str = "set@1"
+    heeded: bool = True
 
     def correct(self, table: CandidateTable, rules: RuleOutcome) -> Correction:
         delta = np.array([self.opinion.get(entity, 0.0) for entity in table.entities])
@@ -80,6 +82,7 @@ class BrokenCorrector:
     """A network made for other features."""
 
     model = "broken@1"
+    heeded = True
 
     def correct(self, table: CandidateTable, rules: RuleOutcome) -> Correction:
         raise ModelError("the model wants features that the prior does not make", hint="train it again")

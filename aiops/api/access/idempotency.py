@@ -6,24 +6,24 @@ known in memory only: after a crash nothing is being worked on.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from aiops.api.access.sqlite_file import SqliteFile
 from aiops.contracts import Clock
-from aiops.errors import StoreUnavailable
 
 KEEP = timedelta(hours=24)
 MAX_ANSWERS = 10_000
 MAX_BYTES = 64 * 2**20
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS answer (
+_STEPS = (
+    """CREATE TABLE IF NOT EXISTS answer (
   owner TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,
   location TEXT NOT NULL, body BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY (owner, key)
-)"""
+)""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +66,27 @@ class SqliteIdempotency:
     def __init__(
         self, path: Path | str, clock: Clock, *, max_answers: int = MAX_ANSWERS, max_bytes: int = MAX_BYTES
     ) -> None:
-        self._path = str(path)
         self._clock = clock
         self._max_answers = max_answers
         self._max_bytes = max_bytes
         self._working: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
+        self._file = SqliteFile(path, "answers' file", _STEPS)
 
     def open(self) -> SqliteIdempotency:
         """Open or create the file, readable by its owner only. Raises :class:`StoreUnavailable`."""
-        try:
-            if self._path != ":memory:":
-                Path(self._path).touch(mode=0o600, exist_ok=True)
-            self._db = sqlite3.connect(self._path, check_same_thread=False, timeout=5.0, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreUnavailable(f"cannot open the answers' file {self._path}: {error}") from error
+        self._file.open()
         return self
 
     def close(self) -> None:
-        with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+        self._file.close()
 
     def begin(self, owner: str, key: str, fingerprint: str) -> KeptAnswer | None:
         with self._lock:
             working = self._working.get((owner, key))
             if working is not None:
                 raise KeyReused if working != fingerprint else KeyInUse
-            rows = self._execute(
+            rows = self._file.execute(
                 "SELECT fingerprint, status, location, body FROM answer WHERE owner = ? AND key = ? AND at > ?",
                 (owner, key, _epoch(self._clock.now() - KEEP)),
             )
@@ -113,7 +102,7 @@ class SqliteIdempotency:
         with self._lock:
             now = _epoch(self._clock.now())
             try:
-                self._execute(
+                self._file.execute(
                     "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (owner, key, fingerprint, answer.status, answer.location, answer.body, now),
                 )
@@ -127,22 +116,14 @@ class SqliteIdempotency:
 
     def _trim(self, now: float) -> None:
         """Drop what is older than a day, then the oldest until both bounds hold."""
-        self._execute("DELETE FROM answer WHERE at <= ?", (now - KEEP.total_seconds(),))
-        count, size = self._execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM answer")[0]
+        self._file.execute("DELETE FROM answer WHERE at <= ?", (now - KEEP.total_seconds(),))
+        count, size = self._file.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM answer")[0]
         while count > self._max_answers or size > self._max_bytes:
-            rowid, length = self._execute(
+            rowid, length = self._file.execute(
                 "SELECT rowid, length(body) FROM answer ORDER BY at, rowid LIMIT 1"
             )[0]
-            self._execute("DELETE FROM answer WHERE rowid = ?", (rowid,))
+            self._file.execute("DELETE FROM answer WHERE rowid = ?", (rowid,))
             count, size = count - 1, size - length
-
-    def _execute(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        if self._db is None:
-            raise StoreUnavailable("the answers' file is not open")
-        try:
-            return self._db.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"the answers' file cannot be used: {error}") from error
 
 
 def _epoch(at: datetime) -> float:

@@ -11,15 +11,17 @@ import hashlib
 import hmac
 import re
 import secrets
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
+
+from aiops.api.access.sqlite_file import SqliteFile
 from aiops.contracts import Clock
 from aiops.errors import ConfigError, StoreUnavailable
 
@@ -28,22 +30,32 @@ SCOPES: tuple[str, ...] = (
     *("topology:read", "topology:write", "rules:write", "admin"),
 )
 BOOTSTRAP_PREFIX = "bootstrap"
-MIN_BOOTSTRAP_LENGTH = 8  # characters; docs/api.md recommends 32 random ones
+DEFAULT_TENANT = "default"
+TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,31}$"
+MIN_BOOTSTRAP_LENGTH = 8  # characters; docs/access.md recommends 32 random ones
 MAX_TOKEN_LENGTH = 512
 MAX_TOKENS = 10_000
 _FORM = re.compile(r"aiops_([a-z0-9]{4,32})_([A-Za-z0-9_-]{16,256})")
 SCRYPT_COST = 2**14  # with block size 8: 16 MiB, about 40 ms
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS token (
+LAST_USE_STEP = timedelta(minutes=1)  # the last use is written no more often
+_STEPS = (
+    """CREATE TABLE IF NOT EXISTS token (
   prefix TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL,
   created_at TEXT NOT NULL, expires_at TEXT, revoked_at TEXT
-)"""
-_COLUMNS = "prefix, name, scopes, created_at, expires_at, revoked_at"
+)""",
+    f"""ALTER TABLE token ADD COLUMN tenant TEXT NOT NULL DEFAULT '{DEFAULT_TENANT}';
+ALTER TABLE token ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE token ADD COLUMN rate_per_minute INTEGER;
+ALTER TABLE token ADD COLUMN last_used_at TEXT""",
+)
+_COLUMNS = "prefix, name, scopes, created_at, expires_at, revoked_at, tenant, created_by, rate_per_minute, last_used_at"
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """What is known of a token, without its secret. ``prefix`` names it."""
+    """What is known of a token, without its secret. ``prefix`` names it. ``created_by``: prefix of the token that made it, empty
+    for the bootstrap token. ``rate_per_minute``: None: the server's default. ``last_used_at``: to a minute."""
 
     prefix: str
     name: str
@@ -51,6 +63,10 @@ class TokenRecord:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    tenant: str = DEFAULT_TENANT
+    created_by: str = ""
+    rate_per_minute: int | None = None
+    last_used_at: datetime | None = None
 
     def usable_at(self, at: datetime) -> bool:
         """Neither revoked nor expired."""
@@ -68,17 +84,26 @@ class TokenStore(Protocol):
         """The record of a token that is genuine and usable now; None for every other text."""
         ...
 
-    def issue(self, name: str, scopes: Iterable[str], expires_at: datetime | None) -> tuple[TokenRecord, str]:
-        """A new token: its record and its text, which is not kept. Raises :class:`ValueError` on an unknown scope and
-        :class:`aiops.errors.StoreUnavailable` at the bound."""
+    def issue(
+        self,
+        name: str,
+        scopes: Iterable[str],
+        expires_at: datetime | None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        created_by: str = "",
+        rate_per_minute: int | None = None,
+    ) -> tuple[TokenRecord, str]:
+        """A new token: its record and its text, which is not kept. Raises :class:`ValueError` on an unknown scope or a tenant's
+        name that is none, and :class:`aiops.errors.StoreUnavailable` at the bound."""
         ...
 
-    def records(self) -> tuple[TokenRecord, ...]:
-        """All tokens, by prefix."""
+    def records(self, tenant: str | None = None) -> tuple[TokenRecord, ...]:
+        """All tokens, or those of a tenant, by prefix."""
         ...
 
-    def revoke(self, prefix: str) -> bool:
-        """From now on it is refused. False where there is none of that prefix; revoking twice is no error."""
+    def revoke(self, prefix: str, *, tenant: str | None = None) -> bool:
+        """From now on it is refused. False where there is none of that prefix (of that tenant); revoking twice is no error."""
         ...
 
 
@@ -89,7 +114,6 @@ class SqliteTokenStore:
     def __init__(
         self, path: Path | str, clock: Clock, *, remembered: int = 1024, cost: int = SCRYPT_COST
     ) -> None:
-        self._path = str(path)
         self._clock = clock
         self._remembered = remembered
         self._cost = cost
@@ -99,26 +123,15 @@ class SqliteTokenStore:
         self._scrypt_lock = (
             threading.Lock()
         )  # one scrypt at a time: wrong tokens cannot take all cores and memory
-        self._db: sqlite3.Connection | None = None
+        self._file = SqliteFile(path, "tokens' file", _STEPS)
 
     def open(self) -> SqliteTokenStore:
         """Open or create the file, readable by its owner only. Raises :class:`StoreUnavailable`."""
-        try:
-            if self._path != ":memory:":
-                Path(self._path).touch(mode=0o600, exist_ok=True)
-            self._db = sqlite3.connect(self._path, check_same_thread=False, timeout=5.0, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreUnavailable(f"cannot open the tokens' file {self._path}: {error}") from error
+        self._file.open()
         return self
 
     def close(self) -> None:
-        with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+        self._file.close()
 
     def bootstrap(self, token: str) -> TokenRecord:
         """Make ``token`` a valid administrator's token; an earlier bootstrap token ends. Any text of at least
@@ -134,42 +147,75 @@ class SqliteTokenStore:
         if found is not None and current and self._matches(token, found[1], found[2]):
             return found[0]
         now = self._clock.now()
-        self._execute(
-            "UPDATE token SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL",
-            (_stored(now), BOOTSTRAP_PREFIX),
-        )
-        return self._insert(prefix, BOOTSTRAP_PREFIX, frozenset({"admin"}), token, now, None)
+        record = TokenRecord(prefix, BOOTSTRAP_PREFIX, frozenset({"admin"}), now, None, None)
+        with self._file.transaction():
+            self._file.execute(
+                "UPDATE token SET revoked_at = ? WHERE name = ? AND created_by = '' AND revoked_at IS NULL",
+                (_stored(now), BOOTSTRAP_PREFIX),
+            )
+            return self._insert(record, token)
 
-    def issue(self, name: str, scopes: Iterable[str], expires_at: datetime | None) -> tuple[TokenRecord, str]:
+    def issue(
+        self,
+        name: str,
+        scopes: Iterable[str],
+        expires_at: datetime | None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        created_by: str = "",
+        rate_per_minute: int | None = None,
+    ) -> tuple[TokenRecord, str]:
         wanted = frozenset(scopes)
         if not wanted or not wanted <= set(SCOPES):
             raise ValueError(f"scopes must be some of {', '.join(SCOPES)}")
-        if self._execute("SELECT count(*) FROM token")[0][0] >= MAX_TOKENS:
-            raise StoreUnavailable(f"there are {MAX_TOKENS} tokens already", hint="make a new tokens' file")
+        check_tenant(tenant)
         prefix = secrets.token_hex(5)
         token = f"aiops_{prefix}_{secrets.token_urlsafe(32)}"
-        return self._insert(prefix, name, wanted, token, self._clock.now(), expires_at), token
+        record = TokenRecord(
+            *(prefix, name, wanted, self._clock.now(), expires_at, None, tenant, created_by, rate_per_minute)
+        )
+        with self._file.transaction():
+            if self._file.execute("SELECT count(*) FROM token")[0][0] >= MAX_TOKENS:
+                raise StoreUnavailable(
+                    f"there are {MAX_TOKENS} tokens already", hint="make a new tokens' file"
+                )
+            return self._insert(record, token), token
 
-    def records(self) -> tuple[TokenRecord, ...]:
-        rows = self._execute(f"SELECT {_COLUMNS} FROM token ORDER BY prefix")  # noqa: S608 - a constant
+    def records(self, tenant: str | None = None) -> tuple[TokenRecord, ...]:
+        rows = self._file.execute(
+            f"SELECT {_COLUMNS} FROM token WHERE ? IS NULL OR tenant = ? ORDER BY prefix",  # noqa: S608 - a constant
+            (tenant, tenant),
+        )
         return tuple(_record(row) for row in rows)
 
-    def revoke(self, prefix: str) -> bool:
-        if self._find(prefix) is None:
-            return False
-        self._execute(
-            "UPDATE token SET revoked_at = coalesce(revoked_at, ?) WHERE prefix = ?",
-            (_stored(self._clock.now()), prefix),
+    def revoke(self, prefix: str, *, tenant: str | None = None) -> bool:
+        return bool(
+            self._file.changed(
+                "UPDATE token SET revoked_at = coalesce(revoked_at, ?) WHERE prefix = ? AND (? IS NULL OR tenant = ?)",
+                (_stored(self._clock.now()), prefix, tenant, tenant),
+            )
         )
-        return True
 
     def verify(self, token: str) -> TokenRecord | None:
         if not 0 < len(token) <= MAX_TOKEN_LENGTH:
             return None
         found = self._find(_prefix_of(token))
-        if found is None or not found[0].usable_at(self._clock.now()):
+        now = self._clock.now()
+        if found is None or not found[0].usable_at(now) or not self._matches(token, found[1], found[2]):
             return None
-        return found[0] if self._matches(token, found[1], found[2]) else None
+        self._used(found[0], now)
+        return found[0]
+
+    def _used(self, record: TokenRecord, now: datetime) -> None:
+        """Keeps when it was used. A file that can be read and not written (a full disk) refuses nobody for that."""
+        if record.last_used_at is not None and now - record.last_used_at < LAST_USE_STEP:
+            return
+        try:
+            self._file.execute(
+                "UPDATE token SET last_used_at = ? WHERE prefix = ?", (_stored(now), record.prefix)
+            )
+        except StoreUnavailable:
+            _log.warning("the last use of a token cannot be kept", token=record.prefix, exc_info=True)
 
     def _matches(self, token: str, salt: bytes, expected: bytes) -> bool:
         """Whether ``token`` has this hash, from memory where it was asked before (a wrong one too)."""
@@ -187,37 +233,36 @@ class SqliteTokenStore:
                 self._verified.popitem(last=False)
         return matches
 
-    def _insert(
-        self,
-        prefix: str,
-        name: str,
-        scopes: frozenset[str],
-        token: str,
-        now: datetime,
-        expires_at: datetime | None,
-    ) -> TokenRecord:
+    def _insert(self, record: TokenRecord, token: str) -> TokenRecord:
         salt = secrets.token_bytes(16)
-        self._execute(
-            "INSERT OR REPLACE INTO token VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        self._file.execute(
+            f"INSERT OR REPLACE INTO token ({_COLUMNS}, salt, hash) VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL, ?, ?)",  # noqa: S608
             (
-                *(prefix, name, " ".join(sorted(scopes)), salt, _scrypt(token, salt, self._cost)),
-                *(_stored(now), None if expires_at is None else _stored(expires_at)),
+                *(record.prefix, record.name, " ".join(sorted(record.scopes)), _stored(record.created_at)),
+                *(None if record.expires_at is None else _stored(record.expires_at), record.tenant),
+                *(record.created_by, record.rate_per_minute, salt, _scrypt(token, salt, self._cost)),
             ),
         )
-        return TokenRecord(prefix, name, scopes, now, expires_at, None)
+        return record
 
     def _find(self, prefix: str) -> tuple[TokenRecord, bytes, bytes] | None:
-        rows = self._execute(f"SELECT {_COLUMNS}, salt, hash FROM token WHERE prefix = ?", (prefix,))  # noqa: S608
-        return (_record(rows[0][:6]), rows[0][6], rows[0][7]) if rows else None
+        rows = self._file.execute(f"SELECT {_COLUMNS}, salt, hash FROM token WHERE prefix = ?", (prefix,))  # noqa: S608
+        return (_record(rows[0][:10]), rows[0][10], rows[0][11]) if rows else None
 
-    def _execute(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            if self._db is None:
-                raise StoreUnavailable("the tokens' file is not open")
-            try:
-                return self._db.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"the tokens' file cannot be used: {error}") from error
+
+def check_tenant(name: str) -> str:
+    """``name`` itself. Raises :class:`ValueError` where it is no tenant's name: it also names a directory."""
+    if not re.fullmatch(TENANT_PATTERN, name):
+        raise ValueError(
+            "a tenant's name has 1 to 32 small letters, digits and hyphens, and begins with no hyphen"
+        )
+    return name
+
+
+def prefix_shown(token: str) -> str:
+    """The prefix of a token's text, which is no secret; empty for a text that has not the form of a token."""
+    match = _FORM.fullmatch(token)
+    return match[1] if match else ""
 
 
 def _prefix_of(token: str) -> str:
@@ -241,5 +286,6 @@ def _record(row: tuple[Any, ...]) -> TokenRecord:
     created = _time(row[3])
     assert created is not None
     return TokenRecord(
-        str(row[0]), str(row[1]), frozenset(str(row[2]).split()), created, _time(row[4]), _time(row[5])
+        *(str(row[0]), str(row[1]), frozenset(str(row[2]).split()), created, _time(row[4]), _time(row[5])),
+        *(str(row[6]), str(row[7]), row[8], _time(row[9])),
     )

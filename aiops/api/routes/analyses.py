@@ -15,7 +15,7 @@ from aiops.api.problems import Problem, invalid, not_found, pointer
 from aiops.api.references import ids_named
 from aiops.api.rendering import Format, format_wanted, rendered
 from aiops.api.routes.incidents import IncidentId, Wait, desk_of, incident_of, wait_of
-from aiops.api.schemas.incidents import AnalysisDocument, AnalysisRequest, RunningDocument
+from aiops.api.schemas.analyses import AnalysisDocument, AnalysisRequest, RunningDocument
 from aiops.api.services import Services
 from aiops.errors import AiopsError, NothingResolved
 

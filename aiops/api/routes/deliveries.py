@@ -16,6 +16,7 @@ from starlette.responses import Response
 from aiops.api.documents import answer, written
 from aiops.api.guard import (
     BODY_STATUSES,
+    SENDERS_RETRY_TAG,
     GuardedRoute,
     needs,
     problems,
@@ -29,8 +30,7 @@ from aiops.api.schemas.primitives import PLAIN
 from aiops.api.services import Answered, IngestCounts, Services
 from aiops.domain.occurrences import Change
 
-router = APIRouter(route_class=GuardedRoute, tags=["deliveries"])
-SENDERS_RETRY_TAG = "deliveries"
+router = APIRouter(route_class=GuardedRoute, tags=[SENDERS_RETRY_TAG])
 REMOTE_WRITE_TYPE = "application/x-protobuf"
 REMOTE_WRITE_2 = "io.prometheus.write.v2.request"
 

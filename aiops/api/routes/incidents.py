@@ -16,6 +16,7 @@ from ulid import ULID
 
 from aiops.api.access.idempotency import KeptAnswer, KeyInUse, KeyReused
 from aiops.api.desk import AnalysisDesk, Outcome, read_kept
+from aiops.api.desks import Desks
 from aiops.api.documents import answer, cursor_of, entity_tag, incident_document, page, place_of
 from aiops.api.guard import BODY_STATUSES, GuardedRoute, needs, problems, services_of, token_of
 from aiops.api.problems import Problem, invalid, invalid_parameter, not_found
@@ -38,9 +39,9 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 
 
 def desk_of(request: Request) -> AnalysisDesk:
-    """The one place where analyses run."""
-    desk: AnalysisDesk = request.app.state.desk
-    return desk
+    """Where the analyses of the request's tenant run."""
+    desks: Desks = request.app.state.desks
+    return desks.of(services_of(request))
 
 
 def wait_of(wait: str | None, prefer: str | None, services: Services) -> float:

@@ -12,9 +12,15 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from aiops.api.documents import answer
+from aiops.api.documents import answer, written
 from aiops.api.guard import GuardedRoute, needs, problems, public, services_of
-from aiops.api.schemas.operations import ReadyDocument, StatsDocument, StatusDocument, VersionDocument
+from aiops.api.schemas.operations import (
+    ReadyDocument,
+    SourceList,
+    StatsDocument,
+    StatusDocument,
+    VersionDocument,
+)
 from aiops.api.schemas.problems import ProblemDocument
 from aiops.api.services import Health, HealthCheck, Services
 
@@ -130,3 +136,26 @@ async def _one(name: str, check: HealthCheck, services: Services) -> Health:
     except Exception:  # noqa: BLE001 - a check's boundary: whatever it raises means that its part is not well
         _log.exception("health check failed", check=name)
         return Health(False, "the check failed; see our log")
+
+
+@router.get(
+    "/api/v1/sources",
+    response_model=SourceList,
+    responses=problems(),
+    openapi_extra=needs("topology:read"),
+)
+def list_sources(request: Request) -> Response:
+    """What came from whom since this process began, what became of it, and when something last came."""
+    items = [
+        {
+            "name": source.name,
+            "last_at": written(source.last_at),
+            "received": source.received,
+            "stored": source.stored,
+            "rejected": source.rejected,
+            "dropped": source.dropped,
+            "reasons": dict(sorted(source.reasons.items())),
+        }
+        for source in services_of(request).sources()
+    ]
+    return answer({"items": items})

@@ -42,3 +42,43 @@ class AlertmanagerStatus(Open):
     versionInfo: dict[str, str]
     config: dict[str, str]
     uptime: datetime
+
+
+class AlarmDocument(Open):
+    """What some detector said about an entity. ``ended_at`` null: open."""
+
+    id: str
+    fingerprint: str
+    name: str
+    entity: str
+    peer: str | None
+    severity: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    message: str
+    source: str
+    labels: dict[str, str]
+
+
+class AlarmPage(Open):
+    items: list[AlarmDocument]
+    next_cursor: str | None
+
+
+class V2AlertStatus(Open):
+    inhibitedBy: list[str]
+    silencedBy: list[str]
+    state: str
+
+
+class V2Alert(Open):
+    """Alertmanager's ``gettableAlert``."""
+
+    annotations: dict[str, str]
+    endsAt: datetime
+    fingerprint: str
+    receivers: list[dict[str, str]]
+    startsAt: datetime
+    status: V2AlertStatus
+    updatedAt: datetime
+    labels: dict[str, str]

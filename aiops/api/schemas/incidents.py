@@ -1,12 +1,13 @@
-"""Incidents and their analyses, in and out."""
+"""Incidents: what comes in, what goes out."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from aiops.api.schemas.analyses import AnalysisDocument, CauseInShort
 from aiops.api.schemas.primitives import (
     MAX_ITEMS,
     PLAIN,
@@ -19,7 +20,36 @@ from aiops.api.schemas.primitives import (
     Strict,
     Text,
     Time,
+    example,
 )
+
+Status = Literal["open", "acknowledged", "resolved"]
+_INCIDENT: dict[str, object] = {
+    "id": "01KAJ4Q2R6C8B4D1F3G5H7J9KM",
+    "title": "Orders fail",
+    "status": "open",
+    "severity": "major",
+    "source": "desk",
+    "external_id": "INC-1",
+    "description": "",
+    "started_at": "2026-11-22T10:00:00Z",
+    "ended_at": None,
+    "affected": ["service:orders"],
+    "labels": {},
+    "window": {"before_s": 900.0, "after_s": 300.0},
+    "owner": "",
+    "merged_into": None,
+}
+_SUMMARY: dict[str, object] = {
+    **{name: value for name, value in _INCIDENT.items() if name not in ("description", "window")},
+    "analysis": 1,
+    "verdict": "likely",
+    "cause": {"entity": "host:db-1", "kind": "host_down", "confidence": 0.83},
+    "alerts": 15,
+    "alerts_open": 12,
+    "entities": 1,
+    "age_s": 300.0,
+}
 
 
 class Affected(Strict):
@@ -61,6 +91,8 @@ class Window(Strict):
 
 
 class Link(Strict):
+    """Where more about it is."""
+
     rel: Name
     href: Href
 
@@ -68,6 +100,24 @@ class Link(Strict):
 class IncidentRequest(Strict):
     """An incident as an engineer or a ticket system posts it."""
 
+    model_config = example(
+        Strict,
+        {
+            "source": "desk",
+            "external_id": "INC-1",
+            "title": "Orders fail",
+            "severity": "high",
+            "started_at": "2026-11-22T10:00:00Z",
+            "affected": [{"ref": "service:orders"}],
+            "alerts": [
+                {
+                    "labels": {"alertname": "HighErrorRate", "service": "orders"},
+                    "startsAt": "2026-11-22T10:00:10Z",
+                }
+            ],
+            "window": {"before": "15m", "after": "5m"},
+        },
+    )
     title: Name
     source: Name | None = Field(None, description="who posts it; default is the token's name")
     external_id: Name | None = Field(None, description="its id there; with source it is the natural key")
@@ -83,61 +133,42 @@ class IncidentRequest(Strict):
     window: Window = Window()
     analyze: bool = True
     links: list[Link] = Field(default_factory=list, max_length=32)
+    owner: Name | None = Field(None, description="who takes care of it; default is nobody, or whom it has")
 
 
 class IncidentPatch(Strict):
-    """What may be changed of an incident."""
+    """What may be changed of an incident; what is absent or null stays. ``owner`` "" takes the owner away."""
 
-    status: Literal["open", "acknowledged", "resolved"] | None = None
+    model_config = example(Strict, {"status": "acknowledged", "owner": "ann"})
+    status: Status | None = None
     title: Name | None = None
     description: Text | None = None
     severity: Severity | None = None
+    owner: Annotated[str, Field(max_length=512, pattern=PLAIN)] | None = None
 
 
-class Assume(Strict):
-    """What-if: entities that are taken to be healthy or failed, by id, name or alias."""
+class WindowDocument(Open):
+    """How far around the start is looked, in seconds."""
 
-    healthy: list[Name] = Field(default_factory=list, max_length=MAX_ITEMS)
-    failed: list[Name] = Field(default_factory=list, max_length=MAX_ITEMS)
-
-
-class AnalysisRequest(Strict):
-    """A new analysis; with an assumption it is answered and not kept."""
-
-    assume: Assume = Assume()
+    before_s: float
+    after_s: float
 
 
-class ConformalSetDocument(Open):
-    """Entities, likeliest first, one of which is a true cause in a share of ``level`` of incidents."""
+class UnresolvedDocument(Open):
+    """What could not be resolved, and names like it."""
 
-    level: float
-    causes: list[str]
-    size: int
-
-
-class AnalysisDocument(Open):
-    """``number`` null: a what-if, not kept. ``conformal_set`` null: not calibrated, or no cause is named."""
-
-    id: str
-    incident_id: str
-    number: int | None
-    created_at: datetime
-    duration_ms: int
-    verdict: Literal["confirmed", "likely", "inconclusive"]
-    summary: str
-    causes: list[dict[str, Any]]
-    conformal_set: ConformalSetDocument | None = None
-
-
-class RunningDocument(Open):
-    incident_id: str
-    analysis_status: Literal["running"]
+    pointer: str
+    detail: str
+    nearest: list[str]
 
 
 class IncidentDocument(Open):
+    """An incident with its newest analysis. ``unresolved`` and ``links`` are in the answer to a post only."""
+
+    model_config = example(Open, {**_INCIDENT, "analysis_status": "done", "analysis": None})
     id: str
     title: str
-    status: str
+    status: Status
     severity: str
     source: str
     external_id: str | None
@@ -146,19 +177,43 @@ class IncidentDocument(Open):
     ended_at: datetime | None
     affected: list[str]
     labels: dict[str, str]
+    window: WindowDocument
+    owner: str
+    merged_into: str | None
     analysis_status: Literal["none", "running", "done", "failed"]
     analysis: AnalysisDocument | None
+    unresolved: list[UnresolvedDocument] | None = None
+    links: list[Link] | None = None
 
 
 class IncidentSummary(Open):
+    """A line of the list. ``cause``: the first one of the newest analysis. ``age_s``: from start to end, or until now."""
+
     id: str
     title: str
-    status: str
+    status: Status
     severity: str
     source: str
+    external_id: str | None
     started_at: datetime
+    ended_at: datetime | None
+    owner: str
+    merged_into: str | None
+    affected: list[str]
+    labels: dict[str, str]
+    analysis: int | None
+    verdict: str | None
+    cause: CauseInShort | None
+    alerts: int
+    alerts_open: int
+    entities: int
+    age_s: float
 
 
 class IncidentPage(Open):
+    """``total``: how many there are in all."""
+
+    model_config = example(Open, {"items": [_SUMMARY], "next_cursor": None, "total": 1})
     items: list[IncidentSummary]
     next_cursor: str | None
+    total: int

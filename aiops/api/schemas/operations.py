@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from aiops.api.schemas.primitives import Open
@@ -31,3 +32,19 @@ class VersionDocument(Open):
 class StatsDocument(Open):
     graph: dict[str, int]
     signals: dict[str, int]
+
+
+class SourceDocument(Open):
+    """What came from one source since the process began; ``reasons``: rejects by reason."""
+
+    name: str
+    last_at: datetime | None
+    received: int
+    stored: int
+    rejected: int
+    dropped: int
+    reasons: dict[str, int]
+
+
+class SourceList(Open):
+    items: list[SourceDocument]

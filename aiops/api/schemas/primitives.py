@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -83,3 +84,9 @@ class Open(BaseModel):
     """A document that goes out; fields may be added to it later."""
 
     model_config = ConfigDict(extra="allow")
+
+
+def example(base: type[BaseModel], *given: Mapping[str, object]) -> ConfigDict:
+    """``model_config`` of a document like ``base``, with examples for the OpenAPI document."""
+    examples: dict[str, Any] = {"examples": [dict(document) for document in given]}
+    return ConfigDict(**{**base.model_config, "json_schema_extra": examples})

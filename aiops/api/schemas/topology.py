@@ -87,3 +87,44 @@ class Resolution(Open):
 class ResolveDocument(Open):
     names: dict[str, Resolution]
     labels: list[Resolution]
+
+
+class ReachedDocument(Open):
+    """``through``: the entity before it on the way; ``plausibility`` in (0, 1]."""
+
+    entity: EntityDocument
+    hops: int
+    through: str
+    plausibility: float
+
+
+class KeptDocument(Open):
+    """What has lost members of a redundancy group and lives on the others."""
+
+    entity: EntityDocument
+    redundancy_group: str
+    lost: list[str]
+    left: list[str]
+
+
+class ImpactDocument(Open):
+    """``count``: entities that would go down too; ``services``: names of those among them that users notice."""
+
+    entity: EntityDocument
+    count: int
+    services: list[str]
+    reached: list[ReachedDocument]
+    kept: list[KeptDocument]
+    truncated: bool
+
+
+class SkippedDocument(Open):
+    """A row of the export that names nothing we can use; ``pointer`` leads to it."""
+
+    pointer: str
+    detail: str
+
+
+class NetboxReceipt(TopologyReceipt):
+    skipped: list[SkippedDocument]
+    skipped_count: int

@@ -17,6 +17,9 @@ JUDGING = (
     *("POST /api/v1/topology:import", "GET /api/v1/topology:export", "POST /api/v1/changes"),
     *("GET /api/v1/entities/{entity_id}/neighbors", "GET /api/v1/entities", "POST /api/v1/tokens"),
     *("GET /api/v1/incidents/{incident_id}/analyses/{number}", "PATCH /api/v1/incidents/{incident_id}"),
+    *("GET /api/v1/alerts", "GET /api/v2/alerts", "GET /api/v1/entities/{entity_id}/alerts"),
+    *("POST /api/v1/maintenance", "POST /api/v1/topology:import-netbox", "GET /api/v1/audit"),
+    *("PUT /api/v1/rules", "POST /api/v1/rules:validate", "POST /api/v1/rules:backtest"),
 )
 ACCEPTED = ["2xx", "401", "403", "404", "409", "429"]
 CONFIG = schemathesis.Config.from_dict(

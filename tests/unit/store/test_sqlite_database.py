@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pytest
 
 from aiops.domain.batches import EntitySeries, StateObservation
 from aiops.domain.graph import Entity, GraphDelta
+from aiops.domain.incident_records import IncidentQuery
 from aiops.domain.occurrences import Change
 from aiops.errors import ConfigError, InputError, StoreError, StoreUnavailable
 from aiops.store.signals import DiskSignalStore
 from aiops.store.sqlite import SqliteGraphStore
-from aiops.store.sqlite_schema import GRAPH_MIGRATIONS, SqliteDatabase
+from aiops.store.sqlite_schema import SqliteDatabase
+from aiops.store.sqlite_tables import GRAPH_MIGRATIONS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -146,3 +149,39 @@ def test_changes_of_the_first_schema_stay_and_get_labels(tmp_path: Path) -> None
     (kept,) = store.changes(start=began, end=began + timedelta(seconds=1))
     store.close()
     assert kept == Change("c", "argo", "7", "t", "deploy", began, None, (), "ann")
+
+
+def test_incidents_of_an_earlier_version_are_found_in_the_list(tmp_path: Path) -> None:
+    file = tmp_path / "graph.db"
+    database = SqliteDatabase(file, GRAPH_MIGRATIONS[:3])
+    document = b'{"verdict": "likely", "causes": [{"kind": "disk_full"}]}'
+    with database.write() as connection:
+        for row in (
+            "entity VALUES ('host:a', 'Host', 'a', '[]', '{}')",
+            "alarm VALUES ('f1', 60000000, 'a1', 'Down', 'host:a', NULL, NULL, NULL, NULL, '', '', '{}')",
+            "incident VALUES ('I1', 'NAÏVE', 60000000, 'critical', 'snow', 'INC7', '', NULL, 'acknowledged',"
+            """ '["host:a"]', '[]', '{"team":"shop"}', 900.0, 300.0)""",
+            "incident VALUES ('I2', 'none', 60000000, 'x', 'api', NULL, '', NULL, 'open', '[]', '[]', '{}', 900, 300)",
+        ):
+            connection.execute(f"INSERT INTO {row}")
+        connection.executemany(
+            "INSERT INTO analysis VALUES ('I1', ?, 60000000, ?)", [(1, b"no JSON"), (2, document)]
+        )
+        connection.execute("INSERT INTO root_cause VALUES ('I1', 2, 1, 'host:a', 0.75)")
+    database.close()
+    store = SqliteGraphStore(file)
+    row, other = store.find_incidents(IncidentQuery(sort="-severity")).rows
+    assert (row.analysis, row.verdict, row.cause, row.cause_kind, row.confidence) == (
+        *(2, "likely", "host:a", "disk_full", 0.75),
+    )
+    assert (other.incident.id, other.analysis, other.verdict, row.incident.owner) == ("I2", None, None, "")
+    asked = {"entity": "host:a", "labels": {"team": "shop"}, "q": "naïve", "status": ("acknowledged",)}
+    assert store.find_incidents(IncidentQuery(**asked)).rows == (row,)  # type: ignore[arg-type]
+    assert [(head.number, head.verdict, head.cause) for head in store.analysis_heads("I1")] == [
+        *((1, "", None), (2, "likely", "host:a")),
+    ]
+    mark, (alarm,) = store.alarms_since(0)
+    store.put_alarms([replace(alarm, message="again")])
+    assert store.alarms_since(mark)[1] == (replace(alarm, message="again"),)
+    assert store.topology_mark() == 0
+    store.close()

@@ -1,0 +1,790 @@
+"""The documents of the API. Made from docs/openapi.json by ``python -m tests.support.client_code``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from aiops.client.documents import Answered, Given, JsonObject
+
+
+class ActionDocument(Answered):
+    """Something to do, and which rule proposes it."""
+
+    title: str
+    type: str
+    risk: str
+    command: str | None
+    undo: str | None
+    runbook: str | None
+    why: str
+
+
+class Affected(Given):
+    """What an incident is about: an id, name or alias (``ref``), or labels (``match``). Exactly one of the
+    two.
+    """
+
+    ref: str | None = None
+    match: Mapping[str, str] | None = None
+
+
+class AlarmDocument(Answered):
+    """What some detector said about an entity. ``ended_at`` null: open."""
+
+    id: str
+    fingerprint: str
+    name: str
+    entity: str
+    peer: str | None
+    severity: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    message: str
+    source: str
+    labels: Mapping[str, str]
+
+
+class AlarmPage(Answered):
+    items: tuple[AlarmDocument, ...]
+    next_cursor: str | None
+
+
+class AlertmanagerStatus(Answered):
+    """The part of Alertmanager's v2 status that clients read."""
+
+    cluster: JsonObject
+    versionInfo: Mapping[str, str]
+    config: Mapping[str, str]
+    uptime: datetime
+
+
+class CounterfactualDocument(Answered):
+    """What changes if the cause is taken to be healthy."""
+
+    statement: str
+    delta_explained: int
+
+
+class CriticalFailure(Answered):
+    """The first that suffered, and the alert that says so."""
+
+    entity: str
+    alert_id: str | None
+
+
+class EntityName(Answered):
+    """An entity in short."""
+
+    id: str
+    name: str
+    type: str
+
+
+class EvidenceReference(Answered):
+    """Where evidence comes from."""
+
+    type: str
+    id: str
+
+
+class EvidenceDocument(Answered):
+    """Something that can be cited. ``supports`` false: it speaks against."""
+
+    id: str
+    kind: str
+    entity: str
+    peer: str | None
+    channel: str
+    name: str
+    at: datetime
+    text: str
+    value: float | None
+    baseline: float | None
+    severity: str | None
+    strength: float
+    ref: EvidenceReference
+
+
+class ExplainedDocument(Answered):
+    """Which alerts and symptoms follow from a cause, and which do not."""
+
+    alerts: tuple[str, ...]
+    count: int
+    of: int
+    unexplained: tuple[str, ...]
+
+
+class EdgeProvenance(Answered):
+    """Who says that two things are related, how sure, and when it was said last."""
+
+    source: str
+    confidence: float
+    last_seen: datetime | None
+
+
+class HopDocument(Answered):
+    """One step of a causal path. ``observed`` false: inferred. ``lag_s`` null: one of the ends is silent."""
+
+    from_: str = Field(alias="from")
+    to: str
+    relation: str
+    direction: str
+    lag_s: float | None
+    observed: bool
+    edge: EdgeProvenance
+
+
+class PathDocument(Answered):
+    """A way from a cause to a symptom."""
+
+    plausibility: float
+    hops: tuple[HopDocument, ...]
+
+
+class SentenceDocument(Answered):
+    """A sentence and the ids of the evidence that it cites."""
+
+    text: str
+    evidence: tuple[str, ...]
+
+
+class CauseDocument(Answered):
+    """A ranked cause."""
+
+    rank: int
+    confidence: float
+    band: str
+    score: Mapping[str, float]
+    entity: EntityName
+    kind: str | None
+    category: str | None
+    critical_failure: CriticalFailure | None
+    path: tuple[HopDocument, ...]
+    paths: tuple[PathDocument, ...]
+    explains: ExplainedDocument
+    statements: tuple[SentenceDocument, ...]
+    evidence: tuple[EvidenceDocument, ...]
+    counterfactual: CounterfactualDocument | None
+    actions: tuple[ActionDocument, ...]
+
+
+class ConformalSetDocument(Answered):
+    """Entities, likeliest first, one of which is a true cause in a share of ``level`` of incidents."""
+
+    level: float
+    causes: tuple[str, ...]
+    size: int
+
+
+class CauseInShort(Answered):
+    """The first cause of an analysis."""
+
+    entity: str
+    kind: str | None
+    confidence: float
+
+
+class SideDocument(Answered):
+    """One side of a comparison: the first cause, and how much of what hurts it explains."""
+
+    number: int | None
+    verdict: str
+    cause: CauseInShort | None
+    explained: int
+    of: int
+
+
+class DifferenceDocument(Answered):
+    """A what-if beside the newest analysis. ``before`` null: there was none. ``rerooted``: another first
+    cause.
+    """
+
+    before: SideDocument | None
+    after: SideDocument
+    rerooted: bool
+    explained_change: int
+
+
+class EngineDocument(Answered):
+    """What produced the answer. ``model`` null: switched off."""
+
+    version: str
+    rules: str
+    model: str | None
+    graph_as_of: datetime
+    inputs_hash: str
+    calibrated: bool
+    calibration: str | None = None
+
+
+class ReachDocument(Answered):
+    """What the first cause reaches."""
+
+    entities: int
+    services: tuple[str, ...]
+    redundant_ok: int
+
+
+class RuledOutDocument(Answered):
+    """A suspect that was looked at and why it is not the cause."""
+
+    entity: EntityName
+    reason: str
+    evidence: tuple[str, ...]
+
+
+class AnalysisDocument(Answered):
+    """``number`` null: a what-if, not kept; then ``difference`` says what it changes. ``conformal_set`` null:
+    not calibrated, or no cause is named.
+    """
+
+    id: str
+    incident_id: str
+    number: int | None
+    created_at: datetime
+    duration_ms: int
+    verdict: str
+    summary: str
+    engine: EngineDocument
+    causes: tuple[CauseDocument, ...]
+    ruled_out: tuple[RuledOutDocument, ...]
+    impact: ReachDocument
+    gaps: tuple[str, ...]
+    conformal_set: ConformalSetDocument | None = None
+    difference: DifferenceDocument | None = None
+
+
+class Assume(Given):
+    """What-if: entities that are taken to be healthy or failed, by id, name or alias."""
+
+    healthy: tuple[str, ...] | None = None
+    failed: tuple[str, ...] | None = None
+
+
+class AnalysisRequest(Given):
+    """A new analysis; with an assumption it is answered and not kept."""
+
+    assume: Assume | None = None
+
+
+class AuditEntryDocument(Answered):
+    number: int
+    kind: str
+    at: datetime
+    tenant: str
+    token: str
+    actor: str
+    peer: str
+    method: str
+    route: str
+    status: int
+    reason: str
+    ids: tuple[str, ...]
+    request_id: str
+    times: int
+
+
+class AuditPage(Answered):
+    items: tuple[AuditEntryDocument, ...]
+    next_cursor: str | None
+
+
+class ReplayedDocument(Answered):
+    """Rank of the confirmed cause; null: not listed."""
+
+    incident_id: str
+    cause: str
+    rank_before: int | None
+    rank_after: int | None
+
+
+class BacktestDocument(Answered):
+    """``ac1``: share of incidents whose confirmed cause came first; null where there is none to replay."""
+
+    incidents: int
+    ac1_before: float | None
+    ac1_after: float | None
+    better: int
+    worse: int
+    items: tuple[ReplayedDocument, ...]
+
+
+class Link(Given):
+    """Where more about it is."""
+
+    rel: str
+    href: str
+
+
+class ChangeRequest(Given):
+    """A deployment, a configuration, a maintenance ..."""
+
+    external_id: str
+    title: str
+    started_at: datetime
+    source: str | None = None
+    kind: Literal["deploy", "config", "maintenance", "scale", "other"] | None = None
+    ended_at: datetime | None = None
+    entities: tuple[str, ...] | None = None
+    author: str | None = None
+    links: tuple[Link, ...] | None = None
+    labels: Mapping[str, str] | None = None
+
+
+class CheckDocument(Answered):
+    ok: bool
+    detail: str
+
+
+class EntityDocument(Answered):
+    id: str
+    kind: str
+    name: str
+    aliases: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
+class EntityPage(Answered):
+    items: tuple[EntityDocument, ...]
+    next_cursor: str | None
+
+
+class FindingDocument(Answered):
+    """``line`` 0: the pack as a whole."""
+
+    severity: str
+    code: str
+    rule: str | None
+    line: int
+    detail: str
+
+
+class KeptDocument(Answered):
+    """What has lost members of a redundancy group and lives on the others."""
+
+    entity: EntityDocument
+    redundancy_group: str
+    lost: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+class ReachedDocument(Answered):
+    """``through``: the entity before it on the way; ``plausibility`` in (0, 1]."""
+
+    entity: EntityDocument
+    hops: int
+    through: str
+    plausibility: float
+
+
+class ImpactDocument(Answered):
+    """``count``: entities that would go down too; ``services``: names of those among them that users notice."""
+
+    entity: EntityDocument
+    count: int
+    services: tuple[str, ...]
+    reached: tuple[ReachedDocument, ...]
+    kept: tuple[KeptDocument, ...]
+    truncated: bool
+
+
+class IncidentAlert(Given):
+    """An alert that comes with an incident, as Prometheus writes it."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str] | None = None
+    startsAt: datetime | None = None
+    endsAt: datetime | None = None
+    generatorURL: str | None = None
+
+
+class UnresolvedDocument(Answered):
+    """What could not be resolved, and names like it."""
+
+    pointer: str
+    detail: str
+    nearest: tuple[str, ...]
+
+
+class WindowDocument(Answered):
+    """How far around the start is looked, in seconds."""
+
+    before_s: float
+    after_s: float
+
+
+class IncidentDocument(Answered):
+    """An incident with its newest analysis. ``unresolved`` and ``links`` are in the answer to a post only."""
+
+    id: str
+    title: str
+    status: str
+    severity: str
+    source: str
+    external_id: str | None
+    description: str
+    started_at: datetime
+    ended_at: datetime | None
+    affected: tuple[str, ...]
+    labels: Mapping[str, str]
+    window: WindowDocument
+    owner: str
+    merged_into: str | None
+    analysis_status: str
+    analysis: AnalysisDocument | None
+    unresolved: tuple[UnresolvedDocument, ...] | None = None
+    links: tuple[Link, ...] | None = None
+
+
+class IncidentSummary(Answered):
+    """A line of the list. ``cause``: the first one of the newest analysis. ``age_s``: from start to end, or
+    until now.
+    """
+
+    id: str
+    title: str
+    status: str
+    severity: str
+    source: str
+    external_id: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    owner: str
+    merged_into: str | None
+    affected: tuple[str, ...]
+    labels: Mapping[str, str]
+    analysis: int | None
+    verdict: str | None
+    cause: CauseInShort | None
+    alerts: int
+    alerts_open: int
+    entities: int
+    age_s: float
+
+
+class IncidentPage(Answered):
+    """``total``: how many there are in all."""
+
+    items: tuple[IncidentSummary, ...]
+    next_cursor: str | None
+    total: int
+
+
+class IncidentPatch(Given):
+    """What may be changed of an incident; what is absent or null stays. ``owner`` "" takes the owner away."""
+
+    status: Literal["open", "acknowledged", "resolved"] | None = None
+    title: str | None = None
+    description: str | None = None
+    severity: str | None = None
+    owner: str | None = None
+
+
+class Window(Given):
+    """How far around ``started_at`` is looked."""
+
+    before: str | None = None
+    after: str | None = None
+
+
+class IncidentRequest(Given):
+    """An incident as an engineer or a ticket system posts it."""
+
+    title: str
+    source: str | None = None
+    external_id: str | None = None
+    description: str | None = None
+    severity: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    labels: Mapping[str, str] | None = None
+    affected: tuple[Affected, ...] | None = None
+    alerts: tuple[IncidentAlert, ...] | None = None
+    window: Window | None = None
+    analyze: bool | None = None
+    links: tuple[Link, ...] | None = None
+    owner: str | None = None
+
+
+class MaintenanceDocument(Answered):
+    """``ends_at`` null: announced by a source that gave no end; it still goes on."""
+
+    id: str
+    source: str
+    title: str
+    state: str
+    entities: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime | None
+    author: str
+    reason: str
+
+
+class MaintenancePage(Answered):
+    items: tuple[MaintenanceDocument, ...]
+    next_cursor: str | None
+
+
+class MaintenanceRequest(Given):
+    """A window in which these entities are worked on."""
+
+    title: str
+    entities: tuple[str, ...]
+    ends_at: datetime
+    starts_at: datetime | None = None
+    reason: str | None = None
+
+
+class SkippedDocument(Answered):
+    """A row of the export that names nothing we can use; ``pointer`` leads to it."""
+
+    pointer: str
+    detail: str
+
+
+class NetboxReceipt(Answered):
+    created: int
+    updated: int
+    unchanged: int
+    closed: int
+    unknown_kinds: tuple[str, ...]
+    skipped: tuple[SkippedDocument, ...]
+    skipped_count: int
+
+
+class NewTokenDocument(Answered):
+    """``token`` is shown this once."""
+
+    prefix: str
+    name: str
+    scopes: tuple[str, ...]
+    tenant: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    rate_per_minute: int | None
+    token: str
+
+
+class RuleDocument(Answered):
+    id: str
+    title: str
+    description: str
+    effect: str
+    kind: str | None
+    category: str | None
+    weight: float
+
+
+class PackDocument(Answered):
+    """``digest``: SHA-256 of its canonical form; ``editable``: it came through this API."""
+
+    name: str
+    version: str
+    description: str
+    digest: str
+    editable: bool
+    rules: tuple[RuleDocument, ...]
+
+
+class ReadyDocument(Answered):
+    status: str
+    checks: Mapping[str, CheckDocument]
+
+
+class Receipt(Answered):
+    """``received = stored + rejected + dropped``."""
+
+    received: int
+    stored: int
+    rejected: int
+    dropped: int
+
+
+class Resolution(Answered):
+    """``ids``: none, one, or several where the name is ambiguous; ``nearest``: names like it where there is
+    none.
+    """
+
+    ids: tuple[str, ...]
+    nearest: tuple[str, ...]
+
+
+class ResolveDocument(Answered):
+    names: Mapping[str, Resolution]
+    labels: tuple[Resolution, ...]
+
+
+class ResolveRequest(Given):
+    """Names to look up, and label sets to read by the identity rules."""
+
+    names: tuple[str, ...] | None = None
+    labels: tuple[Mapping[str, str], ...] | None = None
+
+
+class RulesDocument(Answered):
+    """``refused``: why the packs on disk are not used; the set of ``version`` goes on then, and ``packs`` is
+    empty.
+    """
+
+    version: str
+    refused: str | None
+    packs: tuple[PackDocument, ...]
+
+
+class RulesReceipt(Answered):
+    pack: str
+    version: str
+
+
+class RunningDocument(Answered):
+    """The analysis goes on; the incident will show it."""
+
+    incident_id: str
+    analysis_status: str
+
+
+class SourceDocument(Answered):
+    """What came from one source since the process began; ``reasons``: rejects by reason."""
+
+    name: str
+    last_at: datetime | None
+    received: int
+    stored: int
+    rejected: int
+    dropped: int
+    reasons: Mapping[str, int]
+
+
+class SourceList(Answered):
+    items: tuple[SourceDocument, ...]
+
+
+class StatsDocument(Answered):
+    graph: Mapping[str, int]
+    signals: Mapping[str, int]
+
+
+class StatusDocument(Answered):
+    status: str
+
+
+class SubgraphDocument(Answered):
+    as_of: datetime
+    entities: tuple[EntityDocument, ...]
+    relations: tuple[JsonObject, ...]
+    truncated: bool
+
+
+class TokenDocument(Answered):
+    prefix: str
+    name: str
+    scopes: tuple[str, ...]
+    tenant: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    rate_per_minute: int | None
+
+
+class TokenList(Answered):
+    items: tuple[TokenDocument, ...]
+
+
+class TokenRequest(Given):
+    name: str
+    scopes: tuple[
+        Literal[
+            "ingest:write",
+            "incidents:read",
+            "incidents:write",
+            "analysis:run",
+            "topology:read",
+            "topology:write",
+            "rules:write",
+            "admin",
+        ],
+        ...,
+    ]
+    expires_at: datetime | None = None
+    tenant: str | None = None
+    rate_per_minute: int | None = None
+
+
+class TopologyEntity(Given):
+    id: str
+    kind: str
+    name: str | None = None
+    aliases: tuple[str, ...] | None = None
+    labels: Mapping[str, str] | None = None
+
+
+class TopologyRelation(Given):
+    from_: str = Field(alias="from")
+    kind: str
+    to: str
+    provenance: str | None = None
+    confidence: float | None = None
+    redundancy_group: str | None = None
+    labels: Mapping[str, str] | None = None
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+
+class TopologyDocument(Given):
+    """``complete``: what ``source`` no longer names is closed."""
+
+    source: str | None = None
+    complete: bool | None = None
+    at: datetime | None = None
+    entities: tuple[TopologyEntity, ...] | None = None
+    relations: tuple[TopologyRelation, ...] | None = None
+
+
+class TopologyReceipt(Answered):
+    created: int
+    updated: int
+    unchanged: int
+    closed: int
+    unknown_kinds: tuple[str, ...]
+
+
+class V2AlertStatus(Answered):
+    inhibitedBy: tuple[str, ...]
+    silencedBy: tuple[str, ...]
+    state: str
+
+
+class V2Alert(Answered):
+    """Alertmanager's ``gettableAlert``."""
+
+    annotations: Mapping[str, str]
+    endsAt: datetime
+    fingerprint: str
+    receivers: tuple[Mapping[str, str], ...]
+    startsAt: datetime
+    status: V2AlertStatus
+    updatedAt: datetime
+    labels: Mapping[str, str]
+
+
+class ValidationDocument(Answered):
+    ok: bool
+    findings: tuple[FindingDocument, ...]
+
+
+class VersionDocument(Answered):
+    version: str
+    commit: str
+    rules: str
+    model: str | None

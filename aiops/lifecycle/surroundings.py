@@ -1,0 +1,179 @@
+"""What may fail because of what, around an alarm: one relation at a time, as of its start, remembered for the next alarm."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from aiops.contracts import GraphStore
+from aiops.domain.graph import Relation, Spread, Subgraph, causes_of, relation_kind
+
+#: Kinds that other things are in: a place takes down what is in it, and nothing in it takes down the place.
+PLACES: frozenset[str] = frozenset({"rack", "site", "namespace"})
+#: Kinds that are too wide, or a name only: two alarms in one of them have nothing in common by that.
+NEVER_SHARED: frozenset[str] = frozenset({"site", "namespace", "quota", "resourcequota"})
+
+#: Alarms that began within one such span see the topology of the same moment, seconds.
+MOMENT_S = 60
+#: What was still valid so long before is taken as well, seconds: topology learned from live data leaves with the fault.
+TOPOLOGY_MARGIN_S = 300
+#: One question to the store is about so many entities and answered with so many.
+SEEDS = 400
+ANSWERED = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """``causes``: entities whose failure reaches this one, by id, each with whether the way is one-way (this one does not take
+    it down in turn). ``fan``: how many entities its own failure reaches directly. ``holders``: what it is a part of."""
+
+    causes: tuple[tuple[str, bool], ...] = ()
+    fan: int = 0
+    holders: tuple[str, ...] = ()
+    shared: bool = True
+
+
+NOTHING = Around()
+
+
+class Topology(Protocol):
+    """What grouping asks of the graph. Deterministic for one state of the graph."""
+
+    def around(self, entity: str, at_s: float) -> Around:
+        """What is directly around ``entity`` as of ``at_s``."""
+        ...
+
+    def prefetch(self, wanted: Iterable[tuple[str, float]], levels: int) -> None:
+        """Read what :meth:`around` will be asked of these entities and of their causes, ``levels`` relations far."""
+        ...
+
+
+class Surroundings:
+    """:class:`Topology` over a graph store. ``remembered``: most entities kept in memory, each at one moment."""
+
+    def __init__(
+        self,
+        graph: GraphStore,
+        now: Callable[[], datetime],
+        *,
+        remembered: int = 200_000,
+        hub: int = ANSWERED,
+    ) -> None:
+        self._graph = graph
+        self._now = now
+        self._remembered = remembered
+        self._hub = hub
+        self._known: OrderedDict[tuple[str, int], Around] = OrderedDict()
+
+    def around(self, entity: str, at_s: float) -> Around:
+        key = (entity, int(at_s) // MOMENT_S)
+        found = self._known.get(key)
+        if found is None:
+            self._read(key[1], [entity])
+            found = self._known.get(key, NOTHING)
+        return found
+
+    def prefetch(self, wanted: Iterable[tuple[str, float]], levels: int) -> None:
+        moments: dict[int, set[str]] = {}
+        for entity, at_s in wanted:
+            moments.setdefault(int(at_s) // MOMENT_S, set()).add(entity)
+        for moment, entities in sorted(moments.items()):
+            border, seen = entities, set(entities)
+            for _ in range(levels + 1):
+                missing = sorted(one for one in border if (one, moment) not in self._known)
+                if missing:
+                    self._read(moment, missing)
+                border = {
+                    cause for one in border for cause, _ in self._known.get((one, moment), NOTHING).causes
+                } - seen
+                seen |= border
+                if not border:
+                    break
+
+    def forget(self, entities: frozenset[str] | None) -> None:
+        """What is around these changed; None: anything may have."""
+        if entities is None:
+            self._known.clear()
+            return
+        for key in [key for key in self._known if key[0] in entities]:
+            del self._known[key]
+
+    def _read(self, moment: int, entities: list[str]) -> None:
+        at = datetime.fromtimestamp((moment + 1) * MOMENT_S - 1, UTC)
+        before = datetime.fromtimestamp(moment * MOMENT_S - TOPOLOGY_MARGIN_S, UTC)
+        found: dict[str, Around] = {}
+        for begin in range(0, len(entities), SEEDS):
+            part = entities[begin : begin + SEEDS]
+            found |= self._ask(part, (at, before))
+            bare = [one for one in part if not found[one].causes and not found[one].fan]
+            if bare:  # what was recorded after the alarm began is used where there is nothing else
+                found |= self._ask(bare, (max(self._now(), at),))
+        for entity, around in found.items():
+            self._known[(entity, moment)] = around
+        while len(self._known) > max(self._remembered, len(entities)):
+            self._known.popitem(last=False)
+
+    def _ask(self, entities: list[str], moments: tuple[datetime, ...]) -> Mapping[str, Around]:
+        relations: dict[tuple[str, str, str, str], Relation] = {}
+        kinds: dict[str, str] = {}
+        for at in moments:
+            near = self._graph.neighbourhood(entities, as_of=at, depth=1, limit=self._hub)
+            if near.truncated:
+                return self._ask_fewer(entities, moments)
+            _take(near, relations, kinds)
+        return _arounds(entities, relations.values(), kinds)
+
+    def _ask_fewer(self, entities: list[str], moments: tuple[datetime, ...]) -> Mapping[str, Around]:
+        """Half by half; a single one with more than an answer holds is a hub, whatever hangs on it."""
+        if len(entities) == 1:
+            return {entities[0]: Around(fan=self._hub, shared=False)}
+        half = len(entities) // 2
+        return {**self._ask(entities[:half], moments), **self._ask(entities[half:], moments)}
+
+
+def _take(
+    near: Subgraph, relations: dict[tuple[str, str, str, str], Relation], kinds: dict[str, str]
+) -> None:
+    relations.update((relation.key, relation) for relation in near.relations)
+    kinds.update((entity.id, entity.kind.lower()) for entity in near.entities)
+
+
+def _arounds(
+    entities: list[str], relations: Iterable[Relation], kinds: Mapping[str, str]
+) -> dict[str, Around]:
+    causes: dict[str, set[str]] = {entity: set() for entity in entities}
+    effects: dict[str, set[str]] = {entity: set() for entity in entities}
+    holders: dict[str, set[str]] = {entity: set() for entity in entities}
+    for relation in relations:
+        spreads = relation_kind(relation.kind).spread
+        for cause, effect in causes_of(relation):
+            into_place = kinds.get(effect) in PLACES and kinds.get(cause) not in PLACES
+            if cause == effect or (spreads is Spread.BOTH and into_place):
+                continue
+            if effect in causes:
+                causes[effect].add(cause)
+            if cause in effects:
+                effects[cause].add(effect)
+        part, whole = _part_of(relation)
+        if part in holders and whole:
+            holders[part].add(whole)
+    return {
+        entity: Around(
+            tuple((cause, cause not in effects[entity]) for cause in sorted(causes[entity])),
+            len(effects[entity]),
+            tuple(sorted(holders[entity])),
+            kinds.get(entity) not in NEVER_SHARED,
+        )
+        for entity in entities
+    }
+
+
+def _part_of(relation: Relation) -> tuple[str, str]:
+    if relation.kind == "PART_OF":
+        return relation.source_id, relation.target_id
+    if relation.kind == "CONTAINS":
+        return relation.target_id, relation.source_id
+    return "", ""

@@ -1,0 +1,134 @@
+"""What would go down with an entity, asked without an incident: the reach of a failure through the topology alone.
+
+The reach is computed level by level. A member of a redundancy group takes its dependent down only together with all other
+members; a dependent that keeps a member is listed as kept. Plausibility is the product of ``relation kind weight x
+confidence`` over the hops, as in :mod:`aiops.reasoning.spread`, with nothing observed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiops.domain.graph import Entity, Spread, Subgraph, causes_of, relation_kind
+from aiops.reasoning.spread import PLACES
+
+#: Kinds whose loss users notice.
+SERVICE_KINDS: frozenset[str] = frozenset({"service", "ingress", "loadbalancer", "function"})
+#: Below this plausibility a reach is not worth telling.
+LEAST_PLAUSIBLE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """``entity`` goes down ``hops`` after the failure, over ``through`` (the entity before it), with this ``plausibility`` in
+    (0, 1]."""
+
+    entity: Entity
+    hops: int
+    through: str
+    plausibility: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """``entity`` has lost ``lost`` of its redundancy group and lives on ``left``."""
+
+    entity: Entity
+    group: str
+    lost: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlastRadius:
+    """``reached`` by (hops, id), the entity itself left out; ``services`` are names, sorted; ``truncated`` as the subgraph's."""
+
+    entity: Entity
+    reached: tuple[Reached, ...]
+    kept: tuple[Kept, ...]
+    services: tuple[str, ...]
+    truncated: bool
+
+
+def blast_radius(
+    subgraph: Subgraph, entity_id: str, *, depth: int = 6, least: float = LEAST_PLAUSIBLE
+) -> BlastRadius:
+    """What the failure of ``entity_id``, which is in ``subgraph``, takes down within ``depth`` hops. Pure."""
+    known = subgraph.by_id()
+    arrows, groups = _arrows(subgraph, known), _groups(subgraph)
+    in_group = {(member, dependent) for (dependent, _), members in groups.items() for member in members}
+    down = {entity_id: Reached(known[entity_id], 0, entity_id, 1.0)}
+    border = [entity_id]
+    for hops in range(1, depth + 1):
+        grown: dict[str, Reached] = {}
+        for cause in border:
+            for effect, weight in arrows.get(cause, {}).items():
+                value = down[cause].plausibility * weight
+                blocked = (cause, effect) in in_group and not _all_down(effect, cause, groups, down, grown)
+                if effect in down or blocked or value < least:
+                    continue
+                held = grown.get(effect)
+                if held is None or value > held.plausibility:
+                    grown[effect] = Reached(known[effect], hops, cause, round(value, 4))
+        down.update(grown)
+        border = sorted(grown)
+        if not border:
+            break
+    del down[entity_id]
+    reached = tuple(sorted(down.values(), key=lambda item: (item.hops, item.entity.id)))
+    lost = {*down, entity_id}
+    services = {item.entity.name for item in reached if item.entity.kind.lower() in SERVICE_KINDS}
+    return BlastRadius(
+        known[entity_id], reached, _kept(groups, lost, known), tuple(sorted(services)), subgraph.truncated
+    )
+
+
+def _arrows(subgraph: Subgraph, known: Mapping[str, Entity]) -> dict[str, dict[str, float]]:
+    """For each entity what it takes down by itself, and how readily; what stands in a place does not take it down."""
+    places = {name for name, entity in known.items() if entity.kind.lower() in PLACES}
+    arrows: dict[str, dict[str, float]] = {}
+    for relation in subgraph.relations:
+        kind = relation_kind(relation.kind)
+        for cause, effect in causes_of(relation):
+            into_place = effect in places and cause not in places and kind.spread is Spread.BOTH
+            if cause == effect or into_place or cause not in known or effect not in known:
+                continue
+            weight = kind.weight * min(1.0, max(0.05, relation.confidence))
+            beside = arrows.setdefault(cause, {})
+            beside[effect] = max(weight, beside.get(effect, 0.0))
+    return {cause: dict(sorted(beside.items())) for cause, beside in arrows.items()}
+
+
+def _groups(subgraph: Subgraph) -> dict[tuple[str, str], set[str]]:
+    """Members of each redundancy group that has more than one, by (dependent, name of the group)."""
+    groups: dict[tuple[str, str], set[str]] = {}
+    for relation in subgraph.relations:
+        if relation.redundancy_group is not None:
+            groups.setdefault((relation.source_id, relation.redundancy_group), set()).add(relation.target_id)
+    return {key: members for key, members in groups.items() if len(members) > 1}
+
+
+def _all_down(
+    dependent: str,
+    cause: str,
+    groups: Mapping[tuple[str, str], set[str]],
+    down: Mapping[str, Reached],
+    grown: Mapping[str, Reached],
+) -> bool:
+    """Whether in some group of ``dependent`` that ``cause`` belongs to nobody is left."""
+    return any(
+        cause in members and all(member in down or member in grown for member in members)
+        for (owner, _), members in groups.items()
+        if owner == dependent
+    )
+
+
+def _kept(
+    groups: Mapping[tuple[str, str], set[str]], lost: set[str], known: Mapping[str, Entity]
+) -> tuple[Kept, ...]:
+    return tuple(
+        Kept(known[owner], name, tuple(sorted(members & lost)), tuple(sorted(members - lost)))
+        for (owner, name), members in sorted(groups.items())
+        if owner in known and owner not in lost and members & lost
+    )

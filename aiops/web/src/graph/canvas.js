@@ -1,0 +1,156 @@
+/** The drawing itself, by Cytoscape.js: loaded when the first graph is shown, moved by mouse, touch and keys. */
+
+import cytoscape from "cytoscape";
+import { announce } from "../dom.js";
+import { span } from "../when.js";
+import { places } from "./layout.js";
+import { sheet } from "./look.js";
+import { HEALTH_WORDS } from "./model.js";
+
+const MARGIN = 28;
+const LARGEST = 1.5;
+const STEP = 1.25;
+
+/**
+ * @param {HTMLElement} container
+ * @param {import("./model.js").Graph} graph
+ * @param {{colours: "health" | "kind", sources: Map<string, string> | null, chosen: (id: string | null) => void, opened: (id: string) => void, hovered?: (id: string | null) => void}} how
+ */
+export function draw(container, graph, how) {
+  const box = container.getBoundingClientRect();
+  const wide = box.width > box.height * 1.1;
+  const at = places(graph, wide);
+  const net = cytoscape({
+    container,
+    elements: elements(graph, at),
+    style: sheet(how),
+    layout: { name: "preset" },
+    minZoom: 0.1,
+    maxZoom: 3,
+    autounselectify: true,
+    boxSelectionEnabled: false,
+    userZoomingEnabled: false,
+  });
+  let path = { nodes: new Set(), edges: new Set() };
+  let chosen = null;
+  fit();
+
+  net.on("tap", "node", (event) => choose(event.target.id()));
+  net.on("dbltap", "node", (event) => how.opened(event.target.id()));
+  net.on("tap", (event) => event.target === net && choose(null));
+  net.on("mouseover", "node", (event) => how.hovered?.(event.target.id()));
+  net.on("mouseout", "node", () => how.hovered?.(null));
+  const wheel = (on) => () => net.userZoomingEnabled(on);
+  container.addEventListener("focus", wheel(true));
+  container.addEventListener("blur", wheel(false));
+  container.addEventListener("pointerdown", () => container.focus({ preventScroll: true }));
+  container.addEventListener("keydown", press);
+  const watch = new ResizeObserver(() => {
+    net.resize();
+    fit();
+  });
+  watch.observe(container);
+  const themed = () => net.style(sheet(how));
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  addEventListener("aiops:theme", themed);
+  scheme.addEventListener("change", themed);
+
+  function choose(id, tell = true) {
+    net.nodes().removeClass("chosen");
+    chosen = id && net.getElementById(id).nonempty() ? id : null;
+    if (chosen) net.getElementById(chosen).addClass("chosen");
+    if (tell) how.chosen(chosen);
+  }
+
+  function show(nodes, edges) {
+    path = { nodes, edges };
+    const any = nodes.size > 0;
+    net.batch(() => {
+      net.elements().removeClass("path dim");
+      net.nodes().forEach((node) => void node.addClass(any ? (nodes.has(node.id()) ? "path" : "dim") : ""));
+      net.edges().forEach((edge) => void edge.addClass(any ? (edges.has(edge.id()) ? "path" : "dim") : ""));
+    });
+  }
+
+  function fit() {
+    net.fit(undefined, MARGIN);
+    if (net.zoom() > LARGEST) {
+      net.zoom(LARGEST);
+      net.center();
+    }
+  }
+
+  function zoom(by) {
+    net.zoom({ level: net.zoom() * by, renderedPosition: { x: net.width() / 2, y: net.height() / 2 } });
+  }
+
+  function press(event) {
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (way) move(way);
+    else if (event.key === "+" || event.key === "=") zoom(STEP);
+    else if (event.key === "-") zoom(1 / STEP);
+    else if (event.key === "0") fit();
+    else if (event.key === "Escape") choose(null);
+    else if (event.key === "Enter" && chosen) how.opened(chosen);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** The nearest node that way; the first of the path, or the first of all, where none is chosen. */
+  function move([dx, dy]) {
+    const all = net.nodes().toArray();
+    const now = chosen ? net.getElementById(chosen) : null;
+    let best = null;
+    if (!now) best = all.find((node) => path.nodes.has(node.id())) ?? all[0];
+    else {
+      const from = now.position();
+      let least = Infinity;
+      for (const node of all) {
+        const to = node.position();
+        const along = (to.x - from.x) * dx + (to.y - from.y) * dy;
+        const aside = Math.abs((to.x - from.x) * dy) + Math.abs((to.y - from.y) * dx);
+        if (node.id() !== chosen && along > 1 && along + aside * 2 < least) {
+          least = along + aside * 2;
+          best = node;
+        }
+      }
+    }
+    if (!best) return;
+    choose(best.id());
+    announce(`${best.data("label")}, ${best.data("kind")}, ${HEALTH_WORDS[best.data("health")]}`);
+    const seen = net.extent();
+    const place = best.position();
+    if (place.x < seen.x1 || place.x > seen.x2 || place.y < seen.y1 || place.y > seen.y2) net.center(best);
+  }
+
+  return {
+    show,
+    choose,
+    fit,
+    zoom,
+    /** For tests and for the export: where each node stands on the screen. */
+    points: () => Object.fromEntries(net.nodes().map((node) => [node.id(), node.renderedPosition()])),
+    picture: () => net.png({ output: "blob", full: true, scale: 2, bg: getComputedStyle(document.documentElement).getPropertyValue("--surface").trim() }),
+    end: () => {
+      watch.disconnect();
+      removeEventListener("aiops:theme", themed);
+      scheme.removeEventListener("change", themed);
+      net.destroy();
+    },
+  };
+}
+
+function elements(graph, at) {
+  return [
+    ...graph.nodes.map((node) => ({ group: "nodes", data: { ...node, short: shorten(node) }, position: at.get(node.id) })),
+    ...graph.edges
+      .filter((edge) => at.has(edge.from) && at.has(edge.to))
+      .map((edge) => ({ group: "edges", data: { ...edge, source: edge.from, target: edge.to, lagText: edge.lag === null ? "" : `+${span(edge.lag)}` } })),
+  ];
+}
+
+function shorten(node) {
+  const name = node.label.length > 22 ? `${node.label.slice(0, 10)}…${node.label.slice(-11)}` : node.label;
+  return node.rank ? `${node.rank} · ${name}` : name;
+}

@@ -1,0 +1,114 @@
+/** The answer in a glance: the verdict, three boxes, and what to do first. */
+
+import { h } from "../dom.js";
+import { copyButton } from "../parts.js";
+import { clock, stamp } from "../when.js";
+import { count, entityLink, kindIcon, nameOf, percent, plain } from "../words.js";
+import { sentence } from "./citations.js";
+
+const SENTENCES = 3;
+
+export function banner(analysis, incident, tools) {
+  const first = analysis.causes[0];
+  const explains = first?.explains;
+  return h(
+    "section",
+    { class: `banner verdict-is-${analysis.verdict}`, "aria-label": "Verdict" },
+    h(
+      "div",
+      { class: "banner-words" },
+      h(
+        "p",
+        { class: "banner-line" },
+        h("strong", { class: `verdict-word verdict-${analysis.verdict}` }, analysis.verdict),
+        first && h("span", { class: "banner-figure", title: analysis.confidence_words || null }, percent(first.confidence)),
+        explains && h("span", { class: "faint" }, `explains ${explains.count} of ${count(explains.of, "alert")}`),
+      ),
+      h("p", { class: "banner-summary" }, shortened(analysis.summary)),
+    ),
+    h("div", { class: "banner-tools" }, tools, h("p", { class: "faint" }, analysis.number === null ? "what-if, not kept" : `analysis ${analysis.number}`, ", ", stamp(analysis.created_at, incident.started_at), `, ${analysis.duration_ms} ms`)),
+  );
+}
+
+/** The summary without the verdict's word and figure, which stand above it. */
+function shortened(summary) {
+  return summary.replace(/^(CONFIRMED|LIKELY|INCONCLUSIVE)\s*\([\d.]+\):\s*/i, "");
+}
+
+export function boxes(analysis, cite) {
+  const made = analysis.boxes ?? plainBoxes(analysis);
+  if (!made) return null;
+  const kinds = new Map((analysis.causes ?? []).map((cause) => [cause.entity.id, cause.entity.type]));
+  const names = [["root_cause", "Root cause"], ["critical_failure", "First failure"], ["impact", "Impact"]];
+  return h(
+    "div",
+    { class: "boxes" },
+    names.map(([id, title]) => box(id, title, made[id], kinds, cite)),
+    nextStep(analysis),
+  );
+}
+
+function box(id, title, said, kinds, cite) {
+  if (!said) return null;
+  const kind = kinds.get(said.entity) ?? said.kind;
+  return h(
+    "section",
+    { class: `box box-${id}` },
+    h("h2", {}, title, said.entity && h("span", { class: "faint" }, kindIcon(kind))),
+    said.title && said.title.toLowerCase() !== title.toLowerCase() && h("p", { class: "box-title" }, said.title),
+    said.sentences.slice(0, SENTENCES).map((one) => sentence(one, cite)),
+    said.sentences.length > SENTENCES && h("details", {}, h("summary", {}, `${said.sentences.length - SENTENCES} more`), said.sentences.slice(SENTENCES).map((one) => sentence(one, cite))),
+  );
+}
+
+/** Where the answer brings no boxes: the same from its causes. */
+function plainBoxes(analysis) {
+  const cause = analysis.causes[0];
+  if (!cause) return null;
+  const failure = cause.critical_failure;
+  const services = analysis.impact?.services ?? [];
+  return {
+    root_cause: { title: cause.entity.name, entity: cause.entity.id, sentences: (cause.statements ?? []).slice(0, 2) },
+    critical_failure: failure && { title: nameOf(failure.entity), entity: failure.entity, sentences: [] },
+    impact: { title: count(analysis.impact?.entities ?? 0, "entity", "entities"), sentences: services.length ? [{ text: `Services: ${services.slice(0, 5).join(", ")}${services.length > 5 ? ` and ${services.length - 5} more` : ""}`, evidence: [] }] : [] },
+  };
+}
+
+function nextStep(analysis) {
+  const action = (analysis.causes[0]?.actions ?? [])[0];
+  if (!action) return null;
+  return h("section", { class: "box box-next" }, h("h2", {}, "Do first"), h("p", { class: "box-title" }, action.title), action.command && h("div", { class: "command" }, h("code", {}, action.command), copyButton(action.command, "the command")), h("p", { class: "faint" }, risk(action), action.why ? `, ${action.why}` : ""));
+}
+
+export function risk(action) {
+  return { safe: "safe: only looks", low: "low risk", medium: "some risk", high: "risky" }[action.risk] ?? `risk ${action.risk}`;
+}
+
+/** What one can do about a cause, safe looks first. */
+export function actions(cause) {
+  const list = cause.actions ?? [];
+  if (!list.length) return h("p", { class: "faint none" }, "No rule knows what to do about this kind of fault.");
+  return h(
+    "ol",
+    { class: "steps" },
+    list.map((action) =>
+      h(
+        "li",
+        {},
+        h("h3", {}, action.title),
+        action.command && h("div", { class: "command" }, h("code", {}, action.command), copyButton(action.command, "the command")),
+        h("p", { class: "faint" }, [plain(action.type), risk(action), action.why].filter(Boolean).join(" · ")),
+        action.undo && h("p", {}, h("b", {}, "Undo: "), action.undo),
+        safeLink(action.runbook),
+      ),
+    ),
+  );
+}
+
+/** Only addresses of the web become links: a runbook comes from outside. */
+export function safeLink(address, text = "Runbook") {
+  if (!address || !/^https?:\/\//i.test(address)) return address ? h("p", { class: "mono" }, address) : null;
+  return h("p", {}, h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, `${text} ↗`));
+}
+
+export { clock, entityLink };
