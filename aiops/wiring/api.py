@@ -24,7 +24,8 @@ from aiops.errors import AiopsError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.pipeline import Assumption, Pipeline
 from aiops.reasoning.documents import analysis_document
-from aiops.reasoning.rendering import render_markdown, render_text
+from aiops.reasoning.history import RememberedHistory
+from aiops.reasoning.rendering import content_security_policy, render_html, render_markdown, render_text
 from aiops.settings import Settings
 from aiops.web.pages import page_routes
 from aiops.wiring.access import Access, audit_health, open_access
@@ -98,10 +99,16 @@ class DocumentRenderers:
         return analysis_document(analysis)
 
     def markdown(self, document: Mapping[str, object]) -> str:
-        return render_markdown(dict(document))
+        return render_markdown(document)
 
     def text(self, document: Mapping[str, object]) -> str:
-        return render_text(dict(document))
+        return render_text(document)
+
+    def html(self, document: Mapping[str, object]) -> str:
+        return render_html(document)
+
+    def html_policy(self) -> str:
+        return content_security_policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +195,14 @@ def site_services(
     tenant: str = DEFAULT_TENANT,
 ) -> Services:
     """What the whole API stands on, for one tenant."""
-    pipeline = make_pipeline(settings, stores.graph, stores.signals, rules=rules, corrector=corrector)
+    pipeline = make_pipeline(
+        settings,
+        stores.graph,
+        stores.signals,
+        rules=rules,
+        corrector=corrector,
+        history=RememberedHistory(stores.incidents),
+    )
     return Services(
         graph=stores.graph,
         incidents=stores.incidents,
