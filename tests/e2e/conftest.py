@@ -11,6 +11,9 @@ from aiops.contracts import GraphStore, SignalStore
 from aiops.store.memory import MemoryGraphStore, MemorySignalStore
 from aiops.store.signals import DiskSignalStore
 from aiops.store.sqlite import SqliteGraphStore
+from tests.support.page_fixtures import browser, empty_server, outage
+
+__all__ = ["browser", "empty_server", "outage"]
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("neo4j", marks=pytest.mark.integration)])
