@@ -59,22 +59,29 @@ def choose_kind(
     return kind, "change" if strongest.channel is Channel.CHANGE else "failure"
 
 
+class Parts:
+    """What things of one subgraph are made of. Places are made of nothing."""
+
+    def __init__(self, subgraph: Subgraph) -> None:
+        self._places = {entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES}
+        self._parts: dict[str, list[str]] = {}
+        for relation in subgraph.relations:
+            if relation.kind in _PART_TO_WHOLE:
+                self._parts.setdefault(relation.target_id, []).append(relation.source_id)
+            elif relation.kind in _WHOLE_TO_PART:
+                self._parts.setdefault(relation.source_id, []).append(relation.target_id)
+
+    def of(self, members: frozenset[str]) -> frozenset[str]:
+        """Parts of ``members``, over at most :data:`PART_STEPS` relations."""
+        found: set[str] = set()
+        here = set(members) - self._places
+        for _ in range(PART_STEPS):
+            near = {part for whole in here for part in self._parts.get(whole, ())}
+            here = near - found - members - self._places
+            found |= here
+        return frozenset(found)
+
+
 def parts_of(members: frozenset[str], subgraph: Subgraph) -> frozenset[str]:
-    """What the members are made of, over at most :data:`PART_STEPS` relations. Places are made of nothing."""
-    places = {entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES}
-    found: set[str] = set()
-    here = set(members) - places
-    for _ in range(PART_STEPS):
-        near = {
-            relation.source_id
-            for relation in subgraph.relations
-            if relation.kind in _PART_TO_WHOLE and relation.target_id in here
-        }
-        near |= {
-            relation.target_id
-            for relation in subgraph.relations
-            if relation.kind in _WHOLE_TO_PART and relation.source_id in here
-        }
-        here = near - found - members - places
-        found |= here
-    return frozenset(found)
+    """Parts of ``members`` in ``subgraph``; who asks more than once keeps a :class:`Parts`."""
+    return Parts(subgraph).of(members)

@@ -64,7 +64,9 @@ def client(app: FastAPI) -> Iterator[ApiClient]:
     opened.close()
 
 
-@pytest.mark.parametrize("path", [view.replace("{name}", "nobody-has-this-name%3Cscript%3E") for view in VIEWS])
+@pytest.mark.parametrize(
+    "path", [view.replace("{name}", "nobody-has-this-name%3Cscript%3E") for view in VIEWS]
+)
 def test_every_view_is_the_same_shell_without_data(client: ApiClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
