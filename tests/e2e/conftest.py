@@ -16,6 +16,9 @@ from aiops.store.sqlite import SqliteGraphStore
 from servers.neo4j_server import Neo4jServer
 from tests.support.behaviours import Fresh
 from tests.support.http_site import HttpSite, http_site, site_settings
+from tests.support.page_fixtures import browser, empty_server, outage
+
+__all__ = ["browser", "empty_server", "outage"]
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("neo4j", marks=pytest.mark.integration)])
