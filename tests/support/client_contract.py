@@ -159,7 +159,7 @@ def _body(given: dict[str, Any] | None) -> Body | None:
     if given is None:
         return None
     content = given["content"]
-    return Body(given.get("required", False), tuple(content), tuple(one.get("schema", {}) for one in content.values()))
+    return Body(given.get("required", False), tuple(content), tuple(_without_null(one.get("schema", {})) for one in content.values()))
 
 
 def _results(

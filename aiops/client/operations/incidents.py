@@ -113,7 +113,7 @@ def patch_incident(
 
 def acknowledge_incident(
     incident_id: str,
-    document: Mapping[str, object] | None = None,
+    document: models.Acknowledgement | Mapping[str, object] | None = None,
     *,
     if_match: str | None = None,
     idempotency_key: str | None = None,
@@ -134,7 +134,7 @@ def acknowledge_incident(
 
 def resolve_incident(
     incident_id: str,
-    document: Mapping[str, object] | None = None,
+    document: models.ResolutionInput | Mapping[str, object] | None = None,
     *,
     if_match: str | None = None,
     idempotency_key: str | None = None,
@@ -153,7 +153,7 @@ def resolve_incident(
 
 def reopen_incident(
     incident_id: str,
-    document: Mapping[str, object] | None = None,
+    document: models.Note | Mapping[str, object] | None = None,
     *,
     if_match: str | None = None,
     idempotency_key: str | None = None,
