@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
         ("split", split, 'aiops incidents split 01JD2Z a1f2 a1f3 --title "Disk of db-2"'),
         ("feedback", feedback, "aiops incidents feedback 01JD2Z correct --cause host:db-1"),
     ):
-        on_server(app, name, example=example)(command)  # type: ignore[arg-type]
+        on_server(app, name, example=example)(command)
 
 
 def acknowledge(

@@ -15,6 +15,8 @@ from aiops.cli.session import Session, on_server
 from aiops.client.event_stream import Event
 
 Incident = Annotated[str, typer.Argument(help="Id of an incident.")]
+#: Members of an activity that have a place of their own in a line.
+_SAID = frozenset({"at", "incident_id", "kind", "actor", "number", "text", "details"})
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
 
 
@@ -34,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
         ("graph", graph, "aiops incidents graph 01JD2Z --format dot | dot -Tsvg"),
         ("watch", watch, "aiops incidents watch 01JD2Z"),
     ):
-        on_server(app, name, example=example)(command)  # type: ignore[arg-type]
+        on_server(app, name, example=example)(command)
 
 
 def alerts(session: Session, incident: Incident, limit: Limit = 500) -> None:
@@ -75,7 +77,7 @@ def graph(
     if form is Graph.CYTOSCAPE:
         write_bytes(orjson.dumps(session.client.get_graph(incident).plain(), option=orjson.OPT_INDENT_2))
         return
-    write_text(session.client.get_graph_as(incident, format=form.value))
+    write_text(session.client.get_graph_as(incident, format=form.value))  # type: ignore[arg-type]
 
 
 def watch(
@@ -84,7 +86,7 @@ def watch(
         str | None, typer.Argument(help="Id of an incident; all of them unless given.")
     ] = None,
     after: Annotated[
-        int | None, typer.Option(min=0, help="Begin after this number; 0: from the first. Else: from now on.")
+        int | None, typer.Option(min=0, help="Begin after this number; 0: from the first.")
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Leave after so many.")] = None,
 ) -> None:
@@ -116,11 +118,7 @@ def _words(event: Event) -> Iterator[str]:
     yield event.kind
     if "actor" in told:
         yield f"by {told['actor']}"
-    rest = {
-        name: value
-        for name, value in told.items()
-        if name not in ("at", "incident_id", "kind", "actor", "number", "text", "details")
-    }
+    rest = {name: value for name, value in told.items() if name not in _SAID}
     details = told.get("details")
     rest |= details if isinstance(details, dict) else {}
     if told.get("text"):

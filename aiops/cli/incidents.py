@@ -68,14 +68,14 @@ def list_incidents(
 ) -> None:
     """Incidents, newest first."""
     found = session.client.iter_incidents(
-        status=[one.value for one in status] if status else None,  # type: ignore[misc]
+        status=[one.value for one in status] if status else None,
         severity=severity,
         source=source,
         q=text,
         label=label,
         cause_entity=None if cause is None else entity_id_of(session.client, cause),
         min_confidence=confidence,
-        sort=None if sort is None else sort.value,  # type: ignore[arg-type]
+        sort=None if sort is None else sort.value,
         entity=None if entity is None else entity_id_of(session.client, entity),
         since=as_utc(since),
         until=as_utc(until),
@@ -89,7 +89,7 @@ def list_incidents(
 
 
 def _line(one: IncidentSummary) -> dict[str, object]:
-    cause = "" if one.cause is None else f"{one.cause.name} ({one.cause.confidence:.2f})"
+    cause = "" if one.cause is None else f"{one.cause.entity} ({one.cause.confidence:.2f})"
     return {**one.plain(), "likely cause": cause}
 
 
