@@ -102,7 +102,8 @@ class Settings(BaseSettings):
         (), description="directories of own messages, tried before the catalogue that ships"
     )
 
-    subgraph_max_entities: int = Field(2000, ge=10, description="bound of the candidate subgraph")
+    subgraph_max_entities: int = Field(500, ge=10, description="bound of the candidate subgraph")
+    topology_snapshot: bool = Field(True, description="keep the topology in memory for analyses")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="own log level")
 
     @model_validator(mode="after")

@@ -45,6 +45,7 @@ from aiops.wiring.stores import (
     open_dead_letters,
     open_stores,
 )
+from aiops.wiring.surroundings import surroundings
 from aiops.wiring.tenants import TenantSite, TenantSites, sum_readings
 from ingest.counters import IngestMetrics, Reading
 from ingest.topology.documents import topology_document
@@ -57,7 +58,7 @@ class PipelineAnalyze:
     """The API's :class:`aiops.api.services.Analyze`."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+        self.pipeline = pipeline
 
     def __call__(
         self,
@@ -67,7 +68,7 @@ class PipelineAnalyze:
         failed: frozenset[str] = frozenset(),
         watch: Watch = unwatched,
     ) -> Analysis:
-        return self._pipeline.analyze(incident, assume=Assumption(healthy, failed), watch=watch)
+        return self.pipeline.analyze(incident, assume=Assumption(healthy, failed), watch=watch)
 
 
 class PipelineInfer:
@@ -184,7 +185,9 @@ def site_services(
     tenant: str = DEFAULT_TENANT,
 ) -> Services:
     """What the whole API stands on, for one tenant."""
-    pipeline = make_pipeline(settings, stores.graph, stores.signals, rules=rules, corrector=corrector)
+    pipeline = make_pipeline(
+        settings, surroundings(settings, stores.graph), stores.signals, rules=rules, corrector=corrector
+    )
     return Services(
         graph=stores.graph,
         incidents=stores.incidents,
