@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 import structlog
@@ -16,9 +17,15 @@ from ulid import ULID
 
 from aiops.api.boundary import ApiMetrics
 from aiops.api.documents import written
+from aiops.api.incident_changes import change_incident
 from aiops.api.places import Places
+from aiops.api.problems import Problem, problem_of
 from aiops.api.services import Services
+from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
+from aiops.domain.progress import Progress, Watch, unwatched
+from aiops.errors import AiopsError
+from aiops.lifecycle.transitions import Author, analysis_activities, analysis_failed
 
 MAX_FAILURES = 1000
 _log = structlog.get_logger(__name__)
@@ -83,13 +90,19 @@ class AnalysisDesk:
             return "failed" if incident_id in self._failed else None
 
     async def run(
-        self, incident: Incident, *, wait_s: float, assumed: Assumed = NOTHING_ASSUMED, keep: bool = True
+        self,
+        incident: Incident,
+        *,
+        wait_s: float,
+        assumed: Assumed = NOTHING_ASSUMED,
+        keep: bool = True,
+        watch: Watch = unwatched,
     ) -> Outcome:
         """Analyse in a place taken before, waiting at most ``wait_s`` for the result; the work goes on afterwards.
 
-        ``keep``: store the analysis; otherwise its number is None.
+        ``keep``: store the analysis; otherwise its number is None. ``watch`` is told how far it is.
         """
-        future = self._submit(incident, assumed, keep)
+        future = self._submit(incident, assumed, keep, watch)
         waiter = asyncio.wrap_future(future)
         waiter.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, whoever waits
         done, _ = await asyncio.wait({waiter}, timeout=wait_s)
@@ -104,14 +117,14 @@ class AnalysisDesk:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def _submit(self, incident: Incident, assumed: Assumed, keep: bool) -> Future[Document]:
+    def _submit(self, incident: Incident, assumed: Assumed, keep: bool, watch: Watch) -> Future[Document]:
         with self._lock:
             if self._pool is None:
                 workers = self._services.limits.analysis_workers
                 self._pool = ThreadPoolExecutor(workers, thread_name_prefix="analysis")
             self._running[incident.id] = self._running.get(incident.id, 0) + 1
             try:
-                future = self._pool.submit(self._analyse, incident, assumed, keep)
+                future = self._pool.submit(self._analyse, incident, assumed, keep, watch)
             except RuntimeError:
                 self._leave(incident.id)
                 self.release()
@@ -119,9 +132,28 @@ class AnalysisDesk:
         future.add_done_callback(lambda ended: self._ended(incident.id, ended))
         return future
 
-    def _analyse(self, incident: Incident, assumed: Assumed, keep: bool) -> Document:
+    def _analyse(self, incident: Incident, assumed: Assumed, keep: bool, watch: Watch) -> Document:
+        try:
+            document = self._analysed(incident, assumed, keep, watch)
+        except Exception as error:  # told in the incident's history, then handed on to whoever waits
+            if keep:
+                self._tell_failure(incident, error)
+            raise
+        if keep:
+            self._services.streams.ring()
+        return document
+
+    def _analysed(self, incident: Incident, assumed: Assumed, keep: bool, watch: Watch) -> Document:
         started = time.perf_counter()
-        analysis = self._services.analyze(incident, healthy=assumed.healthy, failed=assumed.failed)
+
+        def tell(progress: Progress) -> None:
+            watch(progress)
+            if keep:
+                self._services.streams.progress(incident.id, progress)
+
+        analysis = self._services.analyze(
+            incident, healthy=assumed.healthy, failed=assumed.failed, watch=tell
+        )
         rendered = self._services.renderers.document(analysis)
         took_s = time.perf_counter() - started
         now = self._services.clock.now()
@@ -134,15 +166,47 @@ class AnalysisDesk:
         }
         document = {**head, **{key: value for key, value in rendered.items() if key not in head}}
         document.pop("number", None)
-        number = None
-        if keep:
-            causes = [(cause.entity.id, cause.confidence) for cause in analysis.causes]
-            number = self._services.incidents.put_analysis(
-                incident.id, orjson.dumps(document), at=now, causes=causes
-            )
+        number = self._keep(analysis, document, now) if keep else None
         self._metrics.analysis_s.observe(took_s)
         self._metrics.analyses.labels(analysis.verdict).inc()
         return numbered(document, number)
+
+    def _keep(self, analysis: Analysis, document: Document, now: datetime) -> int:
+        """Store the analysis with what is told of it; its number."""
+        incidents, incident_id = self._services.incidents, analysis.incident_id
+        causes = [(cause.entity.id, cause.confidence) for cause in analysis.causes]
+        first = next(iter(analysis.causes), None)
+        heads = incidents.analysis_heads(incident_id)
+        activities = analysis_activities(
+            incident_id,
+            now,
+            verdict=analysis.verdict,
+            cause=first.entity.id if first else None,
+            cause_kind=first.kind if first else None,
+            confidence=first.confidence if first else None,
+            before=heads[-1].cause if heads else None,
+        )
+        return incidents.put_analysis_with(
+            incident_id,
+            orjson.dumps(document),
+            at=now,
+            causes=causes,
+            verdict=analysis.verdict,
+            cause_kind=first.kind if first else None,
+            activities=activities,
+        )
+
+    def _tell_failure(self, incident: Incident, error: Exception) -> None:
+        """Say in the incident's history that there is no analysis; where even that cannot be stored, in the log alone."""
+        problem = problem_of(error, sender_retries=False) if isinstance(error, AiopsError) else None
+        reason = "see our log under the incident's id" if problem is None else problem.detail
+        by = Author("aiops", self._services.clock.now())
+        try:
+            change_incident(self._services, incident.id, lambda known: (analysis_failed(known, reason, by),))
+        except (AiopsError, Problem):
+            _log.exception("a failed analysis cannot be told", incident_id=incident.id)
+            return
+        self._services.streams.ring()
 
     def _ended(self, incident_id: str, future: Future[Document]) -> None:
         failed = future.cancelled() or future.exception() is not None

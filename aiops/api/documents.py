@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ from aiops.api.access.tokens import TokenRecord
 from aiops.api.problems import invalid_parameter
 from aiops.domain.graph import Entity, Relation, Subgraph
 from aiops.domain.occurrences import Alarm, Incident
+from aiops.domain.progress import Progress
 
 
 def written(at: datetime | None) -> str | None:
@@ -42,12 +42,9 @@ def incident_document(incident: Incident) -> dict[str, object]:
         "affected": list(incident.affected),
         "labels": dict(sorted(incident.labels.items())),
         "window": {"before_s": incident.window_before_s, "after_s": incident.window_after_s},
+        "owner": incident.owner,
+        "merged_into": incident.merged_into,
     }
-
-
-def entity_tag(document: Mapping[str, object]) -> str:
-    """A strong entity tag (RFC 9110, section 8.8.3) of the document."""
-    return f'"{hashlib.sha256(orjson.dumps(document)).hexdigest()[:32]}"'
 
 
 def entity_document(entity: Entity) -> dict[str, object]:
@@ -74,6 +71,16 @@ def alarm_document(alarm: Alarm) -> dict[str, object]:
         "message": alarm.message,
         "source": alarm.source,
         "labels": dict(sorted(alarm.labels.items())),
+    }
+
+
+def progress_document(progress: Progress) -> dict[str, object]:
+    return {
+        "stage": progress.stage,
+        "entities": progress.entities,
+        "alarms": progress.alarms,
+        "suspects": [{"entity": one.entity, "score": one.score} for one in progress.suspects],
+        "verdict": progress.verdict,
     }
 
 
@@ -117,14 +124,21 @@ def token_document(record: TokenRecord) -> dict[str, object]:
     }
 
 
-def page(request: Request, items: Sequence[object], next_cursor: str | None) -> Response:
-    """A page and, where there is another, its ``Link`` (RFC 8288)."""
-    headers: dict[str, str] = {}
+def page(
+    request: Request,
+    items: Sequence[object],
+    next_cursor: str | None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **more: object,
+) -> Response:
+    """A page and, where there is another, its ``Link`` (RFC 8288). ``more``: members beside the items."""
+    headers = dict(headers or {})
     if next_cursor is not None:
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         query = urlencode([*kept, ("cursor", next_cursor)])
         headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
-    return answer({"items": list(items), "next_cursor": next_cursor}, headers=headers)
+    return answer({"items": list(items), "next_cursor": next_cursor, **more}, headers=headers)
 
 
 def cursor_of(place: str) -> str:

@@ -26,6 +26,8 @@ from aiops.api.services import Services, Tenants
 
 #: Tag of routes for senders that try again on 5xx only.
 SENDERS_RETRY_TAG = "deliveries"
+#: Scopes for what all tenants of a process have in common.
+SHARED = frozenset({"rules:write"})
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="aiops", Basic realm="aiops"'}
 _PROBLEM = {"model": ProblemDocument}
 
@@ -169,6 +171,10 @@ def _check(request: Request, text: str, scope: str, *, sender_retries: bool) -> 
     services = tenants.services(record.tenant)
     if services is None:
         raise Problem(403, "forbidden", f"tenant {record.tenant} is not served here")
+    if scope in SHARED and record.tenant != process.tenant:
+        raise Problem(
+            403, "forbidden", f"{scope} is about all tenants: only a token of {process.tenant} may do this"
+        )
     request.state.services = services
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fastapi import Request
 
 from aiops.api.guard import services_of, token_of
-from aiops.api.preconditions import incident_tag, must_match
+from aiops.api.preconditions import must_match
 from aiops.api.problems import Problem, not_found, pointer
 from aiops.api.services import Services
 from aiops.domain.incident_records import AlarmKey, IncidentChange, IncidentQuery, alarm_key
@@ -48,7 +48,7 @@ def change_incident(
     """
     for attempt in range(1, ATTEMPTS + 1):
         known = incident_of(services, incident_id)
-        must_match(if_match, known, incident_tag(known, None, ""))
+        must_match(if_match, known)
         changes = wish(known)
         if not changes:
             return (known,)

@@ -1,7 +1,7 @@
 """Entity tags and the requests that depend on them (RFC 9110, section 13).
 
-The tag of an incident has two parts: ``"<incident>.<analysis>"``. A change with ``If-Match`` depends on the first alone, so that an
-analysis that ends meanwhile stops nobody; ``If-None-Match`` compares the whole.
+The tag of an incident has two parts: ``"<incident>.<analysis>"``. A change with ``If-Match`` depends on the first alone, so
+that an analysis that ends meanwhile stops nobody; ``If-None-Match`` compares the whole.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ def incident_tag(incident: Incident, number: int | None, status: str) -> str:
     return f'"{incident_digest(incident)}.{number or 0}{status[:1]}"'
 
 
-def must_match(if_match: str | None, incident: Incident, tag: str) -> None:
-    """Raises a 412 problem where the incident is none of those that the request was made for."""
+def must_match(if_match: str | None, incident: Incident) -> None:
+    """Raises a 412 problem where the incident is none of those that the request was made for; its ``ETag`` is good for another
+    ``If-Match``."""
     if if_match is None:
         return
-    own = _first_part(tag)
+    own = incident_digest(incident)
     if "*" not in (given := _tags(if_match)) and own not in {_first_part(one) for one in given}:
         raise Problem(
             412,
             "precondition-failed",
             f"incident {incident.id} has changed: read it again, then send the change",
-            headers={"ETag": tag},
+            headers={"ETag": f'"{own}"'},
         )
 
 

@@ -177,7 +177,7 @@ def not_found(what: str) -> Problem:
 def _item(location: Sequence[object], detail: str) -> dict[str, object]:
     if location and location[0] == "body":
         return {"pointer": pointer(*location[1:]), "detail": detail}
-    return {"parameter": str(location[-1]) if location else "", "detail": detail}
+    return {"parameter": str(location[min(1, len(location) - 1)]) if location else "", "detail": detail}
 
 
 def _escaped(step: str) -> str:

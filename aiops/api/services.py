@@ -13,9 +13,11 @@ from aiops.api.access.audit import AuditTrail
 from aiops.api.access.idempotency import IdempotencyStore
 from aiops.api.access.rates import Rates
 from aiops.api.access.tokens import DEFAULT_TENANT, TokenStore
+from aiops.api.event_streams import EventStreams
 from aiops.contracts import ApplyResult, CaseStore, Clock, GraphStore, Observations
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
+from aiops.domain.incident_records import AlarmKey
 from aiops.domain.occurrences import Change, Incident
 from aiops.domain.progress import Watch, unwatched
 
@@ -24,7 +26,8 @@ from aiops.domain.progress import Watch, unwatched
 class IngestCounts:
     """What became of a delivery: ``received = stored + rejected + dropped``. ``stored`` counts repeats too.
 
-    ``entities``: ids that it was about, sorted, for alerts only. ``reasons``: why some were rejected, at most ten.
+    ``entities``: ids that it was about, sorted, for alerts only; ``alarms``: keys of the alarms that alerts became.
+    ``reasons``: why some were rejected, at most ten.
     """
 
     received: int
@@ -33,6 +36,7 @@ class IngestCounts:
     dropped: int = 0
     entities: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    alarms: tuple[AlarmKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +257,16 @@ class ApiLimits:
     health_timeout_s: float = 5.0
     wait_default_s: float = 10.0  # for an analysis, where the request names no ?wait=
     wait_max_s: float = 30.0
+    watch_max_s: float = 300.0  # for an analysis that is watched
     analysis_workers: int = 2
     analysis_queue: int = 64  # waiting or running, of all tenants
     target_bytes: int = 8192  # of path and query
     header_bytes: int = 16_384
     headers: int = 100
-    scan_incidents: int = 5000  # looked at for one filtered page
     page_offset: int = 10_000  # of entities; beyond it a narrower query is asked for
     neighbours: int = 2000
+    listeners: int = 64  # streams of events at once
+    stream_s: float = 600.0  # after which a stream of events ends and its client comes again
     export_entities: int = 500_000
 
 
@@ -307,6 +313,7 @@ class Services:
     health: Mapping[str, HealthCheck] = field(default_factory=dict)
     signal_stats: Callable[[], Mapping[str, int]] = field(default=lambda: {})
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    streams: EventStreams = field(default_factory=EventStreams)
     tenant: str = DEFAULT_TENANT
     protection: Protection = field(default_factory=Protection)
     audit: AuditTrail | None = None  # None: what is done here is not audited

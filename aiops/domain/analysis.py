@@ -53,10 +53,13 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Counterfactual:
-    """What changes if this cause is taken to be healthy. ``delta_explained`` <= 0, in symptoms."""
+    """What changes if this cause is taken to be healthy. ``delta_explained`` <= 0, in symptoms; ``only``: ids of those that
+    nothing else explains. ``suspect``: entity id of who would be named instead."""
 
     statement: str
     delta_explained: int
+    only: tuple[str, ...] = ()
+    suspect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,14 @@ LANES: tuple[str, ...] = (
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """``evidence``: ids of :class:`Cited` things, at least one. ``verbatim``: the part of ``text`` that came from outside as it
-    stands or is a command; empty where there is none."""
+    stands, or is a command; empty where there is none. ``mark``: for and against of evidence, observed and inferred of a step
+    of the chain, risk of an action; else empty. ``link``: an http(s) address that belongs to it, such as a runbook."""
 
     text: str
     evidence: tuple[str, ...]
     verbatim: str = ""
+    mark: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ class Similar:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All that is said. ``boxes`` None where no cause is named. ``evidence``: every cited thing once, by first mention."""
+    """All that is said. ``boxes`` None where no cause is named. ``evidence``: every cited thing once, in order of mention."""
 
     sections: tuple[Section, ...] = ()
     evidence: tuple[Cited, ...] = ()

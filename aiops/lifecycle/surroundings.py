@@ -93,13 +93,16 @@ class Surroundings:
                 if not border:
                     break
 
-    def forget(self, entities: frozenset[str] | None) -> None:
-        """What is around these changed; None: anything may have."""
-        if entities is None:
-            self._known.clear()
-            return
-        for key in [key for key in self._known if key[0] in entities]:
-            del self._known[key]
+    def refresh(self, touched: frozenset[str] | None) -> frozenset[str]:
+        """Read anew what is remembered of ``touched`` (None: of anything). Returns what is different now."""
+        held = {key: value for key, value in self._known.items() if touched is None or key[0] in touched}
+        moments: dict[int, list[str]] = {}
+        for entity, moment in held:
+            del self._known[(entity, moment)]
+            moments.setdefault(moment, []).append(entity)
+        for moment, entities in sorted(moments.items()):
+            self._read(moment, sorted(entities))
+        return frozenset(key[0] for key, value in held.items() if self._known.get(key) != value)
 
     def _read(self, moment: int, entities: list[str]) -> None:
         at = datetime.fromtimestamp((moment + 1) * MOMENT_S - 1, UTC)

@@ -2,6 +2,7 @@
 
 A wish that is fulfilled already gives None, so that a repeat is no error. One that the incident's state forbids raises
 :class:`aiops.errors.StoreConflict`, which says why and what to do instead. Nothing here reads a clock or a store.
+A change names the incident that it was made from, so that a ledger refuses it where somebody else was faster.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def posted_again(
         activities.append(_activity(known, "updated", by, details={"changed": " ".join(names)}))
     if keys:
         activities.append(_activity(known, "alerts_added", by, details=_counted("alerts", keys)))
-    return IncidentChange(kept, tuple(activities), link=keys)
+    return IncidentChange(kept, tuple(activities), link=keys, base=known)
 
 
 def acknowledge(
@@ -103,7 +104,7 @@ def reopen(incident: Incident, by: Author, *, comment: str = "") -> IncidentChan
 
 def comment(incident: Incident, text: str, by: Author) -> IncidentChange:
     """Somebody says something about it, whatever its status."""
-    return IncidentChange(incident, (_activity(incident, "commented", by, text),))
+    return IncidentChange(incident, (_activity(incident, "commented", by, text),), base=incident)
 
 
 def edit(incident: Incident, wish: Edit, by: Author, *, comment: str = "") -> IncidentChange | None:
@@ -125,7 +126,7 @@ def edit(incident: Incident, wish: Edit, by: Author, *, comment: str = "") -> In
         activities.append(_activity(incident, "commented", by, comment))
     if values:
         activities.append(_activity(incident, "updated", by, details=values))
-    return IncidentChange(changed, tuple(activities)) if activities else None
+    return IncidentChange(changed, tuple(activities), base=incident) if activities else None
 
 
 def merge(
@@ -147,10 +148,12 @@ def merge(
     names = [other.id for other, _ in ordered]
     merged = _covering(into, [other for other, _ in ordered])
     details = {"incidents": " ".join(names[:MAX_NAMED]), "count": str(len(names)), "alerts": str(len(keys))}
-    changes = [IncidentChange(merged, (_activity(into, "merged", by, details=details),), link=keys)]
+    activity = _activity(into, "merged", by, details=details)
+    changes = [IncidentChange(merged, (activity,), link=keys, base=into)]
     for other, _ in ordered:
         gone = replace(_with_status(other, "resolved", by.at), merged_into=into.id)
-        changes.append(IncidentChange(gone, (_activity(other, "merged", by, details={"into": into.id}),)))
+        activity = _activity(other, "merged", by, details={"into": into.id})
+        changes.append(IncidentChange(gone, (activity,), base=other))
     return tuple(changes)
 
 
@@ -194,15 +197,11 @@ def split(
     keys = tuple(sorted(alarm_key(alarm) for alarm in going))
     left = _without(incident, going, staying)
     counted = _counted("alerts", keys)
+    told = _activity(incident, "split", by, details={**counted, "incident": new_id})
+    begun = _activity(new, "created", by, details={**counted, "from": incident.id})
     return (
-        IncidentChange(
-            left, (_activity(incident, "split", by, details={**counted, "incident": new_id}),), unlink=keys
-        ),
-        IncidentChange(
-            _reaching(new, going),
-            (_activity(new, "created", by, details={**counted, "from": incident.id}),),
-            link=keys,
-        ),
+        IncidentChange(left, (told,), unlink=keys, base=incident),
+        IncidentChange(_reaching(new, going), (begun,), link=keys),
     )
 
 
@@ -223,7 +222,7 @@ def add_alarms(
     )
     keys = tuple(sorted({alarm_key(alarm) for alarm in new}))
     activity = _activity(incident, "alerts_added", by, details=_counted("alerts", keys, [a.id for a in new]))
-    return IncidentChange(_reaching(grown, new), (activity,), link=keys)
+    return IncidentChange(_reaching(grown, new), (activity,), link=keys, base=incident)
 
 
 def remove_alarms(
@@ -239,7 +238,7 @@ def remove_alarms(
     activity = _activity(
         incident, "alerts_removed", by, details=_counted("alerts", keys, [a.id for a in going])
     )
-    return IncidentChange(_without(incident, going, staying), (activity,), unlink=keys)
+    return IncidentChange(_without(incident, going, staying), (activity,), unlink=keys, base=incident)
 
 
 def judge(incident: Incident, verdict: Feedback) -> IncidentChange:
@@ -251,7 +250,10 @@ def judge(incident: Incident, verdict: Feedback) -> IncidentChange:
         details["analysis"] = str(verdict.analysis)
     by = Author(verdict.actor, verdict.at)
     return IncidentChange(
-        incident, (_activity(incident, "feedback", by, verdict.comment, details),), feedback=verdict
+        incident,
+        (_activity(incident, "feedback", by, verdict.comment, details),),
+        feedback=verdict,
+        base=incident,
     )
 
 
@@ -279,7 +281,7 @@ def analysis_activities(
 
 def analysis_failed(incident: Incident, reason: str, by: Author) -> IncidentChange:
     """There is no analysis, and why, without secrets."""
-    return IncidentChange(incident, (_activity(incident, "analysis_failed", by, reason),))
+    return IncidentChange(incident, (_activity(incident, "analysis_failed", by, reason),), base=incident)
 
 
 def _activity(

@@ -133,7 +133,8 @@ def neutralise(
         if score > 0 and entity not in cause.members
     ]
     known = subgraph.by_id()
-    suspect = known[min(rest)[1]].name if rest and min(rest)[1] in known else None
+    other = min(rest)[1] if rest and min(rest)[1] in known else None
+    suspect = known[other].name if other is not None else None
     lost = len(account.only)
     if not total:
         said = f"Without {name} there is nothing left to explain"
@@ -142,7 +143,7 @@ def neutralise(
     else:
         said = f"Without {name}, everything it explains has another explanation"
     said += f"; the next suspect would be {suspect}." if suspect else "; nothing else is suspect."
-    return Counterfactual(said, -lost)
+    return Counterfactual(said, -lost, account.only, other)
 
 
 #: Least share of the first total at which a cause that explains something may pass one that explains nothing.

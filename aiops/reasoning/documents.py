@@ -21,6 +21,8 @@ from aiops.domain.graph import Entity, Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.reasoning.explanation_document import explanation_members
 from aiops.reasoning.moments import rfc3339
+from aiops.reasoning.words.book import KEPT_TEXT
+from aiops.reasoning.words.names import shortened
 
 Document = dict[str, Any]
 
@@ -171,7 +173,7 @@ def _citation(citation: Citation) -> Document:
         "channel": item.channel.value,
         "name": item.name,
         "at": rfc3339(datetime.fromtimestamp(item.at_s, tz=UTC)),
-        "text": item.text,
+        "text": shortened(item.text, KEPT_TEXT),
         "value": item.value,
         "baseline": item.baseline,
         "severity": item.severity,

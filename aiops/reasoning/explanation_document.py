@@ -39,6 +39,8 @@ def _sentence(sentence: Sentence) -> Document:
         "text": sentence.text,
         "evidence": list(sentence.evidence),
         "verbatim": sentence.verbatim or None,
+        "mark": sentence.mark or None,
+        "link": sentence.link or None,
     }
 
 

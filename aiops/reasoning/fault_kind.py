@@ -15,7 +15,6 @@ from aiops.domain.candidates import RuleFiring
 from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence
 from aiops.domain.fault_kinds import is_general
 from aiops.domain.graph import Subgraph
-from aiops.reasoning.kept import Derived
 from aiops.reasoning.spread import PLACES, is_live
 
 PART_STEPS = 3
@@ -60,27 +59,29 @@ def choose_kind(
     return kind, "change" if strongest.channel is Channel.CHANGE else "failure"
 
 
+class Parts:
+    """What things of one subgraph are made of. Places are made of nothing."""
+
+    def __init__(self, subgraph: Subgraph) -> None:
+        self._places = {entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES}
+        self._parts: dict[str, list[str]] = {}
+        for relation in subgraph.relations:
+            if relation.kind in _PART_TO_WHOLE:
+                self._parts.setdefault(relation.target_id, []).append(relation.source_id)
+            elif relation.kind in _WHOLE_TO_PART:
+                self._parts.setdefault(relation.source_id, []).append(relation.target_id)
+
+    def of(self, members: frozenset[str]) -> frozenset[str]:
+        """Parts of ``members``, over at most :data:`PART_STEPS` relations."""
+        found: set[str] = set()
+        here = set(members) - self._places
+        for _ in range(PART_STEPS):
+            near = {part for whole in here for part in self._parts.get(whole, ())}
+            here = near - found - members - self._places
+            found |= here
+        return frozenset(found)
+
+
 def parts_of(members: frozenset[str], subgraph: Subgraph) -> frozenset[str]:
-    """What the members are made of, over at most :data:`PART_STEPS` relations. Places are made of nothing."""
-    made_of, places = _parts(subgraph)
-    found: set[str] = set()
-    here = set(members) - places
-    for _ in range(PART_STEPS):
-        near = {part for whole in here for part in made_of.get(whole, ())}
-        here = near - found - members - places
-        found |= here
-    return frozenset(found)
-
-
-def _find_parts(subgraph: Subgraph) -> tuple[dict[str, set[str]], frozenset[str]]:
-    """Parts by what is made of them, and the places."""
-    made_of: dict[str, set[str]] = {}
-    for relation in subgraph.relations:
-        if relation.kind in _PART_TO_WHOLE:
-            made_of.setdefault(relation.target_id, set()).add(relation.source_id)
-        if relation.kind in _WHOLE_TO_PART:
-            made_of.setdefault(relation.source_id, set()).add(relation.target_id)
-    return made_of, frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES)
-
-
-_parts: Derived[Subgraph, tuple[dict[str, set[str]], frozenset[str]]] = Derived(_find_parts)
+    """Parts of ``members`` in ``subgraph``; who asks more than once keeps a :class:`Parts`."""
+    return Parts(subgraph).of(members)

@@ -38,6 +38,11 @@ def span(seconds: float) -> str:
     return f"{round(whole / 86_400)} days"
 
 
+def roughly(seconds: float) -> str:
+    """The same in its largest unit alone: ``10 min``."""
+    return " ".join(span(seconds).split(" ")[:2])
+
+
 def _pair(whole: int, size: int, large: str, small: str) -> str:
     over = whole % size
     return f"{whole // size} {large}" + (f" {over} {small}" if over else "")

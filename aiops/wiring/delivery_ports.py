@@ -13,9 +13,11 @@ import numpy as np
 from aiops.api.services import Answered, IngestCounts
 from aiops.contracts import ApplyResult, Clock
 from aiops.domain.batches import EVENT_SCHEMA, EventBatch, RawBatch, Reject, SampleBatch, Series
+from aiops.domain.incident_records import alarm_key
 from aiops.domain.occurrences import Change
 from aiops.errors import ParseError, StoreUnavailable
 from ingest import deliveries
+from ingest.alarms import alarm_of
 from ingest.counters import Taken
 from ingest.deliveries import Delivery
 from ingest.parsers.otlp import otlp_answer
@@ -165,6 +167,10 @@ class WorkerPort(DeliveryPort):
             taken.dropped,
             tuple(sorted(name for name in named if name is not None)),
             _reasons(delivery),
+            tuple(
+                alarm_key(alarm_of(alert, entity="", peer=None, source=delivery.alert_source))
+                for alert in alerts.alerts
+            ),
         )
 
     def refused(self, reject: Reject) -> None:

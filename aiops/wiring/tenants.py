@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -106,7 +107,10 @@ def sum_readings(readings: Sequence[Reading]) -> Reading:
     """What the process says about its ingest: all tenants together."""
     sources: dict[str, Taken] = {}
     reasons: Counter[tuple[str, str]] = Counter()
+    seen: dict[str, datetime] = {}
     for reading in readings:
+        for name, at in reading.last_seen.items():
+            seen[name] = max(at, seen.get(name, at))
         reasons.update(reading.reject_reasons)
         for source, taken in reading.sources.items():
             sources[source] = sources.get(source, Taken()) + taken
@@ -119,4 +123,5 @@ def sum_readings(readings: Sequence[Reading]) -> Reading:
         queue_bytes=sum(one.queue_bytes for one in readings),
         templates=sum(one.templates for one in readings),
         watched_series=sum(one.watched_series for one in readings),
+        last_seen=seen,
     )

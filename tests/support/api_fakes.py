@@ -30,10 +30,13 @@ from aiops.api.services import (
 )
 from aiops.contracts import ApplyResult
 from aiops.domain.analysis import Analysis, Engine, Impact, RootCause
+from aiops.domain.evidence import evidence_id
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
+from aiops.domain.incident_records import alarm_key
 from aiops.domain.occurrences import Alarm, Change, Incident
 from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ParseError, RuleError, TopologyError
+from aiops.reasoning.documents import analysis_document
 from aiops.store.memory import MemoryGraphStore
 from ingest.topology.netbox import read_netbox
 
@@ -156,16 +159,21 @@ class FakeIngest:
         entities = sorted({self._entity_of(alert["labels"]) for alert in alerts})
         alarms = [
             Alarm(
-                id=f"a{index}",
-                fingerprint=orjson.dumps(alert["labels"], option=orjson.OPT_SORT_KEYS).decode(),
+                id=f"alarm-{evidence_id(_fingerprint(alert), self._started(alert).isoformat())[1:]}",
+                fingerprint=_fingerprint(alert),
                 name=alert["labels"].get("alertname", "?"),
                 entity=self._entity_of(alert["labels"]),
-                started_at=self.clock.now(),
+                started_at=self._started(alert),
             )
-            for index, alert in enumerate(alerts)
+            for alert in alerts
         ]
         self.graph.put_alarms(alarms)
-        return IngestCounts(len(alerts), len(alerts), entities=tuple(entities))
+        keys = tuple(alarm_key(alarm) for alarm in alarms)
+        return IngestCounts(len(alerts), len(alerts), entities=tuple(entities), alarms=keys)
+
+    def _started(self, alert: Mapping[str, object]) -> datetime:
+        given = alert.get("startsAt")
+        return datetime.fromisoformat(given) if isinstance(given, str) else self.clock.now()
 
     def _entity_of(self, labels: Mapping[str, str]) -> str:
         ids = self.resolve_labels(labels)
@@ -181,6 +189,10 @@ class FakeIngest:
     def _fail(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+def _fingerprint(alert: Mapping[str, object]) -> str:
+    return orjson.dumps(alert["labels"], option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _is_alert(alert: object) -> bool:
@@ -303,18 +315,10 @@ def _cause(entity: Entity | None) -> RootCause:
 
 
 class FakeRenderers:
-    """Plain faces."""
+    """The real document, plain faces."""
 
     def document(self, analysis: Analysis) -> Mapping[str, object]:
-        return {
-            "incident_id": analysis.incident_id,
-            "verdict": analysis.verdict,
-            "summary": analysis.summary,
-            "causes": [
-                {"rank": cause.rank, "entity": {"id": cause.entity.id}, "confidence": cause.confidence}
-                for cause in analysis.causes
-            ],
-        }
+        return analysis_document(analysis)
 
     def markdown(self, document: Mapping[str, object]) -> str:
         return f"# {document['verdict']}\n\n{document['summary']}\n"
@@ -412,7 +416,7 @@ def fake_site(
         idempotency=idempotency,
         clock=clock,
         version=VersionInfo("0.1.0", "abc", "1+sha256:0", None),
-        limits=limits or ApiLimits(analysis_workers=1, analysis_queue=2, body_bytes=100_000),
+        limits=limits or ApiLimits(analysis_workers=1, analysis_queue=2, body_bytes=100_000, stream_s=0.2),
         health=checks,
         signal_stats=lambda: {"series": 0},
         registry=CollectorRegistry(),

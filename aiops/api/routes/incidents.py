@@ -1,41 +1,75 @@
-"""Incidents: posting (with their analysis), reading, paging, changing their status."""
+"""Incidents: posting (with their analysis), reading, finding, changing."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from ulid import ULID
 
-from aiops.api.access.idempotency import KeptAnswer, KeyInUse, KeyReused
+from aiops.api.access.idempotency import KeptAnswer
 from aiops.api.desk import AnalysisDesk, Outcome, read_kept
 from aiops.api.desks import Desks
-from aiops.api.documents import answer, cursor_of, entity_tag, incident_document, page, place_of
+from aiops.api.documents import answer, incident_document, page
 from aiops.api.guard import BODY_STATUSES, GuardedRoute, needs, problems, services_of, token_of
-from aiops.api.problems import Problem, invalid, invalid_parameter, not_found
-from aiops.api.references import Resolved, resolve_references, take_alerts
-from aiops.api.schemas.incidents import IncidentDocument, IncidentPage, IncidentPatch, IncidentRequest
+from aiops.api.incident_changes import author_of, change_incident, incident_of
+from aiops.api.incident_documents import age_s, row_document
+from aiops.api.preconditions import digest_of, incident_tag, not_modified
+from aiops.api.problems import invalid, invalid_parameter
+from aiops.api.references import Resolved, ids_named, resolve_references, take_alerts
+from aiops.api.repeats import IdempotencyKey, answered_once
+from aiops.api.schemas.incidents import (
+    IncidentDocument,
+    IncidentPage,
+    IncidentPatch,
+    IncidentRequest,
+    Status,
+)
 from aiops.api.schemas.primitives import Duration, Name, Severity, Time, duration_s
 from aiops.api.services import Services
+from aiops.domain.incident_records import IncidentQuery, alarm_key
 from aiops.domain.occurrences import Incident
+from aiops.errors import InputError, StoreConflict
+from aiops.lifecycle import transitions
+from aiops.lifecycle.transitions import Author, Edit
 
 router = APIRouter(route_class=GuardedRoute, tags=["incidents"])
-IncidentId = Annotated[str, Name]
-Status = Literal["open", "acknowledged", "resolved"]
-Wait = Annotated[
-    Duration | None, Query(description="how long to wait for the analysis, at most 30s; 0s: not at all")
+IncidentId = Annotated[str, Name, Path(examples=["01KAJ4Q2R6C8B4D1F3G5H7J9KM"])]
+Sort = Literal[
+    "-started_at",
+    "started_at",
+    "-severity",
+    "severity",
+    "-status",
+    "status",
+    "-confidence",
+    "confidence",
+    "-alerts",
+    "alerts",
 ]
-_CREATED: dict[int | str, dict[str, Any]] = {
+Wait = Annotated[
+    Duration | None,
+    Query(description="how long to wait for the analysis, at most 30s; 0s: not at all", examples=["10s"]),
+]
+Prefer = Annotated[
+    str | None,
+    Header(max_length=255, description="`respond-async`: do not wait", examples=["respond-async"]),
+]
+IfMatch = Annotated[
+    str | None,
+    Header(max_length=1024, description="only if the incident still has this `ETag`", examples=["*"]),
+]
+_KNOWN: dict[int | str, dict[str, Any]] = {
     200: {"description": "The incident was known by its source and external id", "model": IncidentDocument},
     202: {"description": "Stored; its analysis is still running", "model": IncidentDocument},
 }
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "As `If-None-Match` has it"}}
 
 
 def desk_of(request: Request) -> AnalysisDesk:
@@ -56,40 +90,19 @@ def wait_of(wait: str | None, prefer: str | None, services: Services) -> float:
     "/api/v1/incidents",
     status_code=201,
     response_model=IncidentDocument,
-    responses={**problems(*BODY_STATUSES, 409, 429), **_CREATED},
+    responses={**problems(*BODY_STATUSES, 409, 429), **_KNOWN},
     openapi_extra=needs("incidents:write"),
 )
 async def post_incident(
     request: Request,
     posted: IncidentRequest,
     wait: Wait = None,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
-    prefer: Annotated[str | None, Header(max_length=255)] = None,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
 ) -> Response:
     """Store an incident and analyse it. 201: new; 200: known by ``source`` and ``external_id``, now updated."""
-    services = services_of(request)
-    wait_s = wait_of(wait, prefer, services)
-    if idempotency_key is None:
-        return _answer(await _post(request, posted, wait_s))
-    owner, mark = token_of(request).prefix, await _fingerprint(request)
-    store = services.idempotency
-    try:
-        kept = await run_in_threadpool(store.begin, owner, idempotency_key, mark)
-    except KeyReused:
-        raise Problem(422, "key-reused", "send a new Idempotency-Key with a new request") from None
-    except KeyInUse:
-        raise Problem(
-            409, "key-in-use", "wait for it, then send again", headers={"Retry-After": "1"}
-        ) from None
-    if kept is not None:
-        return _answer(kept, {"Idempotency-Replayed": "true"})
-    try:
-        given = await _post(request, posted, wait_s)
-    except BaseException:
-        store.abandon(owner, idempotency_key)
-        raise
-    await run_in_threadpool(store.finish, owner, idempotency_key, mark, given)
-    return _answer(given)
+    wait_s = wait_of(wait, prefer, services_of(request))
+    return await answered_once(request, idempotency_key, lambda: _post(request, posted, wait_s))
 
 
 async def _post(request: Request, posted: IncidentRequest, wait_s: float) -> KeptAnswer:
@@ -98,7 +111,7 @@ async def _post(request: Request, posted: IncidentRequest, wait_s: float) -> Kep
         desk.reserve()
     try:
         source = posted.source or token_of(request).name
-        stored = await run_in_threadpool(_store, posted, source, services)
+        stored = await run_in_threadpool(_store, posted, source, author_of(request), services)
     except BaseException:
         if posted.analyze:
             desk.release()
@@ -107,7 +120,7 @@ async def _post(request: Request, posted: IncidentRequest, wait_s: float) -> Kep
     document = {
         **incident_document(stored.incident),
         "links": [link.model_dump() for link in posted.links],
-        "unresolved": [{"pointer": where, "detail": why} for where, why in stored.resolved.unresolved],
+        "unresolved": [one.document() for one in stored.resolved.unresolved],
         "analysis_status": outcome.status,
         "analysis": outcome.document,
     }
@@ -122,34 +135,58 @@ class _Stored:
     resolved: Resolved
 
 
-def _store(posted: IncidentRequest, source: str, services: Services) -> _Stored:
-    """Resolve what the incident is about, take its alerts, and write it: an update keeps status and id."""
-    now = services.clock.now()
+def _store(posted: IncidentRequest, source: str, by: Author, services: Services) -> _Stored:
+    """Resolve what the incident is about, take its alerts, and write it with them: a repeat keeps status and id."""
     starts = [alert.startsAt for alert in posted.alerts if alert.startsAt is not None]
-    started_at = posted.started_at or min(starts, default=now)
+    started_at = posted.started_at or min(starts, default=by.at)
     if posted.ended_at is not None and posted.ended_at < started_at:
         raise invalid("/ended_at", "lies before started_at")
-    resolved = take_alerts(posted, resolve_references(posted, services, at=started_at), started_at, services)
-    incident_id = _id_of(source, posted.external_id, now)
-    known = services.incidents.incident(incident_id)
+    resolved = resolve_references(posted, services, at=started_at)
+    resolved = take_alerts(posted.alerts, resolved, started_at, services)
     incident = Incident(
-        id=incident_id,
+        id=_id_of(source, posted.external_id, by.at),
         title=posted.title,
         started_at=started_at,
         severity=posted.severity,
         source=source,
         external_id=posted.external_id,
         description=posted.description,
-        ended_at=posted.ended_at or (known.ended_at if known else None),
-        status=known.status if known else "open",
+        ended_at=posted.ended_at,
         affected=resolved.affected,
         symptoms=resolved.symptoms,
         labels={**posted.labels, **{f"link:{link.rel}": link.href for link in posted.links}},
         window_before_s=duration_s(posted.window.before),
         window_after_s=duration_s(posted.window.after),
+        owner=posted.owner or "",
     )
-    written = services.incidents.put_incident(incident)
-    return _Stored(written, known is None and written.id == incident_id, resolved)
+    written, new = _record(incident, resolved, by, services)
+    return _Stored(written, new, resolved)
+
+
+def _record(incident: Incident, resolved: Resolved, by: Author, services: Services) -> tuple[Incident, bool]:
+    """The incident as it is stored now, and whether it is new. An update that lost a race is made anew."""
+    book, keys = services.incidents, [alarm_key(alarm) for alarm in resolved.alarms]
+    known = book.incident(incident.id) if incident.external_id is not None else None
+    if known is None:
+        (written,) = book.record([transitions.created(incident, by, alarms=keys)])
+        services.streams.ring()
+        return written, written.id == incident.id
+
+    for attempt in (1, 2, 3):
+        held = book.incident_alarms(known.id)
+        change = transitions.posted_again(known, incident, held, keys, by)
+        if not change.activities:
+            return known, False
+        try:
+            (written,) = book.record([change])
+        except StoreConflict:
+            known = incident_of(services, known.id)
+            if attempt == 3:
+                raise
+            continue
+        services.streams.ring()
+        return written, False
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _id_of(source: str, external_id: str | None, now: datetime) -> str:
@@ -160,150 +197,116 @@ def _id_of(source: str, external_id: str | None, now: datetime) -> str:
     return str(ULID.from_bytes(digest[:16]))
 
 
-async def _fingerprint(request: Request) -> str:
-    body = await request.body()
-    parts = (request.method, request.url.path, request.url.query)
-    return hashlib.sha256("\n".join(parts).encode() + b"\n" + body).hexdigest()
-
-
-def _answer(given: KeptAnswer, more: Mapping[str, str] | None = None) -> Response:
-    headers = {"Location": given.location, **(more or {})}
-    if given.status == 202:
-        headers["Retry-After"] = "1"
-    return Response(given.body, given.status, headers, media_type="application/json")
-
-
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    status: str | None
-    severity: str | None
-    source: str | None
-    entity: str | None
-    since: datetime | None
-    until: datetime | None
-
-    def keeps(self, incident: Incident) -> bool:
-        """Whether the incident began in [since, until) and is what is asked for."""
-        return (
-            (self.severity is None or incident.severity == self.severity)
-            and (self.source is None or incident.source == self.source)
-            and (self.entity is None or self.entity in incident.affected)
-            and (self.since is None or incident.started_at >= self.since)
-            and (self.until is None or incident.started_at < self.until)
-        )
-
-
 @router.get(
     "/api/v1/incidents",
     response_model=IncidentPage,
-    responses=problems(422),
+    responses={**problems(422), **NOT_MODIFIED},
     openapi_extra=needs("incidents:read"),
 )
 def list_incidents(
     request: Request,
-    status: Status | None = None,
-    severity: Annotated[Severity | None, Query()] = None,
-    source: Annotated[Name | None, Query()] = None,
-    entity: Annotated[Name | None, Query(description="id of an affected entity")] = None,
+    status: Annotated[list[Status], Query(max_length=3, description="any of them")] = [],  # noqa: B006
+    severity: Annotated[list[Severity], Query(max_length=5, description="any of them")] = [],  # noqa: B006
+    source: Annotated[Name | None, Query(examples=["desk"])] = None,
+    entity: Annotated[Name | None, Query(description="affected: an id, name or alias")] = None,
+    label: Annotated[
+        list[Annotated[str, Query(max_length=4609, pattern=r"^[^=\x00]+=[^\x00]*$")]],
+        Query(max_length=16, description="`name=value`, all of them", examples=[["team=payments"]]),
+    ] = [],  # noqa: B006
     since: Annotated[Time | None, Query(description="began then or later")] = None,
     until: Annotated[Time | None, Query(description="began before")] = None,
+    q: Annotated[
+        str,
+        Query(max_length=512, pattern=r"^[^\x00]*$", description="part of title, description, external id"),
+    ] = "",
+    min_confidence: Annotated[float | None, Query(ge=0, le=1, description="of the first cause")] = None,
+    cause_entity: Annotated[Name | None, Query(description="the first cause: an id, name or alias")] = None,
+    sort: Annotated[Sort, Query(description="`-`: descending")] = "-started_at",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[str | None, Query(min_length=1, max_length=1024)] = None,
 ) -> Response:
-    """Newest first by start and id. A filtered page may be short or empty and still have a next one."""
+    """Incidents in short, the newest first unless ``sort`` says otherwise. Follow ``next_cursor`` or the ``Link`` header."""
     services = services_of(request)
-    wanted = _Filter(status, severity, source, entity, since, until)
-    before = None if cursor is None else place_of(cursor)
-    if before is not None and services.incidents.incident(before) is None:
-        raise invalid_parameter("cursor", "is none of ours; start again without it")
-    found, next_cursor = _scan(services, wanted, limit, before)
-    return page(request, [incident_document(incident) for incident in found], next_cursor)
+    query = IncidentQuery(
+        status=tuple(status),
+        severity=tuple(severity),
+        source=source,
+        entity=_meant(entity, services),
+        labels=dict(text.split("=", 1) for text in label),
+        since=since,
+        until=until,
+        q=q,
+        min_confidence=min_confidence,
+        cause=_meant(cause_entity, services),
+        sort=sort,
+        limit=limit,
+        after=cursor,
+    )
+    try:
+        found = services.incidents.find_incidents(query)
+    except InputError as error:
+        raise invalid_parameter("cursor", error.message) from None
+    items = [row_document(row) for row in found.rows]
+    tag = f'W/"{digest_of(orjson.dumps([items, found.next, found.total]))}"'
+    unchanged = not_modified(request, tag)
+    if unchanged is not None:
+        return unchanged
+    now = services.clock.now()
+    aged = [{**item, "age_s": age_s(row, now)} for item, row in zip(items, found.rows, strict=True)]
+    return page(request, aged, found.next, total=found.total, headers={"ETag": tag})
 
 
-def _scan(
-    services: Services, wanted: _Filter, limit: int, before: str | None
-) -> tuple[list[Incident], str | None]:
-    """One page, and the cursor after the last incident that was looked at."""
-    found: list[Incident] = []
-    looked_at = 0
-    while looked_at < services.limits.scan_incidents:
-        step = max(limit + 1, 200)
-        batch = services.incidents.incidents(status=wanted.status, limit=step, before=before)
-        for incident in batch:
-            if wanted.since is not None and incident.started_at < wanted.since:
-                return found, None
-            if wanted.keeps(incident):
-                if len(found) == limit:
-                    return found, None if before is None else cursor_of(before)
-                found.append(incident)
-            before = incident.id
-            looked_at += 1
-        if len(batch) < step:
-            return found, None
-    return found, None if before is None else cursor_of(before)
+def _meant(name: str | None, services: Services) -> str | None:
+    """The id of the one entity that ``name`` means; what means none or several is taken for an id as it is."""
+    if name is None or services.graph.entity(name) is not None:
+        return name
+    ids = ids_named([name], services)[name]
+    return ids[0] if len(ids) == 1 else name
 
 
 @router.get(
     "/api/v1/incidents/{incident_id}",
     response_model=IncidentDocument,
-    responses=problems(404, 422),
+    responses={**problems(404, 422), **NOT_MODIFIED},
     openapi_extra=needs("incidents:read"),
 )
 def get_incident(request: Request, incident_id: IncidentId) -> Response:
-    """The incident with its newest analysis. ``ETag`` is for ``If-Match`` on PATCH."""
-    services = services_of(request)
-    return _whole(request, incident_of(services, incident_id))
+    """The incident with its newest analysis. ``ETag`` is for ``If-None-Match`` here and ``If-Match`` on changes."""
+    return whole(request, incident_of(services_of(request), incident_id))
 
 
 @router.patch(
     "/api/v1/incidents/{incident_id}",
     response_model=IncidentDocument,
-    responses=problems(*BODY_STATUSES, 404, 412),
+    responses=problems(*BODY_STATUSES, 404, 409, 412),
     openapi_extra=needs("incidents:write"),
 )
 def patch_incident(
-    request: Request,
-    incident_id: IncidentId,
-    patch: IncidentPatch,
-    if_match: Annotated[str | None, Header(max_length=1024)] = None,
+    request: Request, incident_id: IncidentId, patch: IncidentPatch, if_match: IfMatch = None
 ) -> Response:
-    """Acknowledge, resolve, reopen, rename. With ``If-Match`` only if nobody changed it since it was read."""
-    services = services_of(request)
-    with request.app.state.patching:
-        known = incident_of(services, incident_id)
-        tag = entity_tag(incident_document(known))
-        if if_match is not None and not {tag, "*"} & {part.strip() for part in if_match.split(",")}:
-            raise Problem(
-                412, "precondition-failed", "read it again, then send the change", headers={"ETag": tag}
-            )
-        changes: dict[str, Any] = {
-            name: value for name, value in patch.model_dump(exclude_unset=True).items() if value is not None
-        }
-        match changes.get("status"):
-            case "resolved":
-                changes["ended_at"] = known.ended_at or max(services.clock.now(), known.started_at)
-            case "open" | "acknowledged":
-                changes["ended_at"] = None
-        if changes:
-            known = services.incidents.put_incident(replace(known, **changes))
-    return _whole(request, known)
+    """Change title, description, severity, owner or status. With ``If-Match`` only if nobody changed it since it was read."""
+    services, by = services_of(request), author_of(request)
+    wish = Edit(patch.title, patch.description, patch.severity, patch.owner, patch.status)
+    stored = change_incident(
+        services,
+        incident_id,
+        lambda known: [change] if (change := transitions.edit(known, wish, by)) else [],
+        if_match=if_match,
+    )
+    services.streams.ring()
+    return whole(request, stored[0])
 
 
-def incident_of(services: Services, incident_id: str) -> Incident:
-    """Raises a 404 problem where there is none."""
-    incident = services.incidents.incident(incident_id)
-    if incident is None:
-        raise not_found(f"no incident {incident_id[:100]!r}")
-    return incident
+def whole_document(request: Request, incident: Incident) -> tuple[dict[str, object], str]:
+    """The incident with its newest analysis, and its tag."""
+    kept = services_of(request).incidents.analysis(incident.id)
+    status = desk_of(request).status_of(incident.id) or ("done" if kept is not None else "none")
+    document = {**incident_document(incident), "analysis_status": status, "analysis": read_kept(kept)}
+    return document, incident_tag(incident, None if kept is None else kept[0], status)
 
 
-def _whole(request: Request, incident: Incident) -> Response:
-    kept = read_kept(services_of(request).incidents.analysis(incident.id))
-    going_on = desk_of(request).status_of(incident.id)
-    base = incident_document(incident)
-    document = {
-        **base,
-        "analysis_status": going_on or ("done" if kept is not None else "none"),
-        "analysis": kept,
-    }
-    return answer(document, headers={"ETag": entity_tag(base)})
+def whole(request: Request, incident: Incident) -> Response:
+    """The answer that shows the incident; 304 where a reader has it already."""
+    document, tag = whole_document(request, incident)
+    unchanged = not_modified(request, tag) if request.method == "GET" else None
+    return unchanged or answer(document, headers={"ETag": tag})

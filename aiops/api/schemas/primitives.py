@@ -64,7 +64,8 @@ PLAIN = r"^[^\x00]*$"  # no zero character, which databases refuse
 Time = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_within_reason)
 ]
-Duration = Annotated[str, Field(pattern=r"^([0-9]{1,7}[dhms])+$", max_length=32), AfterValidator(_window)]
+_PARTS = r"^([0-9]{1,7}d)?([0-9]{1,7}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?$"
+Duration = Annotated[str, Field(pattern=_PARTS, min_length=2, max_length=32), AfterValidator(_window)]
 Severity = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_severity)]
 Name = Annotated[str, Field(min_length=1, max_length=512, pattern=PLAIN)]
 Text = Annotated[str, Field(max_length=16_384, pattern=PLAIN)]

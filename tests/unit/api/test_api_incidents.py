@@ -260,7 +260,7 @@ def test_status_changes_with_entity_tags(client: ApiClient, site: FakeSite) -> N
     done = client.patch(base, json={"status": "acknowledged"}, headers={"If-Match": tag})
     assert (done.status_code, done.json()["status"]) == (200, "acknowledged")
     stale = client.patch(base, json={"status": "resolved"}, headers={"If-Match": tag})
-    assert (stale.status_code, stale.headers["etag"]) == (412, done.headers["etag"])
+    assert (stale.status_code, stale.headers["etag"]) == (412, f'{done.headers["etag"].split(".")[0]}"')
     site.clock.advance(minutes=5)
     resolved = client.patch(
         base, json={"status": "resolved"}, headers={"If-Match": f'"x", {stale.headers["etag"]}'}

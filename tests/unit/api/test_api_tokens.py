@@ -1,85 +1,18 @@
-"""Tokens: the store, and every route of the OpenAPI document without, with a wrong, an expired, a too narrow token."""
+"""Tokens: their store, and the routes that administer them."""
 
 from __future__ import annotations
 
 import base64
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from aiops.api.access import tokens as tokens_module
-from aiops.api.access.tokens import SCOPES, SqliteTokenStore
+from aiops.api.access.tokens import SqliteTokenStore
 from aiops.api.app import create_app
 from aiops.errors import ConfigError, StoreUnavailable
 from tests.support.api_client import ApiClient
-from tests.support.api_fakes import ADMIN, START, FakeClock, FakeSite, fake_site
-
-
-def _operations() -> list[tuple[str, str, str | None]]:
-    """(method, path, scope) of every operation; scope None: public."""
-    made = fake_site()
-    found = []
-    for path, operations in create_app(made.services).openapi()["paths"].items():
-        for method, operation in operations.items():
-            security = operation["security"]
-            found.append((method.upper(), path, security[0]["bearer"][0] if security else None))
-    made.close()
-    return sorted(found, key=str)
-
-
-OPERATIONS = _operations()
-GUARDED = [(method, path, scope) for method, path, scope in OPERATIONS if scope is not None]
-PUBLIC = {path for _, path, scope in OPERATIONS if scope is None}
-
-
-def test_only_operations_are_public() -> None:
-    assert {"/healthz", "/readyz", "/-/healthy", "/-/ready", "/metrics", "/version"} == PUBLIC
-
-
-def _concrete(path: str) -> str:
-    for name in ("incident_id", "entity_id", "prefix", "number"):
-        path = path.replace(f"{{{name}}}", "1")
-    return path
-
-
-@pytest.mark.parametrize(("method", "path", "scope"), GUARDED, ids=lambda value: str(value))
-def test_every_guarded_route_refuses_before_it_reads(method: str, path: str, scope: str) -> None:
-    site = fake_site()
-    app = create_app(site.services)
-    client = ApiClient(app)
-    expiring = site.token(scope, expires_at=START + timedelta(hours=1))
-    narrow = (
-        site.token(*(other for other in SCOPES if other not in (scope, "admin")))
-        if scope != "admin"
-        else None
-    )
-    if scope == "admin":
-        narrow = site.token(*(other for other in SCOPES if other != "admin"))
-    revoked = site.token(scope)
-    site.tokens.revoke(revoked.split("_")[1])
-    exact = site.token(scope)
-    site.clock.advance(hours=2)
-    wrong = f"{exact[:-4]}AAAA"
-    body = b"{" * 50
-    cases = [(None, 401), (wrong, 401), (expiring, 401), (revoked, 401), ("aiops_x", 401), (narrow, 403)]
-    for token, status in cases:
-        headers = {
-            "Content-Type": "application/json",
-            **({"Authorization": f"Bearer {token}"} if token else {}),
-        }
-        answer = client.ask(method, _concrete(path), headers=headers, content=body)
-        assert answer.status_code == status
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["request_id"] == answer.headers["x-request-id"]
-        assert ("www-authenticate" in answer.headers) == (status == 401)
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {exact}"}
-    accepted = client.ask(method, _concrete(path), headers=headers, content=body)
-    assert accepted.status_code not in (401, 403)
-    assert client.ask(method, f"{_concrete(path)}?token={exact}", content=body).status_code == 401
-    client.close()
-    app.state.desk.close()
-    site.close()
+from tests.support.api_fakes import ADMIN, FakeClock, FakeSite
 
 
 def _basic(text: bytes) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 import { h } from "../dom.js";
 import { copyButton } from "../parts.js";
-import { clock, stamp } from "../when.js";
-import { count, entityLink, kindIcon, nameOf, percent, plain } from "../words.js";
+import { stamp } from "../when.js";
+import { count, kindIcon, nameOf, percent, plain } from "../words.js";
 import { sentence } from "./citations.js";
 
 const SENTENCES = 3;
@@ -22,7 +22,7 @@ export function banner(analysis, incident, tools) {
         { class: "banner-line" },
         h("strong", { class: `verdict-word verdict-${analysis.verdict}` }, analysis.verdict),
         first && h("span", { class: "banner-figure", title: analysis.confidence_words || null }, percent(first.confidence)),
-        explains && h("span", { class: "faint" }, `explains ${explains.count} of ${count(explains.of, "alert")}`),
+        explains && h("span", { class: "faint" }, `explains ${explains.count} of ${count(explains.of, "symptom")}`),
       ),
       h("p", { class: "banner-summary" }, shortened(analysis.summary)),
     ),
@@ -32,7 +32,7 @@ export function banner(analysis, incident, tools) {
 
 /** The summary without the verdict's word and figure, which stand above it. */
 function shortened(summary) {
-  return summary.replace(/^(CONFIRMED|LIKELY|INCONCLUSIVE)\s*\([\d.]+\):\s*/i, "");
+  return summary.replace(/^(CONFIRMED|LIKELY|INCONCLUSIVE)( \([^)]*\))?:\s*/, "");
 }
 
 export function boxes(analysis, cite) {
@@ -110,5 +110,3 @@ export function safeLink(address, text = "Runbook") {
   if (!address || !/^https?:\/\//i.test(address)) return address ? h("p", { class: "mono" }, address) : null;
   return h("p", {}, h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, `${text} ↗`));
 }
-
-export { clock, entityLink };

@@ -188,7 +188,6 @@ function line(row, fresh) {
 
 function cause(row) {
   if (row.cause) return h("span", { class: "cause" }, confidence(row.confidence), h("span", { class: "what", title: row.cause }, row.causeName), row.causeKind && h("span", { class: "faint" }, plain(row.causeKind)));
-  if (row.analysisStatus === "running") return h("span", { class: "faint" }, "analysing");
   if (row.verdict) return verdict(row.verdict);
   return h("span", { class: "faint", title: count(row.entities, "entity", "entities") }, "–");
 }

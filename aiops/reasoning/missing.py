@@ -1,0 +1,41 @@
+"""What could not be seen or was left out: the gaps of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiops.reasoning.footing import Footing
+
+
+def collect_gaps(ground: Footing, gaps: Sequence[str]) -> tuple[str, ...]:
+    """What would raise the confidence: each stage's gaps, silent neighbours, unmatched and standing alarms."""
+    known, matter, diagnosis = ground.known, ground.matter, ground.diagnosis
+    found = [*gaps, *matter.evidence.gaps, *matter.rules.gaps]
+    unmatched = sorted({alarm.entity for alarm in matter.seen.alarms if known.get(alarm.entity) is None})
+    unmatched += [entity.id for entity in matter.subgraph.entities if entity.kind == "Unknown"]
+    if unmatched:
+        found.append(f"not matched to the topology: {_some(unmatched)}")
+    share = diagnosis.explained.share()
+    mute = [
+        ground.names.of(entity)
+        for entity, column in diagnosis.graph.index.items()
+        if share[column] > 0 and entity not in diagnosis.sighting.telemetry
+    ]
+    if mute:
+        found.append(f"no telemetry from {_some(mute)}")
+    if diagnosis.complaints.standing:
+        old = len(diagnosis.complaints.standing)
+        found.append(
+            f"{old} {'alert' if old == 1 else 'alerts'} had been open since before the window; not counted"
+        )
+    if diagnosis.findings and diagnosis.findings[0].account.unexplained:
+        left = len(diagnosis.findings[0].account.unexplained)
+        found.append(
+            f"{left} {'symptom does' if left == 1 else 'symptoms do'} not follow from the first cause"
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

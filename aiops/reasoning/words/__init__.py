@@ -1,0 +1,1 @@
+"""What an analysis says in words. Every sentence is built together with the ids of what it rests on."""
