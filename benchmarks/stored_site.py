@@ -67,8 +67,8 @@ def store_site(folder: Path, entities: int) -> Made:
             stores.graph.apply(gone, at=MOVED)
             raised = noise(centre)
             stores.graph.put_alarms(raised)
-            for number, more in enumerate((centre.entities, centre.relations, raised)):
-                counted[number] += len(more)
+            more = (len(centre.entities), len(centre.relations), len(raised))
+            counted = [have + got for have, got in zip(counted, more, strict=True)]
         counted[2] += stores.graph.put_alarms(fault_alarms(found))
         stores.graph.put_changes(changes(found))
         series, lines = signals(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -258,11 +259,11 @@ def _signal_health(stores: Stores) -> Health:
         return Health(False, error.message)
 
 
-def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Serve until a signal comes; requests that are running are answered first."""
+def run_api(settings: Settings, *, announce: Callable[[str], None], fd: int | None = None) -> None:
+    """Serve until a signal comes; requests that are running are answered first. ``fd``: of a socket that is bound already."""
     with ExitStack() as stack:
         site = stack.enter_context(open_site(settings))
-        listener = bind(settings.host, settings.port)
+        listener = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
         host, port = listener.getsockname()[:2]
         server = make_server(site.app, settings)
         for number in (signal.SIGINT, signal.SIGTERM):
