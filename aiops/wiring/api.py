@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -48,6 +49,7 @@ from aiops.wiring.stores import (
     open_dead_letters,
     open_stores,
 )
+from aiops.wiring.surroundings import surroundings
 from aiops.wiring.tenants import TenantSite, TenantSites, sum_readings
 from aiops.wiring.webhooks import SendWebhooks, open_webhooks
 from ingest.counters import IngestMetrics, Reading
@@ -61,7 +63,7 @@ class PipelineAnalyze:
     """The API's :class:`aiops.api.services.Analyze`."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+        self.pipeline = pipeline
 
     def __call__(
         self,
@@ -71,7 +73,7 @@ class PipelineAnalyze:
         failed: frozenset[str] = frozenset(),
         watch: Watch = unwatched,
     ) -> Analysis:
-        return self._pipeline.analyze(incident, assume=Assumption(healthy, failed), watch=watch)
+        return self.pipeline.analyze(incident, assume=Assumption(healthy, failed), watch=watch)
 
 
 class PipelineInfer:
@@ -197,7 +199,7 @@ def site_services(
     """What the whole API stands on, for one tenant."""
     pipeline = make_pipeline(
         settings,
-        stores.graph,
+        surroundings(settings, stores.graph),
         stores.signals,
         rules=rules,
         corrector=corrector,
@@ -273,11 +275,11 @@ def _signal_health(stores: Stores) -> Health:
         return Health(False, error.message)
 
 
-def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Serve until a signal comes; requests that are running are answered first."""
+def run_api(settings: Settings, *, announce: Callable[[str], None], fd: int | None = None) -> None:
+    """Serve until a signal comes; requests that are running are answered first. ``fd``: of a socket that is bound already."""
     with ExitStack() as stack:
         site = stack.enter_context(open_site(settings))
-        listener = bind(settings.host, settings.port)
+        listener = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
         host, port = listener.getsockname()[:2]
         server = make_server(site.app, settings)
         for number in (signal.SIGINT, signal.SIGTERM):
