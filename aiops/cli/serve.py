@@ -17,12 +17,16 @@ def serve(
         Path | None, typer.Option(help="Directory of the embedded store, signals and tokens.")
     ] = None,
     store: Annotated[str | None, typer.Option(help="sqlite or neo4j.")] = None,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port for gRPC; none unless told; 0 takes a free one."),
+    ] = None,
 ) -> None:
     """Serve the REST API. Ready when GET /readyz answers 200."""
     from aiops.telemetry import configure_logging
     from aiops.wiring import load
     from aiops.wiring.api import run_api
 
-    settings = load(host=host, port=port, data=data, store=store)
+    settings = load(host=host, port=port, data=data, store=store, grpc_port=grpc_port)
     configure_logging(level=settings.log_level)
     run_api(settings, announce=note)

@@ -38,6 +38,7 @@ from aiops.wiring.analysis import (
 from aiops.wiring.delivery_ports import WorkerPort
 from aiops.wiring.http_server import bind, hosts_allowed, make_server
 from aiops.wiring.loaded import keep_loaded
+from aiops.wiring.rpc_server import serve_rpc
 from aiops.wiring.site_rules import SiteRules
 from aiops.wiring.stores import (
     Stores,
@@ -46,6 +47,7 @@ from aiops.wiring.stores import (
     open_stores,
 )
 from aiops.wiring.tenants import TenantSite, TenantSites, sum_readings
+from aiops.wiring.webhooks import SendWebhooks, open_webhooks
 from ingest.counters import IngestMetrics, Reading
 from ingest.topology.documents import topology_document
 from ingest.topology.netbox import read_netbox
@@ -166,7 +168,8 @@ def _open_tenant(
         services = site_services(
             settings, stores, port, access, clock, rules, corrector, registry, tenant=tenant
         )
-        services = replace(services, sources=lambda: source_readings(worker.reading()))
+        webhooks = open_webhooks(settings, tenant, stores.incidents, clock)
+        services = replace(services, sources=lambda: source_readings(worker.reading()), webhooks=webhooks)
         stack.pop_all()
         return TenantSite(tenant, stores, letters, worker, services)
 
@@ -270,9 +273,12 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
         )
         records = site.access.tokens.records()
         site.tenants.open_all(sorted({record.tenant for record in records if record.revoked_at is None}))
+        site.tenants.attach(SendWebhooks(site.app.state.services.registry))
         if settings.metrics_port is not None:
             place = stack.enter_context(serve_metrics(settings, site.app.state.services.registry))
             announce(f"metrics at {place}")
+        if settings.grpc_port is not None:
+            announce(f"gRPC at {stack.enter_context(serve_rpc(settings, site.app))}")
         keep_loaded()
         scheme = "http" if settings.tls_cert is None else "https"
         announce(f"aiops serves {scheme}://{host}:{port} (store {settings.store}, data {settings.data})")
