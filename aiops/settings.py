@@ -121,7 +121,10 @@ class Settings(BaseSettings):
         (), description="directories of own messages, tried before the catalogue that ships"
     )
 
-    subgraph_max_entities: int = Field(2000, ge=10, description="bound of the candidate subgraph")
+    grouping: Path | None = Field(None, description="file of policies for grouping alarms into incidents")
+    subgraph_max_entities: int = Field(500, ge=10, description="bound of the candidate subgraph")
+    workers: int = Field(1, ge=1, le=64, description="processes that serve the API behind one address")
+    topology_snapshot: bool = Field(True, description="keep the topology in memory for analyses")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="own log level")
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ from aiops.domain.graph import Entity, GraphDelta
 from aiops.domain.incident_records import Activity, IncidentChange, alarm_key
 from aiops.domain.occurrences import SEVERITIES, Alarm, Incident
 from aiops.store.sqlite import SqliteGraphStore
-from aiops.wiring.api import bind
+from aiops.wiring.http_server import bind
 from aiops.wiring.stores import GRAPH_FILE
 from benchmarks.report import Result, parser, write
 

@@ -223,6 +223,14 @@ class Renderers(Protocol):
 
     def text(self, document: Mapping[str, object]) -> str: ...
 
+    def html(self, document: Mapping[str, object]) -> str:
+        """A page of its own, without script."""
+        ...
+
+    def html_policy(self) -> str:
+        """The Content-Security-Policy under which the page shows as it should."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Health:

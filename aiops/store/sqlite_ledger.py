@@ -177,8 +177,8 @@ def _owners(
     for part in groups(keys):
         values = ", ".join(["(?, ?)"] * len(part))
         sql = (
-            "SELECT fingerprint, started_at, incident_id FROM incident_alarm"
-            f" WHERE (fingerprint, started_at) IN (VALUES {values})"
+            f"SELECT fingerprint, started_at, incident_id FROM (VALUES {values}) AS asked CROSS JOIN incident_alarm"
+            " ON fingerprint = asked.column1 AND started_at = asked.column2"
         )
         yield from connection.execute(sql, [value for key in part for value in key])
 

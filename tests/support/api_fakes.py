@@ -330,6 +330,12 @@ class FakeRenderers:
     def text(self, document: Mapping[str, object]) -> str:
         return f"{document['verdict']}: {document['summary']}\n"
 
+    def html(self, document: Mapping[str, object]) -> str:
+        return f"<!doctype html><title>{document['verdict']}</title>"
+
+    def html_policy(self) -> str:
+        return "default-src 'none'"
+
 
 def export_document(subgraph: Subgraph) -> Mapping[str, object]:
     """The topology as it is imported."""
