@@ -16,6 +16,7 @@ from aiops.domain.batches import EVENT_SCHEMA, EventBatch, RawBatch, Reject, Sam
 from aiops.domain.incident_records import alarm_key
 from aiops.domain.occurrences import Change
 from aiops.errors import ParseError, StoreUnavailable
+from aiops.wiring.alert_gate import AlertGate
 from ingest import deliveries
 from ingest.alarms import alarm_of
 from ingest.counters import Taken
@@ -164,6 +165,7 @@ class WorkerPort(DeliveryPort):
     def __init__(self, worker: IngestWorker, clock: Clock) -> None:
         super().__init__(clock)
         self._worker = worker
+        self._gate = AlertGate(lambda batch, source: worker.take_alerts(batch, source=source))
 
     def take(self, delivery: Delivery) -> IngestCounts:
         taken = Taken()
@@ -176,7 +178,7 @@ class WorkerPort(DeliveryPort):
                 taken += self._worker.take_samples(batch)
         alerts = delivery.alerts
         if alerts.alerts or alerts.truncated:
-            taken += self._worker.take_alerts(alerts, source=delivery.alert_source)
+            taken += self._gate.take(alerts, delivery.alert_source)
         if delivery.changes:
             taken += self._worker.take_changes(delivery.changes)
         for reject in delivery.rejects:
