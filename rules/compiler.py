@@ -82,17 +82,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule as CLIPS sees it, and what is needed to read its firings."""
+    """A rule as CLIPS sees it, and what is needed to read its firings. ``steps_cheap_first``: the positive ones, those first
+    that are answered fastest."""
 
     rule: Rule
     steps: tuple[Step, ...]
     construct: str
-
-    @property
-    def steps_cheap_first(self) -> tuple[Step, ...]:
-        """The positive steps: conclusions, then own evidence, then neighbours."""
-        positive = [step for step in self.steps if not step.negated]
-        return tuple(sorted(positive, key=lambda step: (step.near, step.question is not None)))
+    steps_cheap_first: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +107,14 @@ def compile_rules(rule_set: RuleSet) -> Program:
     for number, rule in enumerate(rule_set.rules):
         steps = _steps(rule, rule_set.premises[number], questions)
         construct = _construct(number, rule, steps, rule_set.strata[number])
-        compiled.append(CompiledRule(rule, steps, construct))
+        compiled.append(CompiledRule(rule, steps, construct, _cheap_first(steps)))
     return Program(tuple(compiled), tuple(questions), rule_set.version)
+
+
+def _cheap_first(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The positive steps: conclusions, then own evidence, then neighbours."""
+    positive = [step for step in steps if not step.negated]
+    return tuple(sorted(positive, key=lambda step: (step.near, step.question is not None)))
 
 
 def _steps(

@@ -43,6 +43,15 @@ class EvidenceMatch:
     before_s: float | None = None
     after_s: float | None = None
     any_of: tuple[EvidenceMatch, ...] = ()
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        texts = (self.kinds, self.channels, self.names, self.text, self.direction)
+        object.__setattr__(self, "_hash", hash((*texts, self.attributes, self.value, self.any_of)))
+
+    def __hash__(self) -> int:
+        """Made once: an evaluation looks a match up hundreds of times."""
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,13 @@ class EntityMatch:
 
     kinds: tuple[str, ...] = ()
     labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.kinds, self.labels)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from aiops.domain.evidence import Evidence
-from aiops.domain.graph import Entity, Subgraph, causes_of
+from aiops.domain.graph import Entity, Spread, Subgraph, relation_kind
 from rules.patterns import MAX_TEXT_CHARS
 
 MIN_NAME_CHARS = 2
@@ -37,10 +37,14 @@ class Neighbourhood:
             self._kinds.setdefault(same_kind(entity.kind), []).append(number)
         self._links: dict[tuple[str, str], defaultdict[int, set[int]]] = {}
         for relation in subgraph.relations:
-            for cause_id, effect_id in causes_of(relation):
-                cause, effect = self._index.get(cause_id), self._index.get(effect_id)
-                if cause is not None and effect is not None and cause != effect:
-                    self._link(relation.kind, cause, effect)
+            source, target = self._index.get(relation.source_id), self._index.get(relation.target_id)
+            if source is None or target is None or source == target:
+                continue
+            spread = relation_kind(relation.kind).spread
+            if spread is Spread.TO_SOURCE or spread is Spread.BOTH:
+                self._link(relation.kind, target, source)
+            if spread is Spread.TO_TARGET or spread is Spread.BOTH:
+                self._link(relation.kind, source, target)
         self._names: dict[int, tuple[str, ...]] = {}
         self._pairs: dict[tuple[str, tuple[str, ...]], dict[int, set[int]]] = {}
 

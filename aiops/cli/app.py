@@ -10,20 +10,32 @@ import typer
 
 from aiops import __version__
 from aiops.cli import (
+    alerts,
     analyze,
     bench,
     catalogue,
+    changes,
     config,
     demo,
     doctor,
+    entities,
+    incidents,
     ingest,
+    maintenance,
+    migrate,
     parse,
+    replay,
     rules,
     serve,
+    tokens,
     topology,
     train,
+    version,
+    watching,
 )
-from aiops.cli.output import EXIT_ERROR, EXIT_OK, EXIT_USAGE, note
+from aiops.cli.output import EXIT_ERROR, EXIT_NOT_FOUND, EXIT_OK, EXIT_USAGE, note
+from aiops.cli.session import NothingFound
+from aiops.client import NotFound
 from aiops.errors import AiopsError, ConfigError
 
 app = typer.Typer(
@@ -33,18 +45,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(demo.demo)
-app.command()(serve.serve)
-app.command()(ingest.ingest)
-app.command()(analyze.analyze)
-app.command()(bench.bench)
-app.command()(train.train)
-app.command()(doctor.doctor)
-app.command()(parse.templates)
+
+
+def _example(text: str) -> str:
+    return f"Example: {text}"
+
+
+app.command(epilog=_example("aiops demo -o markdown"))(demo.demo)
+app.command(epilog=_example("aiops serve --port 8080 --data /var/lib/aiops"))(serve.serve)
+app.command(epilog=_example("aiops ingest --config aiops.yaml"))(ingest.ingest)
+app.command(epilog=_example("aiops analyze --alerts alerts.json --topology site.json --explain"))(
+    analyze.analyze
+)
+app.command(epilog=_example("aiops bench --cases cases -o json"))(bench.bench)
+app.command(epilog=_example("aiops train --out model --simulated 200"))(train.train)
+app.command(epilog=_example("aiops doctor --server http://127.0.0.1:8080"))(doctor.doctor)
+app.command(epilog=_example("aiops migrate --data /var/lib/aiops"))(migrate.migrate)
+app.command(epilog=_example("aiops version --server http://127.0.0.1:8080"))(version.version)
+app.command(epilog=_example("aiops templates < messages.log"))(parse.templates)
+replay.add_to(app)
+watching.add_to(app)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(changes.app, name="changes")
 app.add_typer(config.app, name="config")
+app.add_typer(entities.app, name="entities")
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(parse.app, name="parse")
 app.add_typer(rules.app, name="rules")
+app.add_typer(tokens.app, name="token")
 app.add_typer(topology.app, name="topology")
 
 
@@ -54,7 +84,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog="Exit codes: 0 done, 1 error, 2 usage or settings, 3 not found, 4 inconclusive.")
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -66,11 +96,18 @@ def root(
 def main() -> None:
     """Run the command line; an error of ours is one line on standard error, never a traceback."""
     try:
-        app()
+        app(prog_name="aiops")
     except AiopsError as error:
-        note(f"aiops: {error}")
-        sys.exit(EXIT_USAGE if isinstance(error, ConfigError) else EXIT_ERROR)
+        note(f"aiops: {' '.join(str(error).split())}")
+        sys.exit(exit_code_of(error))
     except BrokenPipeError:
         # The reader went away (`| head`): nothing to say, and nothing more may be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_OK)
+
+
+def exit_code_of(error: AiopsError) -> int:
+    """What a script can tell apart without reading."""
+    if isinstance(error, ConfigError):
+        return EXIT_USAGE
+    return EXIT_NOT_FOUND if isinstance(error, (NotFound, NothingFound)) else EXIT_ERROR

@@ -19,7 +19,7 @@ Directories = Annotated[
 Format = Annotated[Output, typer.Option("--output", "-o", help="Format.")]
 
 
-@app.command("list")
+@app.command("list", epilog="Example: aiops catalogue list --event bgp")
 def list_messages(
     event: Annotated[str, typer.Option("--event", help="Only types that begin so, for example bgp.")] = "",
     vendor: Annotated[str, typer.Option("--vendor", help="Only this vendor or project.")] = "",
@@ -42,7 +42,7 @@ def list_messages(
     write_rows(rows, ["id", "vendor", "product", "events"], output)
 
 
-@app.command()
+@app.command(epilog="Example: aiops catalogue show bgp.down")
 def show(
     message: Annotated[str, typer.Argument(help="Id of a message, or name of an event type.")],
     catalogue: Directories = None,
@@ -63,7 +63,10 @@ def show(
     raise typer.Exit(EXIT_NOT_FOUND)
 
 
-@app.command("test")
+@app.command(
+    "test",
+    epilog="Example: aiops catalogue test '<189>42: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down'",
+)
 def try_line(
     line: Annotated[
         str, typer.Argument(help="A line as it comes over the wire; - reads lines from standard input.")
@@ -85,7 +88,7 @@ def try_line(
         raise typer.Exit(EXIT_NOT_FOUND)
 
 
-@app.command()
+@app.command(epilog="Example: aiops catalogue events -o markdown")
 def events(output: Format = Output.TABLE) -> None:
     """Every event type with its fields, what it is about and the state that it sets."""
     from ingest.catalogue.events import event_types

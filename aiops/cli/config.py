@@ -14,7 +14,7 @@ app = typer.Typer(help="The daemon's configuration.", no_args_is_help=True)
 _Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 
 
-@app.command()
+@app.command(epilog="Example: aiops config check -c aiops.yaml")
 def check(
     config: _Config = Path("aiops.yaml"),
     skip_files: Annotated[
@@ -37,7 +37,7 @@ def check(
     raise typer.Exit(EXIT_USAGE if faults else EXIT_OK)
 
 
-@app.command()
+@app.command(epilog="Example: aiops config show -c aiops.yaml")
 def show(config: _Config = Path("aiops.yaml")) -> None:
     """Print what is in force: the file, the environment above it, defaults below; without secrets."""
     from aiops.wiring.config import load_daemon_config, shown
@@ -45,7 +45,7 @@ def show(config: _Config = Path("aiops.yaml")) -> None:
     write_yaml(shown(load_daemon_config(config)))
 
 
-@app.command()
+@app.command(epilog="Example: aiops config example > aiops.yaml")
 def example() -> None:
     """Print a complete configuration with comments, to start from."""
     write_text(resources.files("ingest").joinpath("aiops.example.yaml").read_text("utf-8"))

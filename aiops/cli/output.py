@@ -8,9 +8,15 @@ from enum import StrEnum
 
 import orjson
 import yaml
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+#: Columns of tables in a pipe; a terminal has its own.
+PIPE_WIDTH = 200
+#: Columns that are never folded.
+WHOLE = frozenset({"id", "prefix", "sign", "status", "severity"})
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_INCONCLUSIVE = 0, 1, 2, 3, 4
 
 
@@ -55,16 +61,29 @@ def write_rows(
         lines += ["| " + " | ".join(_cell(row.get(column)) for column in columns) + " |" for row in rows]
         write_text("\n".join(lines))
     else:
-        table = Table(*columns, title=title or None, title_justify="left")
+        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in columns:
+            # Nothing is cut: an id must be whole to be copied, and the rest folds.
+            table.add_column(column, overflow="fold", no_wrap=column in WHOLE)
         for row in rows:
-            table.add_row(*(_cell(row.get(column)) for column in columns))
-        Console().print(table)
+            table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+        screen().print(table)
 
 
 def _cell(value: object) -> str:
+    """A value in one cell; what is nested is written flat."""
     if value is None:
         return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={_cell(inner)}" for name, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_cell(inner) for inner in value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def screen() -> Console:
+    """Standard output: a terminal's own width, and room enough in a pipe. ``NO_COLOR`` is obeyed (no-color.org)."""
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH, color_system=None)
 
 
 def note(text: str) -> None:

@@ -14,7 +14,7 @@ _BATCH_BYTES = 1 << 20
 app = typer.Typer(help="Run a parser on standard input, one JSON object a line.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(epilog="Example: aiops parse syslog < messages.log")
 def syslog(
     zone: Annotated[
         str, typer.Option(help="Zone of RFC 3164 stamps, which name none: an IANA name.")
@@ -37,7 +37,7 @@ def syslog(
     _pass_through(json_lines(sys.stdin.buffer, received_at_s=time.time(), zone=chosen, strict=strict))
 
 
-@app.command()
+@app.command(epilog="Example: aiops parse metrics < metrics.txt")
 def metrics(
     openmetrics: Annotated[
         bool, typer.Option("--openmetrics", help="Stamps are seconds, as OpenMetrics has them.")

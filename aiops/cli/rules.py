@@ -17,7 +17,7 @@ Packs = Annotated[
 Format = Annotated[Output, typer.Option("--output", "-o", help="Format.")]
 
 
-@app.command("list")
+@app.command("list", epilog="Example: aiops rules list -o json")
 def list_rules(packs: Packs = None, output: Format = Output.TABLE) -> None:
     """Every rule with what it concludes."""
     from aiops.wiring import load, load_rule_set
@@ -36,7 +36,7 @@ def list_rules(packs: Packs = None, output: Format = Output.TABLE) -> None:
     write_rows(rows, ["id", "pack", "effect", "kind", "weight", "title"], output)
 
 
-@app.command()
+@app.command(epilog="Example: aiops rules lint site-rules.yaml")
 def lint(
     packs: Packs = None,
     examples: Annotated[Path | None, typer.Option(help="Examples to find rules that never fire.")] = None,
@@ -63,7 +63,7 @@ def lint(
     raise typer.Exit(EXIT_ERROR)
 
 
-@app.command("test")
+@app.command("test", epilog="Example: aiops rules test tests/rules --packs site-rules.yaml")
 def try_rules(
     examples: Annotated[Path, typer.Argument(help="Folder with one folder of examples a rule.")],
     packs: Annotated[
@@ -86,7 +86,7 @@ def try_rules(
         raise typer.Exit(EXIT_ERROR)
 
 
-@app.command()
+@app.command(epilog="Example: aiops rules backtest --cases cases")
 def backtest(
     cases: Annotated[Path, typer.Option(help="Folder with labelled case folders below it.")],
     packs: Packs = None,

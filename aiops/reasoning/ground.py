@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,44 +9,43 @@ import numpy as np
 from aiops.domain.batches import FloatArray
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
+from aiops.reasoning.kept import Derived
 from aiops.reasoning.obstacles import obstacles
 from aiops.reasoning.things import Things, find_things
-
-#: Grounds kept: as many as analyses may run at once in one process, and a few.
-KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
     """``scope``: see :func:`in_scope`. ``obstacles``: see :func:`aiops.reasoning.obstacles.obstacles`."""
 
-    subgraph: Subgraph
-    named: frozenset[str]
     things: Things
     scope: FloatArray
     obstacles: tuple[tuple[str, str], ...]
 
 
 class Grounds:
-    """The last grounds, by the subgraph itself (not by what is in it) and by what the incident names; any thread may ask."""
+    """Grounds by subgraph and by what the incident names; any thread may ask."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: dict[int, Ground] = {}
+        self._of_subgraph: Derived[Subgraph, _Found] = Derived(_Found)
 
     def of(self, incident: Incident, subgraph: Subgraph) -> Ground:
+        found = self._of_subgraph(subgraph)
         named = frozenset((*incident.affected, *(symptom.entity for symptom in incident.symptoms)))
-        with self._lock:
-            kept = self._kept.get(id(subgraph))
-        if kept is not None and kept.subgraph is subgraph and kept.named == named:
-            return kept
-        things = find_things(subgraph)
-        made = Ground(subgraph, named, things, in_scope(named, things), obstacles(subgraph))
-        with self._lock:
-            self._kept[id(subgraph)] = made
-            while len(self._kept) > KEPT:
-                del self._kept[next(iter(self._kept))]
-        return made
+        kept = found.grounds.get(named)
+        if kept is None:
+            kept = Ground(found.things, in_scope(named, found.things), found.obstacles)
+            found.grounds = {named: kept}
+        return kept
+
+
+class _Found:
+    """What follows from a subgraph alone, and the last ground on it."""
+
+    def __init__(self, subgraph: Subgraph) -> None:
+        self.things = find_things(subgraph)
+        self.obstacles = obstacles(subgraph)
+        self.grounds: dict[frozenset[str], Ground] = {}
 
 
 def in_scope(named: frozenset[str], things: Things) -> FloatArray:
@@ -55,14 +53,13 @@ def in_scope(named: frozenset[str], things: Things) -> FloatArray:
     start = {thing for entity in named if (thing := things.thing(entity)) is not None}
     if not start:
         return np.ones(len(things))
-    neighbours: dict[int, set[int]] = {}
-    for cause, effect in things.spreading.T.tolist():
-        neighbours.setdefault(cause, set()).add(effect)
-        neighbours.setdefault(effect, set()).add(cause)
-    reached, edge = set(start), sorted(start)
-    while edge:
-        edge = sorted({other for thing in edge for other in neighbours.get(thing, ())} - reached)
-        reached.update(edge)
-    scope = np.zeros(len(things))
-    scope[sorted(reached)] = 1.0
-    return scope
+    reached = np.zeros(len(things), dtype=np.bool_)
+    reached[sorted(start)] = True
+    cause, effect = things.spreading
+    while True:
+        grown = reached.copy()
+        grown[effect[reached[cause]]] = True
+        grown[cause[reached[effect]]] = True
+        if np.array_equal(grown, reached):
+            return reached.astype(np.float64)
+        reached = grown

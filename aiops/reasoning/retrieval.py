@@ -11,13 +11,15 @@ vanishes with the fault, a moment before anybody notices.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from aiops.contracts import Surroundings
-from aiops.domain.graph import Entity, Relation, Spread, Subgraph, causes_of, relation_kind
+from aiops.domain.batches import IntArray
+from aiops.domain.graph import Entity, Relation, Spread, Subgraph, relation_kind
 from aiops.domain.occurrences import Alarm, Incident
 from aiops.reasoning.spread import PLACES
 
@@ -80,7 +82,8 @@ def retrieve(
         if not seeds:
             seeds = tuple(sorted(set(heard_from())))[: limits.entities]
     subgraph = _around(graph, seeds, incident, limits, gaps)
-    alarms = _alarms_on(graph, subgraph, start, end)
+    known_alarms = _Alarms(graph, start, end)
+    alarms = known_alarms.on(subgraph)
     if named:
         for _ in range(limits.rounds):
             more = _joining(subgraph, alarms, named, seeds, limits)
@@ -88,7 +91,7 @@ def retrieve(
                 break
             seeds = (*seeds, *more)
             subgraph = _around(graph, seeds, incident, limits, gaps)
-            alarms = _alarms_on(graph, subgraph, start, end)
+            alarms = known_alarms.on(subgraph)
     known = subgraph.by_id()
     gaps.extend(
         f"{name} is named by the incident and is not in the graph" for name in named if name not in known
@@ -105,10 +108,22 @@ def _loudest(alarms: Iterable[Alarm], limit: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(alarm.entity for alarm in alarms))[:limit]
 
 
-def _alarms_on(graph: Surroundings, subgraph: Subgraph, start: datetime, end: datetime) -> tuple[Alarm, ...]:
-    if not subgraph.entities:
-        return ()
-    return graph.alarms(start=start, end=end, entities=[entity.id for entity in subgraph.entities])
+class _Alarms:
+    """Alarms in [start, end) of whatever is asked for; nothing is asked of the store twice."""
+
+    def __init__(self, graph: Surroundings, start: datetime, end: datetime) -> None:
+        self._graph, self._start, self._end = graph, start, end
+        self._of: dict[str, list[Alarm]] = {}
+
+    def on(self, subgraph: Subgraph) -> tuple[Alarm, ...]:
+        """By (started_at, fingerprint)."""
+        new = [entity.id for entity in subgraph.entities if entity.id not in self._of]
+        if new:
+            self._of.update((entity, []) for entity in new)
+            for alarm in self._graph.alarms(start=self._start, end=self._end, entities=new):
+                self._of[alarm.entity].append(alarm)
+        found = [alarm for entity in subgraph.entities for alarm in self._of[entity.id]]
+        return tuple(sorted(found, key=lambda alarm: (alarm.started_at, alarm.fingerprint)))
 
 
 def _joining(
@@ -137,41 +152,59 @@ def meeting_points(subgraph: Subgraph, alarmed: Iterable[str], limits: Retrieval
 
     Only relations that say who depends on whom lead there, not those that spread both ways; places count as causes.
     """
-    places = {entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES}
-    above: dict[str, set[str]] = {}
-    for relation in subgraph.relations:
-        for cause, effect in causes_of(relation):
-            if relation_kind(relation.kind).spread is not Spread.BOTH or (
-                cause in places and effect not in places
-            ):
-                above.setdefault(effect, set()).add(cause)
-    met: dict[str, int] = {}
-    for entity in sorted(set(alarmed)):
-        border, seen = {entity}, {entity}
-        for _ in range(limits.depth):
-            border = {cause for at in border for cause in above.get(at, ())} - seen
-            seen |= border
-        for cause in seen - {entity}:
-            met[cause] = met.get(cause, 0) + 1
+    index = {entity.id: place for place, entity in enumerate(subgraph.entities)}
+    below = [0] * len(index)  # by cause, one bit for each alarmed entity that depends on it
+    own = [0] * len(index)
+    for number, entity in enumerate(sorted(set(alarmed).intersection(index))):
+        own[index[entity]] = below[index[entity]] = 1 << number
+    one_way = _one_way(subgraph, index)
+    for _ in range(limits.depth):
+        nearer = below.copy()
+        for cause, effect in one_way:
+            nearer[cause] |= below[effect]
+        below = nearer
+    met = {
+        entity.id: (mask & ~itself).bit_count()
+        for entity, mask, itself in zip(subgraph.entities, below, own, strict=True)
+    }
     shared = sorted((-count, cause) for cause, count in met.items() if count >= limits.shared_by)
     return tuple(cause for _, cause in shared[: limits.shared_seeds])
 
 
+def _one_way(subgraph: Subgraph, index: Mapping[str, int]) -> list[tuple[int, int]]:
+    """(cause, effect) of relations that failure crosses in one direction only, and from places to what is in them."""
+    spreads = {kind: relation_kind(kind).spread for kind in {row.kind for row in subgraph.relations}}
+    places = {index[entity.id] for entity in subgraph.entities if entity.kind.lower() in PLACES}
+    found = set()
+    for relation in subgraph.relations:
+        spread = spreads[relation.kind]
+        source, target = index[relation.source_id], index[relation.target_id]
+        if spread is Spread.TO_SOURCE:
+            found.add((target, source))
+        elif spread is Spread.TO_TARGET:
+            found.add((source, target))
+        elif spread is Spread.BOTH and (source in places) is not (target in places):
+            found.add((source, target) if source in places else (target, source))
+    return list(found)
+
+
 def distances(subgraph: Subgraph, seeds: Iterable[str]) -> dict[str, int]:
     """Relations from the nearest seed, in any direction; entities out of reach are missing."""
-    beside: dict[str, list[str]] = {}
-    for relation in subgraph.relations:
-        beside.setdefault(relation.source_id, []).append(relation.target_id)
-        beside.setdefault(relation.target_id, []).append(relation.source_id)
-    found = dict.fromkeys(seeds, 0)
-    waiting = deque(found)
-    while waiting:
-        at = waiting.popleft()
-        for other in beside.get(at, ()):
-            if other not in found:
-                found[other] = found[at] + 1
-                waiting.append(other)
-    return found
+    index = {entity.id: place for place, entity in enumerate(subgraph.entities)}
+    source: IntArray = np.array([index[row.source_id] for row in subgraph.relations], dtype=np.int64)
+    target: IntArray = np.array([index[row.target_id] for row in subgraph.relations], dtype=np.int64)
+    nearest = np.full(len(index), -1)
+    nearest[[index[seed] for seed in seeds if seed in index]] = 0
+    for step in range(len(index)):
+        at = nearest == step
+        reached = np.concatenate([target[at[source]], source[at[target]]])
+        reached = reached[nearest[reached] < 0]
+        if not len(reached):
+            break
+        nearest[reached] = step + 1
+    return {
+        entity.id: hops for entity, hops in zip(subgraph.entities, nearest.tolist(), strict=True) if hops >= 0
+    }
 
 
 def _around(
@@ -200,6 +233,8 @@ def _around(
 
 def unite(now: Subgraph, earlier: Subgraph, seeds: Sequence[str], limit: int) -> Subgraph:
     """Both subgraphs in one, ``now`` preferred where they speak of the same; at most ``limit`` entities, nearest first."""
+    if now.relations == earlier.relations and now.entities == earlier.entities and len(now.entities) <= limit:
+        return replace(now, truncated=now.truncated or earlier.truncated)
     entities: dict[str, Entity] = {entity.id: entity for entity in (*earlier.entities, *now.entities)}
     relations: dict[tuple[str, str, str, str], Relation] = {
         relation.key: relation for relation in (*earlier.relations, *now.relations)

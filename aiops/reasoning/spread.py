@@ -131,7 +131,8 @@ def build_failure_graph(
     entities = tuple(entity.id for entity in subgraph.entities)
     known = frozenset(entities)
     places = frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES)
-    best: dict[tuple[str, str], Arrow] = {}
+    best: dict[tuple[str, str], tuple[float, Relation]] = {}
+    weigh = _Weighing(sighting, settings)
     for relation in subgraph.relations:
         kind = relation_kind(relation.kind)
         for cause, effect in causes_of(relation):
@@ -139,30 +140,45 @@ def build_failure_graph(
                 continue
             if effect in places and kind.spread is Spread.BOTH and cause not in places:
                 continue
-            log_weight = _log_weight(cause, effect, kind, relation.confidence, sighting, settings)
+            log_weight = weigh.log_weight(cause, effect, kind, relation.confidence)
             held = best.get((cause, effect))
-            if held is None or log_weight > held.log_weight:
-                best[(cause, effect)] = Arrow(cause, effect, ((cause, effect, relation),), log_weight)
+            if held is None or log_weight > held[0]:
+                best[(cause, effect)] = (log_weight, relation)
+    arrows = {
+        (cause, effect): Arrow(cause, effect, ((cause, effect, relation),), log_weight)
+        for (cause, effect), (log_weight, relation) in best.items()
+    }
     redundancies = _redundancies(subgraph, sighting, known)
-    _settle(best, redundancies, sighting)
+    _settle(arrows, redundancies, sighting)
     logical = frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in LOGICAL)
-    return replace(_columns(entities, best, redundancies, sighting), logical=logical)
+    return replace(_columns(entities, arrows, redundancies, sighting), logical=logical)
 
 
-def _log_weight(
-    cause: str,
-    effect: str,
-    kind: RelationKind,
-    confidence: float,
-    sighting: Sighting,
-    settings: SpreadWeights,
-) -> float:
-    factor = kind.weight * min(1.0, max(0.05, confidence))
-    effect_s = sighting.onset_s.get(effect)
-    factor *= time_order(sighting.onset_s.get(cause), effect_s, settings)
-    if effect_s is None:
-        factor *= settings.healthy if effect in sighting.telemetry else settings.silent
-    return math.log(factor) - settings.length_penalty
+class _Weighing:
+    """Weights of arrows; what many arrows have in common is worked out once."""
+
+    def __init__(self, sighting: Sighting, settings: SpreadWeights) -> None:
+        self._onset_s = sighting.onset_s
+        self._telemetry = sighting.telemetry
+        self._settings = settings
+        self._known: dict[tuple[float, float, float | None], float] = {}
+
+    def log_weight(self, cause: str, effect: str, kind: RelationKind, confidence: float) -> float:
+        effect_s, settings = self._onset_s.get(effect), self._settings
+        unseen: float | None = None
+        if effect_s is None:
+            unseen = settings.healthy if effect in self._telemetry else settings.silent
+        else:
+            order = time_order(self._onset_s.get(cause), effect_s, settings)
+            if order != 1.0:
+                factor = kind.weight * min(1.0, max(0.05, confidence)) * order
+                return math.log(factor) - settings.length_penalty
+        key = (kind.weight, confidence, unseen)
+        if key not in self._known:
+            factor = kind.weight * min(1.0, max(0.05, confidence))
+            factor = factor if unseen is None else factor * unseen
+            self._known[key] = math.log(factor) - settings.length_penalty
+        return self._known[key]
 
 
 def time_order(cause_s: float | None, effect_s: float | None, settings: SpreadWeights) -> float:
@@ -191,27 +207,30 @@ def _settle(
 ) -> None:
     """Cut the arrows of groups that still have a member up; lead what all members share through the group."""
     through: list[Arrow] = []
+    into: dict[str, dict[str, Arrow]] = {}
+    for (cause, effect), arrow in arrows.items():
+        into.setdefault(effect, {})[cause] = arrow
     for group in redundancies:
         if not group.up:
             continue
         parts = {m: arrows.pop((m, group.dependent)) for m in group.members if (m, group.dependent) in arrows}
+        for member in parts:
+            del into[group.dependent][member]
         vouched = any(member in sighting.telemetry for member in group.up)
         if len(parts) == len(group.members) and not vouched:
-            through.extend(_shared_arrows(arrows, group, parts))
+            through.extend(_shared_arrows(into, group, parts))
     for arrow in through:
         arrows.setdefault((arrow.cause, arrow.effect), arrow)
 
 
 def _shared_arrows(
-    arrows: Mapping[tuple[str, str], Arrow], group: Redundancy, parts: Mapping[str, Arrow]
+    into: Mapping[str, Mapping[str, Arrow]], group: Redundancy, parts: Mapping[str, Arrow]
 ) -> Iterable[Arrow]:
-    """From what every member depends on directly to the dependent, by the member that is hardest to reach."""
-    parents: dict[str, dict[str, Arrow]] = {member: {} for member in group.members}
-    for (cause, effect), arrow in arrows.items():
-        if effect in parents and cause != group.dependent and cause not in group.members:
-            parents[effect][cause] = arrow
+    """From what every member depends on directly to the dependent, by the member that is hardest to reach. ``into``: arrows
+    by effect, then by cause."""
+    parents: dict[str, Mapping[str, Arrow]] = {member: into.get(member, {}) for member in group.members}
     shared = set.intersection(*(set(causes) for causes in parents.values()))
-    for cause in sorted(shared):
+    for cause in sorted(shared - {group.dependent, *group.members}):
         legs = [(parents[member][cause], parts[member]) for member in group.members]
         first, second = min(legs, key=lambda leg: (leg[0].log_weight + leg[1].log_weight, leg[0].effect))
         yield Arrow(cause, group.dependent, first.via + second.via, first.log_weight + second.log_weight)

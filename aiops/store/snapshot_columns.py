@@ -134,17 +134,8 @@ def encode(relations: Iterable[Relation], row_of: Mapping[str, int], words: Voca
         moments = (relation.valid_from, relation.valid_to, relation.first_seen, relation.last_seen)
         for place, (kept, at) in enumerate(zip(times, moments, strict=True)):
             kept.append((STILL if place == 1 else ALWAYS) if at is None else micros(at))
-    source, target, kind, provenance, grouped, labels, confidence = (_column32(column) for column in codes)
-    return Intervals(
-        source,
-        target,
-        kind,
-        provenance,
-        grouped,
-        labels,
-        confidence,
-        *(_column64(column) for column in times),
-    )
+    ends, other = [_column32(column) for column in codes], [_column64(column) for column in times]
+    return Intervals(ends[0], ends[1], ends[2], ends[3], ends[4], ends[5], ends[6], *other)
 
 
 def _column32(values: array[int]) -> Int32:

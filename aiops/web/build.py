@@ -192,7 +192,7 @@ def _run(command: list[str], name: str) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PageBuildError(f"{name}: {error}") from error
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip())[-4000:]
+        said = (done.stderr.strip() or done.stdout.strip()).split("\nnode:")[0][:4000]
         raise PageBuildError(f"{name} failed with exit code {done.returncode}:\n{said}")
 
 

@@ -63,6 +63,7 @@ def page_routes(assets: Assets | None = None) -> tuple[BaseRoute, ...]:
             version=__version__,
             downstream=" ".join(sorted(_kinds(Spread.TO_TARGET))),
             mutual=" ".join(sorted(_kinds(Spread.BOTH))),
+            inert=" ".join(sorted(_kinds(Spread.NONE))),
             kinds=" ".join(sorted(ENTITY_KINDS)),
         )
         headers = {**_HEADERS, "Cache-Control": _CHECKED}

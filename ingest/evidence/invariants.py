@@ -19,7 +19,6 @@ A line that calls somebody precedes that one's lines, and these precede what the
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -242,11 +241,18 @@ def _fit(base: FloatArray, others: FloatArray, when: FloatArray) -> _Fit:
     usable &= (minutes >= MIN_MINUTES) & (left + STEADY < MOVES_TOGETHER * _left_alone(base)[:, None])
     noise = np.where(usable, (1.0 + left) / (1.0 + kept), np.inf)
     np.fill_diagonal(noise, np.inf)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # pairs that never share a minute: no order, no use
-        lag = np.nanmedian(when[: len(base), None, :] - when[None], axis=-1)
+    lag = _median_known(when[: len(base), None, :] - when[None])
     tie = (lag == 0) & (np.arange(len(others))[None] < np.arange(len(base))[:, None])
     return _Fit(ratio, noise, (lag > 0) | tie)
+
+
+def _median_known(value: FloatArray) -> FloatArray:
+    """Median along the last axis of what is no NaN; NaN where nothing is."""
+    ordered = np.sort(value, axis=-1)  # NaN last
+    known = (~np.isnan(value)).sum(axis=-1, keepdims=True)
+    low, high = np.maximum(known - 1, 0) // 2, np.minimum(known // 2, value.shape[-1] - 1)
+    both = np.take_along_axis(ordered, low, axis=-1) + np.take_along_axis(ordered, high, axis=-1)
+    return np.asarray(both[..., 0] / 2.0)
 
 
 def _least(square: FloatArray, minutes: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -6,9 +6,7 @@ import { nameOf } from "./words.js";
 
 /** One item of `GET /incidents`. What the server does not say is null. */
 export function rowOf(item) {
-  const cause = item.cause ?? item.analysis?.causes?.[0] ?? null;
-  const entity = typeof cause === "string" ? { id: cause } : (cause?.entity ?? cause);
-  const alerts = typeof item.alerts === "object" && item.alerts !== null ? item.alerts : { count: item.alerts, open: item.alerts_open };
+  const cause = item.cause ?? null;
   return {
     id: item.id,
     title: item.title,
@@ -20,14 +18,13 @@ export function rowOf(item) {
     startedAt: item.started_at,
     endedAt: item.ended_at ?? null,
     entities: item.entities ?? (item.affected ?? []).length,
-    alerts: alerts.count ?? null,
-    alertsOpen: alerts.open ?? null,
-    cause: entity?.id ?? null,
-    causeName: entity?.name ?? nameOf(entity?.id),
-    causeKind: item.cause_kind ?? cause?.kind ?? null,
-    confidence: item.confidence ?? cause?.confidence ?? null,
-    verdict: item.verdict ?? item.analysis?.verdict ?? null,
-    analysisStatus: item.analysis_status ?? null,
+    alerts: item.alerts ?? null,
+    alertsOpen: item.alerts_open ?? null,
+    cause: cause?.entity ?? null,
+    causeName: nameOf(cause?.entity),
+    causeKind: cause?.kind ?? null,
+    confidence: cause?.confidence ?? null,
+    verdict: item.verdict ?? null,
   };
 }
 

@@ -16,21 +16,35 @@ const SILENCE_MS = 60_000;
  * @returns {() => void} ends it
  */
 export function listen(path, told) {
-  const control = new AbortController();
-  follow(path, told, control).catch(() => told.state("waiting"));
-  return () => control.abort();
+  let control = null;
+  const last = { id: "" };
+  const begin = () => {
+    control?.abort();
+    control = new AbortController();
+    follow(path, told, control, last);
+  };
+  // A browser holds few connections to one server: tabs that nobody looks at give theirs back, and catch up later.
+  const turn = () => {
+    if (document.hidden) control?.abort();
+    else begin();
+  };
+  document.addEventListener("visibilitychange", turn);
+  if (!document.hidden) begin();
+  return () => {
+    document.removeEventListener("visibilitychange", turn);
+    control?.abort();
+  };
 }
 
-async function follow(path, told, control) {
-  let last = "";
+async function follow(path, told, control, last) {
   let wait = FIRST_WAIT_MS;
   while (!control.signal.aborted) {
     try {
-      const answer = await open(path, last, control.signal);
+      const answer = await open(path, last.id, control.signal);
       told.state("live");
       wait = FIRST_WAIT_MS;
       for await (const event of events(answer.body, control.signal)) {
-        if (event.id) last = event.id;
+        if (event.id) last.id = event.id;
         told.event(event);
       }
     } catch (error) {
@@ -39,9 +53,8 @@ async function follow(path, told, control) {
         told.state("absent");
         return;
       }
+      told.state("waiting");
     }
-    if (control.signal.aborted) return;
-    told.state("waiting");
     await pause(wait, control.signal);
     wait = Math.min(wait * 2, LONGEST_WAIT_MS);
   }

@@ -103,7 +103,7 @@ export function entityLink(entity, { id = entity.id, name = entity.name ?? entit
   return h(
     "a",
     { class: "entity", href: `/topology?entity=${encodeURIComponent(id)}`, title: `${kind ? `${kind} ` : ""}${id}` },
-    kindIcon(kind),
+    kind && kindIcon(kind),
     h("span", {}, name),
   );
 }

@@ -10,6 +10,7 @@ import { HEALTH_WORDS } from "./model.js";
 const MARGIN = 28;
 const LARGEST = 1.5;
 const STEP = 1.25;
+const CROWD = 60;
 
 /**
  * @param {HTMLElement} container
@@ -50,7 +51,10 @@ export function draw(container, graph, how) {
     fit();
   });
   watch.observe(container);
-  const themed = () => net.style(sheet(how));
+  const themed = () => {
+    net.style(sheet(how));
+    fit();
+  };
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   addEventListener("aiops:theme", themed);
   scheme.addEventListener("change", themed);
@@ -78,6 +82,9 @@ export function draw(container, graph, how) {
       net.zoom(LARGEST);
       net.center();
     }
+    // Names stay readable when a middling graph is small on the screen.
+    const size = graph.nodes.length > CROWD ? 12 : Math.min(17, Math.max(12, 11 / net.zoom()));
+    net.nodes().style("font-size", size);
   }
 
   function zoom(by) {

@@ -11,7 +11,7 @@ const SIDE = 34;
  * @returns {Map<string, {x: number, y: number}>}
  */
 export function places(graph, wide) {
-  const joined = new Set(graph.edges.flatMap((edge) => [edge.from, edge.to]));
+  const joined = new Set(graph.edges.filter((edge) => !edge.inert).flatMap((edge) => [edge.from, edge.to]));
   const net = new dagre.graphlib.Graph({ multigraph: true });
   net.setGraph({ rankdir: wide ? "LR" : "TB", nodesep: wide ? 14 : 20, ranksep: wide ? 56 : 48, marginx: 8, marginy: 8, ranker: graph.nodes.length > 120 ? "longest-path" : "network-simplex" });
   net.setDefaultEdgeLabel(() => ({}));
@@ -20,7 +20,7 @@ export function places(graph, wide) {
     net.setNode(node.id, { width: Math.max(SIDE, Math.min(22, node.label.length) * LETTER), height: SIDE + 20 });
   }
   for (const edge of graph.edges) {
-    if (edge.from !== edge.to) net.setEdge(edge.from, edge.to, { weight: edge.ranks.length ? 8 : 1, minlen: 1 }, edge.id);
+    if (edge.from !== edge.to && !edge.inert) net.setEdge(edge.from, edge.to, { weight: edge.ranks.length ? 8 : 1, minlen: 1 }, edge.id);
   }
   dagre.layout(net);
   const found = new Map();

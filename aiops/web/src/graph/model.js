@@ -1,6 +1,8 @@
 /** A graph as this page draws it: nodes with their health, edges along the way that failure flows, and groups where it is too much. */
 
 export const MOST = 200;
+/** Up to so many nodes nobody needs to look past what is well. */
+const FEW = 24;
 /** Health in words, worst first: a shape of border and a word each, so that colour is not all there is. */
 export const HEALTH = [
   ["cause", "likeliest cause"],
@@ -16,6 +18,7 @@ const ORDER = HEALTH.map(([name]) => name);
 const kinds = (name) => new Set((document.querySelector(`meta[name="aiops-${name}"]`)?.content ?? "").split(" "));
 const DOWNSTREAM = kinds("downstream");
 const MUTUAL = kinds("mutual");
+const INERT = kinds("inert");
 
 /**
  * @typedef {{id: string, label: string, kind: string, health: string, alarms: number, rank: number | null, ranks: number[], labels: Record<string, string>, size?: number}} GraphNode
@@ -63,7 +66,8 @@ const old = (seen, at) => Boolean(seen) && Date.parse(at) - Date.parse(seen) > S
 function edge(data, went) {
   const backward = went.has(`${data.target}\n${data.source}`);
   const forward = went.has(`${data.source}\n${data.target}`);
-  const mutual = MUTUAL.has(data.kind) && !forward && !backward;
+  const inert = INERT.has(data.kind);
+  const mutual = (inert || MUTUAL.has(data.kind)) && !forward && !backward;
   const flip = backward || (!forward && !mutual && !DOWNSTREAM.has(data.kind));
   return {
     id: data.id,
@@ -78,6 +82,7 @@ function edge(data, went) {
     ranks: data.ranks,
     seen: data.seen,
     mutual,
+    inert,
   };
 }
 
@@ -119,6 +124,42 @@ export function grouped(graph, by, keep, most = MOST, always = false) {
     else edges.set(id, { ...one, id, from, to, many: 1 });
   }
   return { graph: { ...graph, nodes, edges: [...edges.values()] }, groups };
+}
+
+/**
+ * Only what is on a path, suffers, or is in `keep`, and what joins two of those; small graphs stay whole.
+ * @param {Graph} graph
+ */
+export function focused(graph, keep) {
+  if (graph.nodes.length <= FEW) return graph;
+  const told = new Set(graph.nodes.filter((node) => keep.has(node.id) || node.ranks.length || node.health !== "healthy").map((node) => node.id));
+  const joins = new Map();
+  const edges = graph.edges.filter((one) => !one.inert || one.ranks.length);
+  for (const one of edges) {
+    for (const [end, other] of [[one.from, one.to], [one.to, one.from]]) {
+      if (told.has(end) && !told.has(other)) joins.set(other, (joins.get(other) ?? new Set()).add(end));
+    }
+  }
+  const between = [...joins].filter(([, ends]) => ends.size > 1).sort((a, b) => b[1].size - a[1].size).slice(0, Math.max(0, FEW - told.size));
+  for (const [id] of between) told.add(id);
+  return { ...graph, nodes: graph.nodes.filter((node) => told.has(node.id)), edges: edges.filter((one) => told.has(one.from) && told.has(one.to)) };
+}
+
+/** One line between two nodes, however many sources speak of it: the surest is drawn, all are in the table. @param {Graph} graph */
+export function single(graph) {
+  const pairs = new Map();
+  for (const one of graph.edges) {
+    const pair = [one.from, one.to].sort().join("\n");
+    const known = pairs.get(pair);
+    if (!known) {
+      pairs.set(pair, one);
+      continue;
+    }
+    const rank = (edge) => (edge.ranks.length ? 4 : 0) + (edge.stale ? 0 : 2) + edge.confidence;
+    const [best, rest] = rank(one) > rank(known) ? [one, known] : [known, one];
+    pairs.set(pair, { ...best, ranks: [...new Set([...best.ranks, ...rest.ranks])], many: (known.many ?? 1) + 1 });
+  }
+  return { ...graph, edges: [...pairs.values()] };
 }
 
 /** What the path of the cause with this rank leads over. */

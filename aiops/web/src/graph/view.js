@@ -2,7 +2,7 @@
 
 import { fillWith, h } from "../dom.js";
 import { button, failure, loading, table } from "../parts.js";
-import { HEALTH, HEALTH_WORDS, MOST, grouped, worse } from "./model.js";
+import { HEALTH, HEALTH_WORDS, MOST, focused, grouped, onPath, single, worse } from "./model.js";
 import { sourceColours } from "./look.js";
 import { stamp } from "../when.js";
 import { count, entityLink, kindIcon, percent, plain } from "../words.js";
@@ -13,7 +13,7 @@ const ROWS = 500;
  * @param {{label: string, opened: (id: string) => void, chosen?: (id: string | null) => void, aside?: (node: any) => any, group?: string, keep?: Set<string>, colours?: "health" | "kind", bySource?: boolean, always?: boolean}} how
  */
 export function graphView(how) {
-  const state = { graph: null, drawn: null, groups: new Map(), path: null, chosen: null, table: false, canvas: null, filter: "", number: 0, ...how };
+  const state = { graph: null, drawn: null, groups: new Map(), rank: 0, chosen: null, table: false, canvas: null, filter: "", number: 0, ...how };
   const canvas = h("div", { class: "graph-canvas", tabindex: "0", role: "application", "aria-label": `${how.label}. Arrow keys move between entities, Enter opens one, plus and minus zoom. The table says the same in words.` });
   const card = h("div", { class: "graph-card", hidden: true });
   const hint = h("div", { class: "graph-hint", "aria-hidden": "true" });
@@ -23,9 +23,15 @@ export function graphView(how) {
   const picture = h("div", { class: "graph-picture" }, canvas, hint, card, legend);
   const element = h("div", { class: "graph" }, note, picture, words);
   const toggle = button("Table", () => flip(!state.table), { class: "small", "aria-pressed": "false" });
+  const wider = button("", () => {
+    state.wide = !state.wide;
+    state.focus = !state.wide;
+    set(state.graph, state.rank);
+  }, { class: "small", hidden: true, title: "Show or hide what nothing is known against" });
   const tools = h(
     "span",
     { class: "tools" },
+    wider,
     toggle,
     button("+", () => state.canvas?.zoom(1.25), { class: "small", "aria-label": "Zoom in" }),
     button("−", () => state.canvas?.zoom(0.8), { class: "small", "aria-label": "Zoom out" }),
@@ -42,17 +48,22 @@ export function graphView(how) {
     else paint();
   }
 
-  /** Show another graph; `path` is what stands out in it. */
-  async function set(graph, path = null) {
+  /** Show another graph; the path of the cause with `rank` stands out in it. */
+  async function set(graph, rank = 0) {
     state.graph = graph;
-    state.path = path;
+    state.rank = rank;
     state.filter = "";
-    const cut = grouped(graph, state.group ?? "kind", state.keep ?? new Set(), MOST, state.always ?? false);
-    state.drawn = cut.graph;
+    const seen = state.focus ? focused(graph, state.keep ?? new Set()) : graph;
+    const hidden = graph.nodes.length - seen.nodes.length;
+    wider.hidden = hidden === 0 && !state.wide;
+    wider.textContent = state.wide ? "Less" : `+ ${hidden} healthy`;
+    wider.setAttribute("aria-pressed", String(Boolean(state.wide)));
+    const cut = grouped(seen, state.group ?? "kind", state.keep ?? new Set(), MOST, state.always ?? false);
+    state.drawn = single(cut.graph);
     state.groups = cut.groups;
     const parts = [];
     if (graph.truncated) parts.push("More is near than the server gives at once; the nearest is shown.");
-    if (graph.nodes.length > MOST && cut.groups.size) parts.push(`${graph.nodes.length.toLocaleString("en")} entities: those without trouble are grouped by ${state.group ?? "kind"}. The table has each of them.`);
+    if (seen.nodes.length > MOST && cut.groups.size) parts.push(`${seen.nodes.length.toLocaleString("en")} entities: those without trouble are grouped by ${state.group ?? "kind"}. The table has each of them.`);
     note.textContent = parts.join(" ");
     note.hidden = parts.length === 0;
     choose(null, false);
@@ -78,12 +89,18 @@ export function graphView(how) {
         hovered: hover,
       });
       element.graphPoints = state.canvas.points;
-      if (state.path) state.canvas.show(state.path.nodes, state.path.edges);
+      light();
       if (state.chosen) state.canvas.choose(state.chosen, false);
       element.dataset.drawn = String(mine);
     } catch (error) {
       fillWith(canvas, failure(error, paint));
     }
+  }
+
+  function light() {
+    if (!state.canvas || !state.drawn) return;
+    const { nodes, edges } = onPath(state.drawn, state.rank);
+    state.canvas.show(nodes, edges);
   }
 
   function open(id) {
@@ -107,8 +124,8 @@ export function graphView(how) {
   }
 
   function nodeCard(node) {
-    const near = state.drawn.edges.filter((edge) => edge.from === node.id || edge.to === node.id);
-    const name = (id) => state.drawn.nodes.find((one) => one.id === id)?.label ?? id;
+    const near = state.graph.edges.filter((edge) => edge.from === node.id || edge.to === node.id);
+    const name = (id) => state.graph.nodes.find((one) => one.id === id)?.label ?? id;
     return [
       h("div", { class: "card-head" }, kindIcon(node.kind), h("strong", {}, node.label), button("×", () => { choose(null); state.canvas?.choose(null, false); }, { class: "plain small", "aria-label": "Close" })),
       h("p", { class: "faint mono" }, node.id),
@@ -160,17 +177,19 @@ export function graphView(how) {
     tools,
     set,
     flip,
-    highlight: (path) => {
-      state.path = path;
-      state.canvas?.show(path?.nodes ?? new Set(), path?.edges ?? new Set());
+    /** Let the path of the cause with this rank stand out. */
+    highlight: (rank) => {
+      state.rank = rank;
+      light();
     },
-    choose: (id) => {
-      choose(id, false);
+    /** Mark one without opening its card. */
+    mark: (id) => {
+      state.chosen = id;
       state.canvas?.choose(id, false);
     },
     change: (fields) => {
       Object.assign(state, fields);
-      return state.graph ? set(state.graph, state.path) : undefined;
+      return state.graph ? set(state.graph, state.rank) : undefined;
     },
     wait: (text) => {
       fillWith(canvas, loading(text));

@@ -18,14 +18,21 @@ function words({ text, verbatim }) {
 }
 
 export function mark(id, cite) {
-  return h("button", { type: "button", class: "cite", "aria-label": `Show evidence ${id}`, on: { click: () => cite(id) } }, id);
+  const number = numbers.get(id) ?? id;
+  return h("button", { type: "button", class: "cite", title: id, "aria-label": `Show evidence ${number}`, on: { click: () => cite(id) } }, number);
 }
+
+/** Ids are long; a reader sees the number under which a thing is cited in this answer. */
+let numbers = new Map();
+
+export const numberOf = (id) => numbers.get(id) ?? id;
 
 /** Everything that is cited, by id: the answer's own list, and what the causes bring. */
 export function cited(analysis) {
   const known = new Map();
-  for (const cause of analysis.causes) for (const item of cause.evidence ?? []) known.set(item.id, item);
-  for (const item of analysis.evidence ?? []) known.set(item.id, { ...known.get(item.id), ...item });
+  for (const item of analysis.evidence ?? []) known.set(item.id, item);
+  for (const cause of analysis.causes) for (const item of cause.evidence ?? []) known.set(item.id, { ...item, ...known.get(item.id) });
+  numbers = new Map([...known.keys()].map((id, index) => [id, String(index + 1)]));
   return known;
 }
 
@@ -38,4 +45,10 @@ export function namesIn(analysis) {
   }
   for (const cause of [...analysis.causes, ...(analysis.ruled_out ?? []), ...(analysis.alternatives ?? [])]) names.set(cause.entity.id, cause.entity.name);
   return names;
+}
+
+/** What kind of thing an entity is, as far as the answer says it. */
+export function kindsIn(analysis) {
+  const named = [...analysis.causes, ...(analysis.ruled_out ?? [])].map((one) => one.entity);
+  return new Map(named.filter((entity) => entity.type).map((entity) => [entity.id, entity.type]));
 }

@@ -2,8 +2,9 @@
 
 import { fillWith, h } from "../dom.js";
 import { button } from "../parts.js";
-import { clock, stamp } from "../when.js";
+import { stamp } from "../when.js";
 import { nameOf, plain } from "../words.js";
+import { numberOf } from "./citations.js";
 import { safeLink } from "./verdict.js";
 
 const FIRST = 40;
@@ -67,7 +68,7 @@ function entry(item, how, lit) {
     h(
       "div",
       {},
-      h("p", { class: "item-head" }, h("b", {}, plain(item.kind)), item.entity && h("a", { href: `/topology?entity=${encodeURIComponent(item.entity)}`, title: item.entity }, item.entity_name ?? how.names.get(item.entity) ?? nameOf(item.entity)), h("span", { class: "grow" }), item.at && stamp(item.at, how.near), h("code", { class: "faint" }, item.id)),
+      h("p", { class: "item-head" }, h("b", {}, plain(item.kind)), item.entity && h("a", { href: `/topology?entity=${encodeURIComponent(item.entity)}`, title: item.entity }, item.entity_name ?? how.names.get(item.entity) ?? nameOf(item.entity)), h("span", { class: "grow" }), item.at && stamp(item.at, how.near), h("span", { class: "faint num", title: item.id }, `#${numberOf(item.id)}`)),
       h("pre", { class: isVerbatim(item) ? "verbatim" : "said-text" }, item.text),
       value(item),
       (item.details ?? []).map((line) => h("p", { class: "faint" }, line)),
@@ -85,5 +86,3 @@ function value(item) {
   const usual = item.baseline;
   return h("p", { class: "value num" }, h("b", {}, shown(item.value)), usual !== null && usual !== undefined && [h("span", { class: "faint" }, " usually "), shown(usual), usual > 0 && item.value !== usual && h("span", { class: "faint" }, ` (× ${Number((item.value / usual).toPrecision(2)).toLocaleString("en")})`)]);
 }
-
-export { clock };

@@ -10,7 +10,8 @@ const ROW = 22;
 const AXIS = 24;
 const LEFT = 92;
 const RIGHT = 14;
-const NEAR = 9;
+const NEAR = 10;
+const NEAR_COUNTED = 32;
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800];
 
 /**
@@ -126,7 +127,7 @@ function cluster(moments, x) {
   for (const one of moments) {
     const at = x(one.at);
     const last = groups[groups.length - 1];
-    if (last && at - last.x < NEAR && !one.until && !last.members[0].until) last.members.push(one);
+    if (last && at - last.x < (last.members.length > 1 ? NEAR_COUNTED : NEAR) && !one.until && !last.members[0].until) last.members.push(one);
     else groups.push({ x: at, members: [one] });
   }
   return groups;

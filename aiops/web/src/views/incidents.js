@@ -17,7 +17,7 @@ const SETTLE_MS = 300;
 const STATES = [["active", "Active"], ["open", "Open"], ["acknowledged", "Acknowledged"], ["resolved", "Resolved"], ["all", "All"]];
 /** Column: head, what the API sorts by, first direction. */
 const COLUMNS = [
-  ["Severity", "severity", "", "c-severity"],
+  ["Severity", "severity", "-", "c-severity"],
   ["Incident", null, "", "c-title"],
   ["Likeliest cause", "confidence", "-", "c-cause"],
   ["Alerts", "alerts", "-", "c-count"],
@@ -188,7 +188,6 @@ function line(row, fresh) {
 
 function cause(row) {
   if (row.cause) return h("span", { class: "cause" }, confidence(row.confidence), h("span", { class: "what", title: row.cause }, row.causeName), row.causeKind && h("span", { class: "faint" }, plain(row.causeKind)));
-  if (row.analysisStatus === "running") return h("span", { class: "faint" }, "analysing");
   if (row.verdict) return verdict(row.verdict);
   return h("span", { class: "faint", title: count(row.entities, "entity", "entities") }, "–");
 }
