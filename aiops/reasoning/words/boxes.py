@@ -36,10 +36,9 @@ def _root_cause(brief: Brief) -> Box:
         text += f"it would explain {len(first.explained)} {brief.noun(len(first.explained))}"
         said.append(Sentence(text, (silence_id(brief), brief.explained(first))))
     elif is_symptomatic(first.kind):
-        shown = sign if sign is not None else None
         text = f"This is a symptom of {name}, no change of its state; what lies behind it was not seen"
-        cited = (brief.book.item(shown),) if shown is not None else (brief.explained(first),)
-        said.append(Sentence(text, cited))
+        cited = () if sign is None else (brief.book.item(sign),)
+        said.append(Sentence(text, (*cited, brief.explained(first))))
     said.extend(_rules(brief))
     said.extend(more for more in (_change_before(brief, sign), tell_vetoed_rival(brief)) if more is not None)
     return Box("Root cause", tuple(said), first.entity.id)
