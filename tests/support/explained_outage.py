@@ -113,10 +113,10 @@ def examples() -> Mapping[str, str]:
 def with_examples(page: str) -> str:
     """``page`` with the blocks after ``<!-- example: NAME -->`` made anew."""
     for name, body in examples().items():
-        pattern = rf"(<!-- example: {name} -->\n\n`{{3,}}\w+\n).*?(\n`{{3,}}\n)"
-        page, found = re.subn(
-            pattern, lambda block, body=body: f"{block.group(1)}{body}{block.group(2)}", page, flags=re.DOTALL
+        pattern = re.compile(
+            rf"(<!-- example: {name} -->\n\n(`{{3,}})\w+\n).*?(^\2\n)", re.DOTALL | re.MULTILINE
         )
+        page, found = pattern.subn(lambda block, body=body: f"{block.group(1)}{body}\n{block.group(3)}", page)
         assert found == 1, name
     return page
 

@@ -11,8 +11,8 @@ from aiops.reasoning.words.brief import Brief
 from aiops.reasoning.words.phrases import happened
 from aiops.reasoning.words.verdict_line import silence_id
 
-#: A relation that was last confirmed so long before the incident is called stale.
-STALE_S = 86_400.0
+#: A relation that was last confirmed so long before the incident is called stale: a daily import failed more than once.
+STALE_S = 172_800.0
 
 
 def tell_chain(brief: Brief) -> tuple[Sentence, ...]:

@@ -58,7 +58,7 @@ def _set(brief: Brief) -> list[Sentence]:
     if found is None:
         return []
     names = brief.names.some(found.causes, NAMED)
-    text = f"In {found.level:.0%} of incidents a true cause is among such {len(found.causes)}: {names}"
+    text = f"In {found.level:.0%} of incidents a true cause is in such a set, here of {len(found.causes)}: {names}"
     made_of = brief.book.count(
         "set",
         f"{len(found.causes)} causes at the level of {found.level:.0%}: {brief.names.some(found.causes, 40)}",
