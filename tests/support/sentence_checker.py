@@ -33,7 +33,7 @@ _SECONDS = {"days": 86_400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
 _PREFIX = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 #: Verbs before a verbatim part, and the kinds of evidence that they may tell of.
 _VERBS = {
-    "logged “": {"log"}, "stopped to log “": {"log"}, "raised “": {"alert"},
+    "logged “": {"log"}, "lacks lines: “": {"log"}, "stopped to log “": {"log"}, "raised “": {"alert"},
     "reported “": {"state", "fact"}, "was changed: “": {"change"},
 }  # fmt: skip
 

@@ -183,3 +183,25 @@ def test_what_is_remembered_is_what_the_ledger_says() -> None:
         True,
         "grown",
     )
+
+
+def test_a_ticket_of_the_past_is_found_by_the_next_analysis_and_the_same_store_gives_the_same_bytes() -> None:
+    store, signals = MemoryGraphStore(), MemorySignalStore()
+    site = chain().alarm("database:orders", 0.0, "InstanceDown").alarm("service:edge", 9.0, "HighErrorRate")
+    site.write(store, signals)
+    pipeline = replace(make_pipeline(store, signals), history=RememberedHistory(store))
+    assert analysis_document(pipeline.analyze(incident("service:edge")))["similar"] == []
+    resolved(store, "INC-7", days=3.0)
+    first = pipeline.analyze(incident("service:edge"))
+    (told,) = analysis_document(first)["similar"]
+    assert (told["incident_id"], told["confirmed_cause"], told["resolution"]) == (
+        "INC-7",
+        "database:orders",
+        "grown",
+    )
+    fresh = replace(make_pipeline(store, signals), history=RememberedHistory(store))
+    assert analysis_json(fresh.analyze(incident("service:edge"))) == analysis_json(first)
+    resolved(store, "INC-8", days=-3.0)
+    assert analysis_json(pipeline.analyze(incident("service:edge"))) == analysis_json(first), (
+        "what came later is unknown"
+    )
