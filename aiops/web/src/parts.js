@@ -198,7 +198,7 @@ export function table(label, columns, rows, { sort = false, none = "Nothing here
   const heads = columns.map(([title, , look, key]) => {
     const head = h("th", { scope: "col", class: look ?? "" });
     if (sort && key) append(head, [button(title, () => order(head, key), { class: "head" })]);
-    else append(head, [title]);
+    else append(head, [title || h("span", { class: "visually-hidden" }, "Actions")]);
     return head;
   });
   function order(head, key) {
@@ -216,7 +216,7 @@ export function table(label, columns, rows, { sort = false, none = "Nothing here
   const id = freshId("table");
   return h(
     "div",
-    { class: "table-wrap", role: "region", "aria-label": label, tabindex: "0" },
+    { class: "table-wrap", role: "group", "aria-label": label, tabindex: "0" },
     h("table", { class: "plain-table", id }, h("caption", { class: "visually-hidden" }, label), h("thead", {}, h("tr", {}, heads)), body),
   );
 }
