@@ -131,9 +131,10 @@ class Reader:
         assert wrong == [], wrong
 
     def keep(self, name: str) -> None:
-        """A screenshot of the whole page, to be looked at."""
+        """A screenshot of the whole page, or of what is seen where a box is open; to be looked at."""
         KEPT.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=KEPT / f"{name}.png", full_page=True)
+        whole = self.page.locator("dialog[open]").count() == 0
+        self.page.screenshot(path=KEPT / f"{name}.png", full_page=whole)
 
     def axe(self) -> list[dict[str, Any]]:
         """What axe-core finds wrong."""
