@@ -34,7 +34,7 @@ def test_the_answer_stands_at_the_top(browser: Browser, outage: Outage) -> None:
         verdict = page.get_by_role("region", name="Verdict")
         expect(verdict).to_contain_text(analysis["verdict"])
         expect(verdict).to_contain_text(f"{round(cause['confidence'] * 100)} %")
-        expect(verdict).to_contain_text(f"explains {cause['explains']['count']} of {cause['explains']['of']}")
+        expect(verdict).to_contain_text(f"{cause['explains']['count']}/{cause['explains']['of']}")
         boxes = page.locator(".boxes")
         for title in ("Root cause", "First failure", "Impact", "Do first"):
             expect(boxes.get_by_role("heading", name=title)).to_be_visible()

@@ -54,13 +54,20 @@ export function worker(text, work, given = {}) {
     try {
       await work();
     } catch (error) {
-      if (error.name !== "AbortError") toast(error instanceof ApiError ? `${titleOf(error)}: ${error.line}` : String(error.message), "bad");
+      if (error.name !== "AbortError") complain(element, error instanceof ApiError ? `${titleOf(error)}: ${error.line}` : String(error.message));
     } finally {
       element.removeAttribute("aria-disabled");
       element.classList.remove("busy");
     }
   }, given);
   return element;
+}
+
+/** Inside the box that is open, else at the edge of the screen: what a box hides helps nobody. */
+function complain(element, text) {
+  const place = element.closest("dialog")?.querySelector(".dialog-said");
+  if (place) place.textContent = text;
+  else toast(text, "bad");
 }
 
 /** A short word at the edge of the screen, read out too. */
@@ -103,6 +110,7 @@ export function dialog(title, body, actions = []) {
     { "aria-labelledby": label },
     h("h2", { id: label }, title),
     h("div", { class: "dialog-body" }, body),
+    h("p", { class: "dialog-said warn", role: "alert" }),
     h("div", { class: "dialog-foot" }, button(actions.length ? "Cancel" : "Close", () => box.close(), { class: "plain" }), actions),
   );
   box.addEventListener("close", () => {
