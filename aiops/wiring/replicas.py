@@ -31,6 +31,11 @@ def run_replicas(settings: Settings, *, announce: Callable[[str], None]) -> None
             "several processes cannot share one AIOPS_METRICS_PORT",
             hint="unset it, or serve with one process (AIOPS_WORKERS=1)",
         )
+    if settings.grpc_port is not None:
+        raise ConfigError(
+            "several processes cannot share one AIOPS_GRPC_PORT",
+            hint="serve gRPC with a process of its own (AIOPS_WORKERS=1) on the same store",
+        )
     with bind(settings.host, settings.port) as listener:
         replicas = _Replicas(settings, listener, announce)
         for number in (signal.SIGINT, signal.SIGTERM):
