@@ -22,6 +22,7 @@ from aiops.cli import (
     incidents,
     ingest,
     maintenance,
+    mcp,
     migrate,
     parse,
     replay,
@@ -60,6 +61,7 @@ app.command(epilog=_example("aiops analyze --alerts alerts.json --topology site.
 app.command(epilog=_example("aiops bench --cases cases -o json"))(bench.bench)
 app.command(epilog=_example("aiops train --out model --simulated 200"))(train.train)
 app.command(epilog=_example("aiops doctor --server http://127.0.0.1:8080"))(doctor.doctor)
+app.command(epilog=_example("aiops mcp --server http://127.0.0.1:8080"))(mcp.mcp)
 app.command(epilog=_example("aiops migrate --data /var/lib/aiops"))(migrate.migrate)
 app.command(epilog=_example("aiops version --server http://127.0.0.1:8080"))(version.version)
 app.command(epilog=_example("aiops templates < messages.log"))(parse.templates)
