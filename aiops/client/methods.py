@@ -16,6 +16,7 @@ from aiops.client.operations import (
     rules,
     tokens,
     topology,
+    webhooks,
 )
 
 
@@ -98,6 +99,17 @@ class BlockingMethods:
     delete_token = blocking(tokens.delete_token)
     list_audit = blocking(audit.list_audit)
     iter_audit = paged(audit.list_audit)
+    list_webhooks = blocking(webhooks.list_webhooks)
+    post_webhook_endpoint = blocking(webhooks.post_webhook_endpoint)
+    get_webhook = blocking(webhooks.get_webhook)
+    patch_webhook = blocking(webhooks.patch_webhook)
+    delete_webhook = blocking(webhooks.delete_webhook)
+    test_webhook = blocking(webhooks.test_webhook)
+    list_deliveries = blocking(webhooks.list_deliveries)
+    iter_deliveries = paged(webhooks.list_deliveries)
+    list_dead_letters = blocking(webhooks.list_dead_letters)
+    iter_dead_letters = paged(webhooks.list_dead_letters)
+    retry_dead_letter = blocking(webhooks.retry_dead_letter)
 
 
 class AsyncMethods:
@@ -179,3 +191,14 @@ class AsyncMethods:
     delete_token = awaited(tokens.delete_token)
     list_audit = awaited(audit.list_audit)
     iter_audit = paged_async(audit.list_audit)
+    list_webhooks = awaited(webhooks.list_webhooks)
+    post_webhook_endpoint = awaited(webhooks.post_webhook_endpoint)
+    get_webhook = awaited(webhooks.get_webhook)
+    patch_webhook = awaited(webhooks.patch_webhook)
+    delete_webhook = awaited(webhooks.delete_webhook)
+    test_webhook = awaited(webhooks.test_webhook)
+    list_deliveries = awaited(webhooks.list_deliveries)
+    iter_deliveries = paged_async(webhooks.list_deliveries)
+    list_dead_letters = awaited(webhooks.list_dead_letters)
+    iter_dead_letters = paged_async(webhooks.list_dead_letters)
+    retry_dead_letter = awaited(webhooks.retry_dead_letter)

@@ -71,12 +71,15 @@ class AlarmDocument(Answered):
     severity: str | None
     started_at: datetime
     ended_at: datetime | None
+    value: float | None
     message: str
     source: str
     labels: Mapping[str, str]
 
 
 class AlarmPage(Answered):
+    """Alerts as they are now."""
+
     items: tuple[AlarmDocument, ...]
     next_cursor: str | None
 
@@ -88,6 +91,67 @@ class AlertmanagerStatus(Answered):
     versionInfo: Mapping[str, str]
     config: Mapping[str, str]
     uptime: datetime
+
+
+class NamedEntity(Answered):
+    """An entity by id and name."""
+
+    id: str
+    name: str
+
+
+class Share(Answered):
+    """How many of the symptoms."""
+
+    count: int
+    of: int
+
+
+class AlternativeDocument(Answered):
+    """Another cause that was looked at: why it is listed, and why not first."""
+
+    rank: int
+    entity: NamedEntity
+    kind: str | None
+    confidence: float
+    explains: Share
+    text: str
+    evidence: tuple[str, ...]
+
+
+class AssumedDocument(Answered):
+    """Ids of what a what-if took to be healthy or failed."""
+
+    healthy: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+class Sentence(Answered):
+    """A sentence and the ids of the evidence that it cites. ``verbatim``: the part that came from outside as
+    it stands. ``mark``: for, against, observed, inferred, a risk. ``link``: where more is written.
+    """
+
+    text: str
+    evidence: tuple[str, ...]
+    verbatim: str | None = None
+    mark: str | None = None
+    link: str | None = None
+
+
+class BoxDocument(Answered):
+    """One of the three boxes. ``entity``: whom it is about."""
+
+    title: str
+    sentences: tuple[Sentence, ...]
+    entity: str | None
+
+
+class BoxesDocument(Answered):
+    """The state change, the first symptom, who suffers."""
+
+    root_cause: BoxDocument
+    critical_failure: BoxDocument
+    impact: BoxDocument
 
 
 class CounterfactualDocument(Answered):
@@ -134,7 +198,10 @@ class EvidenceDocument(Answered):
     baseline: float | None
     severity: str | None
     strength: float
+    weight: float
+    supports: bool
     ref: EvidenceReference
+    href: str | None
 
 
 class ExplainedDocument(Answered):
@@ -200,6 +267,43 @@ class CauseDocument(Answered):
     actions: tuple[ActionDocument, ...]
 
 
+class CitedReference(Answered):
+    """Where a cited thing comes from."""
+
+    type: str
+    id: str
+
+
+class CitedDocument(Answered):
+    """Something that sentences rest on. ``members``: what was counted. ``supports`` null: neither for nor
+    against anyone.
+    """
+
+    id: str
+    kind: str
+    name: str
+    entity: str | None
+    entity_name: str | None
+    peer: str | None
+    peer_name: str | None
+    channel: str | None
+    at: datetime | None
+    until: datetime | None
+    text: str
+    value: float | None
+    baseline: float | None
+    unit: str | None
+    severity: str | None
+    source: str
+    strength: float | None
+    weight: float | None
+    supports: bool | None
+    details: tuple[str, ...]
+    members: tuple[str, ...]
+    ref: CitedReference
+    href: str | None
+
+
 class ConformalSetDocument(Answered):
     """Entities, likeliest first, one of which is a true cause in a share of ``level`` of incidents."""
 
@@ -249,6 +353,21 @@ class EngineDocument(Answered):
     calibration: str | None = None
 
 
+class Moment(Answered):
+    """Something at its own time, not that of its arrival. ``skew_s``: by how much its clock was corrected.
+    ``until``: when it ended. ``detected_at``: when it was noticed. ``evidence``: ids in the analysis.
+    """
+
+    at: datetime
+    lane: str
+    entity: str | None
+    text: str
+    evidence: tuple[str, ...]
+    until: datetime | None = None
+    skew_s: float | None = None
+    detected_at: datetime | None = None
+
+
 class ReachDocument(Answered):
     """What the first cause reaches."""
 
@@ -263,6 +382,31 @@ class RuledOutDocument(Answered):
     entity: EntityName
     reason: str
     evidence: tuple[str, ...]
+
+
+class SectionDocument(Answered):
+    """A part of the answer, the one source of Markdown, HTML and plain text."""
+
+    id: str
+    title: str
+    sentences: tuple[Sentence, ...]
+
+
+class SimilarIncident(Answered):
+    """An earlier incident that looked like this one. ``confirmed_cause``: what an engineer said it was;
+    ``cause``: that, else the first cause of its analysis. ``shared``: what they have in common.
+    """
+
+    incident_id: str
+    title: str
+    similarity: float
+    confirmed_cause: str | None
+    cause: str | None
+    cause_kind: str | None
+    confirmed: bool
+    resolution: str
+    shared: tuple[str, ...]
+    evidence: str
 
 
 class AnalysisDocument(Answered):
@@ -283,6 +427,15 @@ class AnalysisDocument(Answered):
     impact: ReachDocument
     gaps: tuple[str, ...]
     conformal_set: ConformalSetDocument | None = None
+    boxes: BoxesDocument | None = None
+    timeline: tuple[Moment, ...] | None = None
+    sections: tuple[SectionDocument, ...] | None = None
+    evidence: tuple[CitedDocument, ...] | None = None
+    confidence_words: str | None = None
+    would_raise: tuple[str, ...] | None = None
+    alternatives: tuple[AlternativeDocument, ...] | None = None
+    similar: tuple[SimilarIncident, ...] | None = None
+    assume: AssumedDocument | None = None
     difference: DifferenceDocument | None = None
 
 
@@ -458,6 +611,24 @@ class CytoscapeDocument(Answered):
 
     data: DrawingData
     elements: Elements
+
+
+class DeliveryDocument(Answered):
+    id: str
+    webhook_id: str
+    type: str
+    state: str
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    ended_at: datetime | None
+    status: int | None
+    error: str
+
+
+class DeliveryPage(Answered):
+    items: tuple[DeliveryDocument, ...]
+    next_cursor: str | None
 
 
 class EntityDocument(Answered):
@@ -859,21 +1030,6 @@ class Merge(Given):
     analyze: bool | None = None
 
 
-class Moment(Answered):
-    """Something at its own time, not that of its arrival. ``skew_s``: by how much its clock was corrected.
-    ``until``: when it ended. ``detected_at``: when it was noticed. ``evidence``: ids in the analysis.
-    """
-
-    at: datetime
-    lane: str
-    entity: str | None
-    text: str
-    evidence: tuple[str, ...]
-    until: datetime | None = None
-    skew_s: float | None = None
-    detected_at: datetime | None = None
-
-
 class MoreAlerts(Given):
     """``alerts`` as Prometheus writes them, or the ``ids`` of alerts that are known; at least one. Those of
     another incident leave it.
@@ -945,6 +1101,21 @@ class NewTokenDocument(Answered):
     last_used_at: datetime | None
     rate_per_minute: int | None
     token: str
+
+
+class NewWebhookDocument(Answered):
+    """``secret`` is shown this once, when it is made or changed."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    format: str
+    description: str
+    enabled: bool
+    disabled_reason: str
+    created_at: datetime
+    created_by: str
+    secret: str | None = None
 
 
 class Note(Given):
@@ -1036,18 +1207,6 @@ class RunningDocument(Answered):
 
     incident_id: str
     analysis_status: str
-
-
-class SimilarIncident(Answered):
-    """An earlier incident that looked like this one. ``confirmed``: an engineer said so."""
-
-    incident_id: str
-    title: str
-    similarity: float
-    confirmed_cause: str | None
-    cause_kind: str | None
-    confirmed: bool
-    resolution: str
 
 
 class SimilarIncidents(Answered):
@@ -1193,3 +1352,79 @@ class VersionDocument(Answered):
     commit: str
     rules: str
     model: str | None
+
+
+class WebhookDocument(Answered):
+    id: str
+    url: str
+    events: tuple[str, ...]
+    format: str
+    description: str
+    enabled: bool
+    disabled_reason: str
+    created_at: datetime
+    created_by: str
+
+
+class WebhookList(Answered):
+    items: tuple[WebhookDocument, ...]
+
+
+class WebhookPatch(Given):
+    """What is missing stays."""
+
+    url: str | None = None
+    events: (
+        tuple[
+            Literal[
+                "incident.acknowledged",
+                "incident.alerts_added",
+                "incident.alerts_removed",
+                "incident.analysis_failed",
+                "incident.analyzed",
+                "incident.commented",
+                "incident.created",
+                "incident.feedback",
+                "incident.merged",
+                "incident.reopened",
+                "incident.rerooted",
+                "incident.resolved",
+                "incident.split",
+                "incident.updated",
+            ],
+            ...,
+        ]
+        | None
+    ) = None
+    format: Literal["standard", "cloudevents"] | None = None
+    description: str | None = None
+    enabled: bool | None = None
+    rotate_secret: bool | None = None
+
+
+class WebhookRequest(Given):
+    url: str
+    events: (
+        tuple[
+            Literal[
+                "incident.acknowledged",
+                "incident.alerts_added",
+                "incident.alerts_removed",
+                "incident.analysis_failed",
+                "incident.analyzed",
+                "incident.commented",
+                "incident.created",
+                "incident.feedback",
+                "incident.merged",
+                "incident.reopened",
+                "incident.rerooted",
+                "incident.resolved",
+                "incident.split",
+                "incident.updated",
+            ],
+            ...,
+        ]
+        | None
+    ) = None
+    format: Literal["standard", "cloudevents"] | None = None
+    description: str | None = None

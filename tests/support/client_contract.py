@@ -159,7 +159,11 @@ def _body(given: dict[str, Any] | None) -> Body | None:
     if given is None:
         return None
     content = given["content"]
-    return Body(given.get("required", False), tuple(content), tuple(_without_null(one.get("schema", {})) for one in content.values()))
+    return Body(
+        given.get("required", False),
+        tuple(content),
+        tuple(_without_null(one.get("schema", {})) for one in content.values()),
+    )
 
 
 def _results(

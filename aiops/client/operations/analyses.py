@@ -43,8 +43,8 @@ def post_analysis(
 
 
 def get_analysis(incident_id: str, number: str | int) -> Call[models.AnalysisDocument]:
-    """One analysis as JSON, Markdown or plain text. An analysis never changes: its ``ETag`` is for ``If-None-
-    Match``.
+    """One analysis as JSON, Markdown, plain text or HTML. An analysis never changes: its ``ETag`` is for ``If-
+    None-Match``.
     """
     return Call(
         "GET",
@@ -54,9 +54,11 @@ def get_analysis(incident_id: str, number: str | int) -> Call[models.AnalysisDoc
     )
 
 
-def get_analysis_as(incident_id: str, number: str | int, *, format: Literal["markdown", "text"]) -> Call[str]:
-    """One analysis as JSON, Markdown or plain text. An analysis never changes: its ``ETag`` is for ``If-None-
-    Match``.
+def get_analysis_as(
+    incident_id: str, number: str | int, *, format: Literal["markdown", "text", "html"]
+) -> Call[str]:
+    """One analysis as JSON, Markdown, plain text or HTML. An analysis never changes: its ``ETag`` is for ``If-
+    None-Match``.
     """
     return Call(
         "GET",
