@@ -33,6 +33,7 @@ from aiops.cli import (
     train,
     version,
     watching,
+    webhooks,
 )
 from aiops.cli.output import EXIT_ERROR, EXIT_NOT_FOUND, EXIT_OK, EXIT_USAGE, note
 from aiops.cli.session import NothingFound
@@ -78,6 +79,7 @@ app.add_typer(parse.app, name="parse")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tokens.app, name="token")
 app.add_typer(topology.app, name="topology")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def _print_version(wanted: bool) -> None:
