@@ -14,6 +14,7 @@ from aiops.api.access.idempotency import IdempotencyStore
 from aiops.api.access.rates import Rates
 from aiops.api.access.tokens import DEFAULT_TENANT, TokenStore
 from aiops.api.event_streams import EventStreams
+from aiops.api.webhooks.administration import Webhooks
 from aiops.contracts import ApplyResult, CaseStore, Clock, GraphStore, Observations
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
@@ -222,6 +223,14 @@ class Renderers(Protocol):
 
     def text(self, document: Mapping[str, object]) -> str: ...
 
+    def html(self, document: Mapping[str, object]) -> str:
+        """A page of its own, without script."""
+        ...
+
+    def html_policy(self) -> str:
+        """The Content-Security-Policy under which the page shows as it should."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -318,6 +327,7 @@ class Services:
     protection: Protection = field(default_factory=Protection)
     audit: AuditTrail | None = None  # None: what is done here is not audited
     rates: Rates | None = None  # None: no limits
+    webhooks: Webhooks | None = None  # None: this process sends none
 
 
 class Tenants(Protocol):

@@ -31,6 +31,7 @@ from aiops.cli import (
     topology,
     train,
     version,
+    watching,
 )
 from aiops.cli.output import EXIT_ERROR, EXIT_NOT_FOUND, EXIT_OK, EXIT_USAGE, note
 from aiops.cli.session import NothingFound
@@ -63,6 +64,7 @@ app.command(epilog=_example("aiops migrate --data /var/lib/aiops"))(migrate.migr
 app.command(epilog=_example("aiops version --server http://127.0.0.1:8080"))(version.version)
 app.command(epilog=_example("aiops templates < messages.log"))(parse.templates)
 replay.add_to(app)
+watching.add_to(app)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(changes.app, name="changes")

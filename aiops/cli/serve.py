@@ -17,6 +17,10 @@ def serve(
         Path | None, typer.Option(help="Directory of the embedded store, signals and tokens.")
     ] = None,
     store: Annotated[str | None, typer.Option(help="sqlite or neo4j.")] = None,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port for gRPC; none unless told; 0 takes a free one."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Processes behind the address, one for each core.")
     ] = None,
@@ -30,7 +34,7 @@ def serve(
     from aiops.wiring.api import run_api
     from aiops.wiring.replicas import run_replicas
 
-    settings = load(host=host, port=port, data=data, store=store, workers=workers)
+    settings = load(host=host, port=port, data=data, store=store, grpc_port=grpc_port, workers=workers)
     configure_logging(level=settings.log_level)
     if settings.workers > 1:
         run_replicas(settings, announce=note)

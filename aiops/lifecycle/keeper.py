@@ -94,15 +94,19 @@ class Keeper:
         holder: str,
         *,
         executor: Executor | None = None,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
-        """``holder`` tells this keeper from others of the same store. ``executor`` runs analyses beside; None: within a step."""
+        """``holder`` tells this keeper from others of the same store. ``executor`` runs analyses beside; None: within a step.
+        ``told`` is called when something was recorded, so that whoever listens reads on."""
         self._store = store
         self._analyse = analyse
         self._policy = policy
         self._holder = holder
         self._executor = executor
+        self._told = told
         self._running: dict[str, Future[bool]] = {}
         self._book: _Book | None = None
+        self._conflicts = 0
         self._log = structlog.get_logger("aiops.keeper")
         self.tally = Tally()
 
@@ -116,11 +120,16 @@ class Keeper:
             if self._book is None or self._book.is_full:
                 self._book = _Book(self._store, self._policy, self.tally)
                 self._book.load(now)
-            return self._work(self._book, now)
+            more = self._work(self._book, now)
+            self._conflicts = 0
+            return more
         except StoreConflict as error:
             self.tally.conflicts += 1
+            self._conflicts += 1
             self._log.info("somebody else was faster", error=str(error))
-            return True
+            if self._conflicts > 1:  # it was not told what they did: read everything anew
+                self._book = None
+            return False
         except BaseException:
             self._book = None
             raise
@@ -134,7 +143,8 @@ class Keeper:
         book.hear(now)
         book.look_at_topology(now)
         more = book.read(now)
-        book.record(book.decide(now), now)
+        if book.record(book.decide(now), now):
+            self._told()
         book.watch(now)
         self._collect(book, now)
         for case in book.due(now):
@@ -484,7 +494,7 @@ class _Book:
             target = self._target(cases, alarms)
             self._join(target, alarms, self._loose(cases, target), plan, now)
             return
-        again = self._to_reopen(root, alarms, now)
+        again = self._to_reopen(root, alarms)
         if again is not None and again.incident.id in plan.busy:
             return
         plan.placed += nodes
@@ -554,7 +564,7 @@ class _Book:
         plan.changes.append(IncidentChange(grown, tuple(activities), tuple(sorted(set(link))), base=base))
         plan.cases.append(target)
 
-    def _to_reopen(self, root: int, alarms: list[Alarm], now: datetime) -> Case | None:
+    def _to_reopen(self, root: int, alarms: list[Alarm]) -> Case | None:
         """The incident that these alarms re-open by the policy, the newest."""
         policy = self._policy
         if policy.reopen == "never":
@@ -630,16 +640,18 @@ class _Book:
             plan.changes.append(replace(change, base=case.incident))
             plan.cases.append(case)
 
-    def record(self, plan: _Plan, now: datetime) -> None:
-        """All of it, with how far was read, in one transaction; then it is so. Raises StoreConflict where somebody else changed
-        one of the incidents meanwhile; then nothing was recorded and everything is decided again."""
+    def record(self, plan: _Plan, now: datetime) -> bool:
+        """All of it, with how far was read, in one transaction; then it is so. Returns whether anything happened to an incident.
+
+        Raises StoreConflict where somebody else changed one of them meanwhile; then nothing was recorded and everything is
+        decided again."""
         kept = set(plan.placed)
         cursor = min(
             (one.mark for node, one in self._waiting.items() if node not in kept), default=self._mark
         )
         if not plan.changes and cursor == self._recorded:
             self._suspects.clear()
-            return
+            return False
         stored = self._store.record(plan.changes, cursor=(CURSOR, cursor))
         self._recorded = cursor
         self._suspects.clear()
@@ -648,6 +660,7 @@ class _Book:
             self._apply(case, incident, change, now)
         for node in plan.placed:
             self._leave_waiting(node)
+        return bool(plan.changes)
 
     def _apply(self, case: Case, incident: Incident, change: IncidentChange, now: datetime) -> None:
         kinds = {activity.kind for activity in change.activities}

@@ -70,6 +70,8 @@ def _checked_feedback(feedback: Feedback, incident_id: str) -> Feedback:
             f"{feedback.verdict[:40]!r} is no verdict", hint=f"one of {', '.join(FEEDBACK_VERDICTS)}"
         )
     _check_owner(feedback.incident_id, incident_id, "feedback")
+    if feedback.root_entity == "":
+        raise InputError("feedback names an entity without an id", hint="leave it out")
     check_text(feedback.id, feedback.actor, *feedback.causal, *feedback.non_causal, feedback.root_entity)
     check_text(feedback.root_kind, feedback.comment, feedback.resolution)
     return replace(
@@ -181,12 +183,12 @@ def told_cause(
 
     ``judged`` newest first, ``heads`` by number. The newest feedback that names the cause, or finds an analysis correct
     that names one, confirms it. Else it is the first cause of the newest analysis, unless that one was judged wrong.
+    Feedback that names no analysis judged the newest one of its time.
     """
-    by_number = {head.number: head for head in heads}
     newest = heads[-1] if heads else None
     refuted = False
     for feedback in judged:
-        head = newest if feedback.analysis is None else by_number.get(feedback.analysis)
+        head = _judged_head(feedback, heads)
         if feedback.root_entity is not None:
             same = head is not None and head.cause == feedback.root_entity
             kind = head.cause_kind if same and head is not None else None
@@ -198,6 +200,13 @@ def told_cause(
     if newest is None or refuted:
         return None, None, False
     return newest.cause, newest.cause_kind, False
+
+
+def _judged_head(feedback: Feedback, heads: Sequence[AnalysisHead]) -> AnalysisHead | None:
+    if feedback.analysis is not None:
+        return next((head for head in heads if head.number == feedback.analysis), None)
+    by_then = [head for head in heads if head.at <= feedback.at]
+    return by_then[-1] if by_then else None
 
 
 def told_resolution(judged: Sequence[Feedback]) -> str:

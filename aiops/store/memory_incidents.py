@@ -134,7 +134,9 @@ class MemoryIncidents(MemoryOccurrences):
                     self._known(incident.merged_into)
             if cursor is not None:
                 self._cursors[cursor[0]] = cursor[1]
-            self._ensure(sorted({entity for incident in stored for entity in incident.affected}))
+            named = {each.feedback.root_entity for each in checked if each.feedback is not None}
+            affected = {entity for incident in stored for entity in incident.affected}
+            self._ensure(sorted(affected.union(entity for entity in named if entity is not None)))
             return stored
 
     @contextmanager

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from neo4j import ManagedTransaction
-
 from aiops.contracts import ApplyResult
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
 from aiops.store.lookup import MAX_COMPARED, nearest
@@ -22,26 +20,31 @@ from aiops.store.merge import (
     plan_delta,
     relation_order,
     shortened,
+    touched_by,
     touched_keys,
     unknown_entity,
     utc,
 )
-from aiops.store.neo4j_connection import Neo4jConnection, found_in_batches, rows, tuples
+from aiops.store.neo4j_connection import Neo4jConnection
 from aiops.store.neo4j_entities import known_ids, load_entities, lock_entities, lock_ids, write_entities
-from aiops.store.neo4j_incidents import Neo4jIncidents
+from aiops.store.neo4j_feed import Neo4jFeed
+from aiops.store.neo4j_ledger import Neo4jLedger
 from aiops.store.neo4j_relations import load_intervals, open_keys, write_intervals
 from aiops.store.neo4j_retention import prune
 from aiops.store.neo4j_rows import ENTITY, RELATION, at_read, entity_of, relation_of
+from aiops.store.neo4j_statements import found_in_batches, rows, tuples
+from aiops.store.neo4j_tenancy import DEFAULT_TENANT, TenantGraph, Tx
 from aiops.store.sqlite_rows import moment_or_none
 
 _VALID = "(r.valid_from IS NULL OR r.valid_from <= $at) AND (r.valid_to IS NULL OR $at < r.valid_to)"
 
 
-class Neo4jGraphStore(Neo4jIncidents):
-    """GraphStore and IncidentStore in a Neo4j 5 database; any thread and any number of processes may call it.
+class Neo4jGraphStore(Neo4jLedger, Neo4jFeed):
+    """GraphStore, IncidentStore, IncidentLedger and ChangeFeed of one tenant in a Neo4j 5 database; any thread and any number
+    of processes may call it.
 
     Connects on the first use and then brings the schema to the newest version. ``retry_s`` bounds how long a
-    transient error is tried again.
+    transient error is tried again. :meth:`for_tenant` gives stores of other tenants over the same driver.
     """
 
     def __init__(
@@ -51,19 +54,27 @@ class Neo4jGraphStore(Neo4jIncidents):
         password: str,
         database: str = "neo4j",
         *,
+        tenant: str = DEFAULT_TENANT,
         connect_timeout_s: float = 5.0,
         retry_s: float = 15.0,
     ) -> None:
-        super().__init__(
-            Neo4jConnection(
-                uri, user, password, database=database, connect_timeout_s=connect_timeout_s, retry_s=retry_s
-            )
+        connection = Neo4jConnection(
+            uri, user, password, database=database, connect_timeout_s=connect_timeout_s, retry_s=retry_s
         )
+        self._connection: Neo4jConnection | None = connection
+        super().__init__(TenantGraph(connection, tenant))
+
+    def for_tenant(self, tenant: str) -> Neo4jGraphStore:
+        """The store of ``tenant`` over the driver of this one, which must stay open as long; closing it closes nothing."""
+        made = Neo4jGraphStore.__new__(type(self))
+        made._connection = None
+        Neo4jLedger.__init__(made, self._graph.of(tenant))
+        return made
 
     def apply(self, delta: GraphDelta, *, at: datetime) -> ApplyResult:
         checked, moment = checked_delta(delta), utc(at)
 
-        def work(tx: ManagedTransaction) -> ApplyResult:
+        def work(tx: Tx) -> ApplyResult:
             keys = set(touched_keys(checked))
             if checked.complete:
                 keys |= open_keys(tx, checked.source)
@@ -72,17 +83,21 @@ class Neo4jGraphStore(Neo4jIncidents):
             plan = plan_delta(checked, moment, entities, intervals)
             write_entities(tx, plan.entities_created, plan.entities_updated)
             write_intervals(tx, plan.intervals, places)
+            tx.touch(touched_by(plan))
             return plan.result
 
-        return self._ready().write(work)
+        return self._graph.write(work)
 
     def entity(self, entity_id: str) -> Entity | None:
-        return self._ready().read(lambda tx: load_entities(tx, (entity_id,)).get(entity_id))
+        return self._graph.read(lambda tx: load_entities(tx, (entity_id,)).get(entity_id))
 
     def find_entities(self, query: str = "", kind: str | None = None, limit: int = 50) -> tuple[Entity, ...]:
         wanted = folded(query)
-        named = "MATCH (n:Name)-[:NAMES]->(e:Entity) WHERE n.text CONTAINS $text WITH e, max(n.text = $text) AS exact"
-        every = "MATCH (e:Entity) WITH e, false AS exact"
+        named = (
+            "MATCH (n:Name {tenant: $tenant})-[:NAMES]->(e:Entity) WHERE n.text CONTAINS $text"
+            " WITH e, max(n.text = $text) AS exact"
+        )
+        every = "MATCH (e:Entity {tenant: $tenant}) WITH e, false AS exact"
         of_kind = "WHERE e.kind_key = $kind" if kind is not None else ""
         cypher = (
             f"{named if wanted else every} {of_kind}"
@@ -90,21 +105,22 @@ class Neo4jGraphStore(Neo4jIncidents):
             f" RETURN {ENTITY}"
         )
         given = {"text": wanted, "kind": shortened(kind or ""), "limit": max(limit, 0)}
-        return tuple(map(entity_of, self._ready().read(lambda tx: tuples(tx, cypher, **given))))
+        return tuple(map(entity_of, self._graph.read(lambda tx: tuples(tx, cypher, **given))))
 
     def resolve(self, names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-        cypher, returned = "MATCH (n:Name {text: row})-[:NAMES]->(e:Entity)", "row, coalesce(e.full_id, e.id)"
+        cypher = "MATCH (n:Name {tenant: $tenant, text: row})-[:NAMES]->(e:Entity)"
+        returned = "row, coalesce(e.full_id, e.id)"
         wanted = sorted({folded(name) for name in names})
         ids: dict[str, list[str]] = {}
-        for name, entity_id in self._ready().read(
+        for name, entity_id in self._graph.read(
             lambda tx: found_in_batches(tx, cypher, wanted, returned=returned)
         ):
             ids.setdefault(name, []).append(entity_id)
         return {name: tuple(sorted(ids.get(folded(name), ()))) for name in names}
 
     def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
-        cypher = f"MATCH (e:Entity) WITH e ORDER BY coalesce(e.full_id, e.id) LIMIT $limit RETURN {ENTITY}"
-        found = self._ready().read(lambda tx: tuples(tx, cypher, limit=MAX_COMPARED))
+        cypher = f"MATCH (e:Entity {{tenant: $tenant}}) WITH e ORDER BY coalesce(e.full_id, e.id) LIMIT $limit RETURN {ENTITY}"
+        found = self._graph.read(lambda tx: tuples(tx, cypher, limit=MAX_COMPARED))
         entities = [entity_of(row) for row in found]
         return nearest(
             name, (text for item in entities for text in (item.id, item.name, *item.aliases)), limit
@@ -112,16 +128,20 @@ class Neo4jGraphStore(Neo4jIncidents):
 
     def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
         at = utc(as_of)
-        return self._ready().read(lambda tx: _neighbourhood(tx, seeds, at, depth, limit))
+        return self._graph.read(lambda tx: _neighbourhood(tx, seeds, at, depth, limit))
 
     def export(self, *, as_of: datetime | None = None) -> Subgraph:
         at = None if as_of is None else utc(as_of)
         held = "r.valid_to IS NULL" if at is None else _VALID
 
-        def work(tx: ManagedTransaction) -> Subgraph:
-            entities = map(entity_of, tuples(tx, f"MATCH (e:Entity) RETURN {ENTITY}"))
-            found = tuples(tx, f"MATCH (a:Entity)-[r]->(b:Entity) WHERE {held} RETURN {RELATION}", at=at)
-            seen = "MATCH (:Entity)-[r]->(:Entity) WITH max(r.last_seen) AS at"
+        def work(tx: Tx) -> Subgraph:
+            entities = map(entity_of, tuples(tx, f"MATCH (e:Entity {{tenant: $tenant}}) RETURN {ENTITY}"))
+            found = tuples(
+                tx,
+                f"MATCH (a:Entity {{tenant: $tenant}})-[r]->(b:Entity) WHERE {held} RETURN {RELATION}",
+                at=at,
+            )
+            seen = "MATCH (:Entity {tenant: $tenant})-[r]->(:Entity) WITH max(r.last_seen) AS at"
             ((newest,),) = tuples(tx, f"{seen} RETURN {at_read('at')}")
             return Subgraph(
                 at or moment_or_none(newest) or EPOCH,
@@ -129,39 +149,40 @@ class Neo4jGraphStore(Neo4jIncidents):
                 _sorted(map(relation_of, found)),
             )
 
-        return self._ready().read(work)
+        return self._graph.read(work)
 
     def unmatched(self, limit: int = 500) -> tuple[Entity, ...]:
         return self.find_entities(kind="Unknown", limit=limit)
 
     def counts(self) -> Mapping[str, int]:
-        by_kind = "MATCH (e:Entity) RETURN 'entity:' + e.kind AS what, count(*) AS many"
+        by_kind = "MATCH (e:Entity {tenant: $tenant}) RETURN 'entity:' + e.kind AS what, count(*) AS many"
         by_type = (
-            "MATCH (:Entity)-[r]->(:Entity) WHERE r.valid_to IS NULL"
+            "MATCH (:Entity {tenant: $tenant})-[r]->(:Entity) WHERE r.valid_to IS NULL"
             " RETURN 'relation:' + coalesce(r.kind, type(r)) AS what, count(*) AS many"
         )
 
-        def work(tx: ManagedTransaction) -> dict[str, int]:
+        def work(tx: Tx) -> dict[str, int]:
             found = {row["what"]: row["many"] for cypher in (by_kind, by_type) for row in rows(tx, cypher)}
             for label in ("Alarm", "Anomaly", "Change", "Incident"):
-                (row,) = rows(tx, f"MATCH (n:{label}) RETURN count(n) AS many")
+                (row,) = rows(tx, f"MATCH (n:{label} {{tenant: $tenant}}) RETURN count(n) AS many")
                 found[label.lower()] = row["many"]
             return dict(sorted(found.items()))
 
-        return self._ready().read(work)
+        return self._graph.read(work)
 
     def prune(self, *, before: datetime) -> Mapping[str, int]:
-        return prune(self._ready(), utc(before))
+        return prune(self._graph, utc(before))
 
     def close(self) -> None:
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
 
 def _sorted(relations: Iterable[Relation]) -> tuple[Relation, ...]:
     return tuple(sorted(relations, key=relation_order))
 
 
-def _load_locked(tx: ManagedTransaction, delta: GraphDelta, keys: Iterable[RelationKey]) -> dict[str, Entity]:
+def _load_locked(tx: Tx, delta: GraphDelta, keys: Iterable[RelationKey]) -> dict[str, Entity]:
     """What a plan has to know of entities: what changes is locked, of the other ends it suffices that they are there."""
     changing = {entity.id for entity in delta.entities} | {key[0] for key in keys}
     ends = {relation.target_id for relation in delta.relations} - changing
@@ -170,9 +191,7 @@ def _load_locked(tx: ManagedTransaction, delta: GraphDelta, keys: Iterable[Relat
     return {key: unknown_entity(key) for key in lock_ids(tx, changing) | known_ids(tx, ends)}
 
 
-def _neighbourhood(
-    tx: ManagedTransaction, seeds: Sequence[str], at: datetime, depth: int, limit: int
-) -> Subgraph:
+def _neighbourhood(tx: Tx, seeds: Sequence[str], at: datetime, depth: int, limit: int) -> Subgraph:
     """Level by level: one statement a level, one for the relations."""
     found = load_entities(tx, seeds)
     level = sorted(found)
@@ -185,7 +204,7 @@ def _neighbourhood(
         if truncated or not level or step == depth:
             break
         cypher = (
-            f"MATCH (a:Entity)-[r]-(b:Entity) WHERE a.id IN $level AND NOT b.id IN $chosen AND {_VALID}"
+            f"MATCH (a:Entity)-[r]-(b:Entity) WHERE a.tenant = $tenant AND a.id IN $level AND NOT b.id IN $chosen AND {_VALID}"
             f" WITH DISTINCT b AS e ORDER BY coalesce(e.full_id, e.id) LIMIT $room RETURN {ENTITY}"
         )
         known = [shortened(key) for key in chosen]
@@ -194,7 +213,8 @@ def _neighbourhood(
         found = {entity.id: entity for entity in map(entity_of, beside)}
         level = sorted(found)
     inside = (
-        f"MATCH (a:Entity)-[r]->(b:Entity) WHERE a.id IN $ids AND b.id IN $ids AND {_VALID} RETURN {RELATION}"
+        "MATCH (a:Entity)-[r]->(b:Entity) WHERE a.tenant = $tenant AND a.id IN $ids AND b.id IN $ids"
+        f" AND {_VALID} RETURN {RELATION}"
     )
     relations = tuples(tx, inside, ids=[shortened(key) for key in sorted(chosen)], at=at)
     entities = tuple(chosen[key] for key in sorted(chosen))

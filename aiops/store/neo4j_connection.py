@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from neo4j import GraphDatabase, ManagedTransaction
@@ -63,6 +64,8 @@ class Neo4jConnection:
         self.uri = uri
         self._database = database
         self._retry_s = retry_s
+        self._done = False
+        self._doing = threading.Lock()
         if uri.partition("://")[0] not in _SCHEMES:
             raise ConfigError(f"{uri!r} is no Neo4j address", hint=f"for example {EXAMPLE_URI}")
         try:
@@ -81,6 +84,14 @@ class Neo4jConnection:
             raise ConfigError(
                 f"{uri!r} is no Neo4j address: {exc}", hint=f"for example {EXAMPLE_URI}"
             ) from exc
+
+    def once(self, work: Callable[[Neo4jConnection], None]) -> None:
+        """``work``, unless it was done on this connection before; what raises is tried again by the next caller."""
+        if not self._done:
+            with self._doing:
+                if not self._done:
+                    work(self)
+                    self._done = True
 
     def read(self, work: Callable[[ManagedTransaction], T]) -> T:
         with self._translated(), self._driver.session(database=self._database) as session:
@@ -138,35 +149,3 @@ def _passes(exc: DriverError | Neo4jError) -> bool:
 
 def _overtaken(exc: DriverError | Neo4jError) -> bool:
     return isinstance(exc, Neo4jError) and exc.code in _OVERTAKEN
-
-
-def rows(tx: ManagedTransaction, cypher: str, **given: object) -> list[Mapping[str, Any]]:
-    """All rows of a statement, by name. Everything from outside travels in ``given``; what is formatted into ``cypher``
-    comes from :mod:`aiops.store.neo4j_schema` alone."""
-    return [record.data() for record in tx.run(cypher, given)]
-
-
-def tuples(tx: ManagedTransaction, cypher: str, **given: object) -> list[Sequence[Any]]:
-    """All rows of a statement, their values in the order of its RETURN: a third of the work of :func:`rows`."""
-    return [tuple.__getitem__(record, slice(None)) for record in tx.run(cypher, given)]
-
-
-def in_batches(tx: ManagedTransaction, cypher: str, items: Sequence[object]) -> None:
-    """``UNWIND $rows AS row`` of ``cypher``, which returns nothing, over ``items``."""
-    for begin in range(0, len(items), BATCH):
-        tx.run(f"UNWIND $rows AS row {cypher}", rows=items[begin : begin + BATCH]).consume()
-
-
-def found_in_batches(
-    tx: ManagedTransaction, cypher: str, items: Sequence[object], *, returned: str
-) -> list[Sequence[Any]]:
-    """``UNWIND $rows AS row`` of ``cypher`` over ``items``, and what is ``returned`` for each of its rows.
-
-    A batch is answered in one record: the driver takes 40 microseconds for a record, however little is in it.
-    """
-    found: list[Sequence[Any]] = []
-    for begin in range(0, len(items), BATCH):
-        statement = f"UNWIND $rows AS row {cypher} RETURN collect([{returned}]) AS found"
-        for record in tx.run(statement, rows=items[begin : begin + BATCH]):
-            found += record[0]
-    return found

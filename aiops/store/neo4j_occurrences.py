@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from neo4j import ManagedTransaction
-
 from aiops.domain.occurrences import Alarm, Anomaly, Change
 from aiops.store.merge import shortened, utc
-from aiops.store.neo4j_connection import Neo4jConnection, found_in_batches, in_batches, tuples
 from aiops.store.neo4j_entities import ensure_entities
+from aiops.store.neo4j_labels import LOCK
 from aiops.store.neo4j_rows import (
     ALARM,
     ANOMALY,
@@ -29,7 +26,8 @@ from aiops.store.neo4j_rows import (
     change_properties,
     instant,
 )
-from aiops.store.neo4j_schema import LOCK, migrate
+from aiops.store.neo4j_statements import found_in_batches, in_batches, tuples
+from aiops.store.neo4j_tenancy import ALARMS, TenantGraph, Tx
 from aiops.store.occurrence_merge import (
     checked_alarm,
     checked_anomaly,
@@ -63,7 +61,7 @@ class _Sort(Generic[V]):
 _ALARMS = _Sort(
     "Alarm",
     "key",
-    "MATCH (e:Entity {id: row.entity}) CREATE (n:Alarm)-[:ON]->(e)",
+    "MATCH (e:Entity {tenant: $tenant, id: row.entity}) CREATE (n:Alarm)-[:ON]->(e)",
     ALARM,
     alarm_of,
     alarm_key,
@@ -73,7 +71,7 @@ _ALARMS = _Sort(
 _ANOMALIES = _Sort(
     "Anomaly",
     "id",
-    "MATCH (e:Entity {id: row.entity}) CREATE (n:Anomaly)-[:ON]->(e)",
+    "MATCH (e:Entity {tenant: $tenant, id: row.entity}) CREATE (n:Anomaly)-[:ON]->(e)",
     ANOMALY,
     anomaly_of,
     lambda anomaly: shortened(anomaly.id),
@@ -88,19 +86,8 @@ _CHANGES = _Sort(
 class Neo4jOccurrences:
     """The parts of GraphStore that are about what happened."""
 
-    def __init__(self, connection: Neo4jConnection) -> None:
-        self._connection = connection
-        self._migrated = False
-        self._migrating = threading.Lock()
-
-    def _ready(self) -> Neo4jConnection:
-        """The connection, its schema up to date."""
-        if not self._migrated:
-            with self._migrating:
-                if not self._migrated:
-                    migrate(self._connection)
-                    self._migrated = True
-        return self._connection
+    def __init__(self, graph: TenantGraph) -> None:
+        self._graph = graph
 
     def put_alarms(self, alarms: Iterable[Alarm]) -> int:
         return self._put_on(_ALARMS, [checked_alarm(alarm) for alarm in alarms])
@@ -111,7 +98,7 @@ class Neo4jOccurrences:
     def _put_on(self, sort: _Sort[W], checked: Sequence[W]) -> int:
         """Alarms or anomalies, each with one ON relation to its entity."""
 
-        def work(tx: ManagedTransaction) -> int:
+        def work(tx: Tx) -> int:
             ensure_entities(tx, referred(alarms=checked))
             changed = _written(tx, sort, checked)
             ends: list[dict[str, object]] = [
@@ -121,13 +108,13 @@ class Neo4jOccurrences:
             ]
             in_batches(
                 tx,
-                f"MATCH (n:{sort.label} {{{sort.key}: row.key}}), (e:Entity {{id: row.entity}})"
+                f"MATCH (n:{sort.label} {{tenant: $tenant, {sort.key}: row.key}}), (e:Entity {{tenant: $tenant, id: row.entity}})"
                 " OPTIONAL MATCH (n)-[r:ON]->() DELETE r CREATE (n)-[:ON]->(e)",
                 ends,
             )
             return len(changed)
 
-        return self._ready().write(work) if checked else 0
+        return self._graph.write(work) if checked else 0
 
     def alarms(
         self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
@@ -145,18 +132,20 @@ class Neo4jOccurrences:
         self, sort: _Sort[W], start: datetime, end: datetime, entities: Sequence[str] | None
     ) -> list[W]:
         given: dict[str, object] = {"start": start, "end": end}
-        match = f"MATCH (n:{sort.label})"
+        match = f"MATCH (n:{sort.label} {{tenant: $tenant}})"
         if entities is not None:
-            match = f"UNWIND $entities AS id MATCH (e:Entity {{id: id}})<-[:ON]-(n:{sort.label})"
+            match = (
+                f"UNWIND $entities AS id MATCH (e:Entity {{tenant: $tenant, id: id}})<-[:ON]-(n:{sort.label})"
+            )
             given["entities"] = sorted({shortened(entity) for entity in entities})
         held = "n.started_at < $end AND (n.ended_at IS NULL OR n.ended_at > $start OR n.started_at >= $start)"
         cypher = f"{match} WHERE {held} RETURN {sort.returned}"
-        return [sort.read(row) for row in self._ready().read(lambda tx: tuples(tx, cypher, **given))]
+        return [sort.read(row) for row in self._graph.read(lambda tx: tuples(tx, cypher, **given))]
 
     def put_changes(self, changes: Iterable[Change]) -> int:
         checked = [checked_change(change) for change in changes]
 
-        def work(tx: ManagedTransaction) -> int:
+        def work(tx: Tx) -> int:
             ensure_entities(tx, referred(changes=checked))
             changed = _written(tx, _CHANGES, checked)
             moved = {
@@ -164,10 +153,13 @@ class Neo4jOccurrences:
                 for key, (old, new) in changed.items()
                 if old is None or old.entities != new.entities
             }
-            in_batches(tx, "MATCH (:Change {key: row})-[r:TOUCHES]->() DELETE r", list(moved))
+            in_batches(
+                tx, "MATCH (:Change {tenant: $tenant, key: row})-[r:TOUCHES]->() DELETE r", list(moved)
+            )
             in_batches(
                 tx,
-                "MATCH (n:Change {key: row.key}), (e:Entity {id: row.entity}) CREATE (n)-[:TOUCHES]->(e)",
+                "MATCH (n:Change {tenant: $tenant, key: row.key}), (e:Entity {tenant: $tenant, id: row.entity})"
+                " CREATE (n)-[:TOUCHES]->(e)",
                 [
                     {"key": key, "entity": shortened(entity)}
                     for key, entities in moved.items()
@@ -176,41 +168,66 @@ class Neo4jOccurrences:
             )
             return len(changed)
 
-        return self._ready().write(work) if checked else 0
+        return self._graph.write(work) if checked else 0
 
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         given = {"start": utc(start), "end": utc(end)}
-        cypher = f"MATCH (n:Change) WHERE $start <= n.started_at < $end RETURN {CHANGE}"
-        found = map(change_of, self._ready().read(lambda tx: tuples(tx, cypher, **given)))
+        cypher = f"MATCH (n:Change {{tenant: $tenant}}) WHERE $start <= n.started_at < $end RETURN {CHANGE}"
+        found = map(change_of, self._graph.read(lambda tx: tuples(tx, cypher, **given)))
         return tuple(sorted(found, key=lambda row: (row.started_at, row.source, row.external_id)))
 
 
-def _written(tx: ManagedTransaction, sort: _Sort[V], checked: Sequence[V]) -> dict[str, tuple[V | None, V]]:
+def _written(tx: Tx, sort: _Sort[V], checked: Sequence[V]) -> dict[str, tuple[V | None, V]]:
     """Write what of ``checked`` changes anything; returns (old, new) by key. Relations are the caller's work."""
     stored = _locked(tx, sort, sorted({sort.key_of(value) for value in checked}))
     after: dict[str, V] = {}
     for value in checked:
         key = sort.key_of(value)
         after[key] = sort.merged(after.get(key, stored.get(key)), value)
-    changed = {key: (stored.get(key), after[key]) for key in sorted(after) if stored.get(key) != after[key]}
+    changed = {key: (stored.get(key), new) for key, new in after.items() if stored.get(key) != new}
+    numbers = _marks(tx, sort, changed)
+    changed = {key: changed[key] for key in sorted(changed)}
     created = [new for old, new in changed.values() if old is None]
     updated = [(old, new) for old, new in changed.values() if old is not None]
     in_batches(
         tx,
-        f"{sort.create} SET n = row.n SET {SET_TIMES}",
-        [{"n": sort.properties(new), "entity": _place(new), **_span(new)} for new in created],
+        f"{sort.create} SET n = row.n, n.tenant = $tenant SET {SET_TIMES}",
+        [
+            {
+                "n": {**sort.properties(new), **numbers(sort.key_of(new))},
+                "entity": _place(new),
+                **_span(new),
+            }
+            for new in created
+        ],
     )
     in_batches(
         tx,
-        f"MATCH (n:{sort.label} {{{sort.key}: row.key}}) SET n += row.n SET {SET_TIMES}",
-        [{"key": sort.key_of(new), "n": _differing(sort, old, new), **_span(new)} for old, new in updated],
+        f"MATCH (n:{sort.label} {{tenant: $tenant, {sort.key}: row.key}}) SET n += row.n SET {SET_TIMES}",
+        [
+            {
+                "key": sort.key_of(new),
+                "n": {**_differing(sort, old, new), **numbers(sort.key_of(new))},
+                **_span(new),
+            }
+            for old, new in updated
+        ],
     )
     return changed
 
 
-def _locked(tx: ManagedTransaction, sort: _Sort[V], keys: Sequence[str]) -> dict[str, V]:
+def _marks(tx: Tx, sort: _Sort[V], keys: Collection[str]) -> Callable[[str], Mapping[str, object]]:
+    """The number of the change, for each key of an alarm that changes: told in the order in which they were reported."""
+    if sort.label != "Alarm" or not keys:
+        return lambda _: {}
+    first = tx.count_up(ALARMS, len(keys)) + 1
+    marks = {key: mark for mark, key in enumerate(keys, start=first)}
+    return lambda key: {"mark": marks[key]}
+
+
+def _locked(tx: Tx, sort: _Sort[V], keys: Sequence[str]) -> dict[str, V]:
     """The stored ones of ``keys``, locked until the transaction ends and as they are since then."""
-    cypher = f"MATCH (n:{sort.label} {{{sort.key}: row}}) REMOVE n.{LOCK} WITH n"
+    cypher = f"MATCH (n:{sort.label} {{tenant: $tenant, {sort.key}: row}}) REMOVE n.{LOCK} WITH n"
     found = map(sort.read, found_in_batches(tx, cypher, keys, returned=sort.returned))
     return {sort.key_of(value): value for value in found}
 

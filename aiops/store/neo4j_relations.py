@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from neo4j import ManagedTransaction
-
 from aiops.domain.graph import Relation
 from aiops.store.merge import IntervalWrite, RelationKey, shortened
-from aiops.store.neo4j_connection import found_in_batches, in_batches, tuples
+from aiops.store.neo4j_labels import type_of
 from aiops.store.neo4j_rows import (
     RELATION,
     RELATION_TIMES,
@@ -23,7 +21,8 @@ from aiops.store.neo4j_rows import (
     relation_properties,
     relation_times,
 )
-from aiops.store.neo4j_schema import type_of
+from aiops.store.neo4j_statements import found_in_batches, in_batches, tuples
+from aiops.store.neo4j_tenancy import Tx
 
 #: What a relationship is known by in the plan: a relation's key and the begin of its interval.
 Place = tuple[RelationKey, datetime | None]
@@ -32,16 +31,16 @@ Intervals = dict[RelationKey, list[Relation]]
 _SET_TIMES = ", ".join(f"r.{name} = {at_written(f'row.{name}')}" for name in RELATION_TIMES)
 
 
-def open_keys(tx: ManagedTransaction, source: str) -> set[RelationKey]:
+def open_keys(tx: Tx, source: str) -> set[RelationKey]:
     """Keys of the open relations that ``source`` said."""
     cypher = (
-        "MATCH (a:Entity)-[r]->(b:Entity) WHERE r.source = $source AND r.valid_to IS NULL"
+        "MATCH (a:Entity {tenant: $tenant})-[r]->(b:Entity) WHERE r.source = $source AND r.valid_to IS NULL"
         " RETURN coalesce(a.full_id, a.id), coalesce(r.kind, type(r)), coalesce(b.full_id, b.id)"
     )
     return {(a, kind, b, source) for a, kind, b in tuples(tx, cypher, source=source)}
 
 
-def load_intervals(tx: ManagedTransaction, keys: Iterable[RelationKey]) -> tuple[Intervals, dict[Place, str]]:
+def load_intervals(tx: Tx, keys: Iterable[RelationKey]) -> tuple[Intervals, dict[Place, str]]:
     """The intervals of ``keys``, and where each of them lies in the database."""
     by_type: dict[str, list[dict[str, object]]] = {}
     for a, kind, b, source in sorted(keys):
@@ -51,7 +50,7 @@ def load_intervals(tx: ManagedTransaction, keys: Iterable[RelationKey]) -> tuple
     intervals: Intervals = {}
     for name in sorted(by_type):
         cypher = (
-            "MATCH (a:Entity {id: row.a}), (b:Entity {id: row.b})"
+            "MATCH (a:Entity {tenant: $tenant, id: row.a}), (b:Entity {tenant: $tenant, id: row.b})"
             f" MATCH (a)-[r:{name}]->(b) WHERE r.source = row.source AND coalesce(r.kind, type(r)) = row.kind"
         )
         returned = f"{RELATION}, elementId(r)"
@@ -62,9 +61,7 @@ def load_intervals(tx: ManagedTransaction, keys: Iterable[RelationKey]) -> tuple
     return intervals, places
 
 
-def write_intervals(
-    tx: ManagedTransaction, writes: Sequence[IntervalWrite], places: Mapping[Place, str]
-) -> None:
+def write_intervals(tx: Tx, writes: Sequence[IntervalWrite], places: Mapping[Place, str]) -> None:
     """Write what a plan says. What is only seen again gets its ``last_seen`` and nothing else."""
     seen: list[dict[str, object]] = []
     changed: list[dict[str, object]] = []
@@ -79,11 +76,11 @@ def write_intervals(
             seen.append({"place": place, "last_seen": instant(write.new.last_seen)})
         else:
             changed.append({"place": place, **_row(write.new)})
-    found = "MATCH ()-[r]->() WHERE elementId(r) = row.place"
+    found = "MATCH (a)-[r]->() WHERE elementId(r) = row.place AND a.tenant = $tenant"
     in_batches(tx, f"{found} SET r.last_seen = {at_written('row.last_seen')}", seen)
     in_batches(tx, f"{found} SET r = row.r SET {_SET_TIMES}", changed)
     for name in sorted(created):
-        match = "MATCH (a:Entity {id: row.a}), (b:Entity {id: row.b})"
+        match = "MATCH (a:Entity {tenant: $tenant, id: row.a}), (b:Entity {tenant: $tenant, id: row.b})"
         in_batches(tx, f"{match} CREATE (a)-[r:{name}]->(b) SET r = row.r SET {_SET_TIMES}", created[name])
 
 

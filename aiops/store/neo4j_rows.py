@@ -8,17 +8,14 @@ database and numbers on the way, see :func:`instant`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
-from typing import Any
 
 from aiops.domain.graph import EMPTY, Entity, Relation
-from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
+from aiops.domain.occurrences import Alarm, Anomaly, Change
 from aiops.store.merge import shortened
-from aiops.store.neo4j_schema import type_of
-from aiops.store.sqlite_rows import Row, micros, moment, moment_or_none, symptoms_of, symptoms_written
-
-Properties = Mapping[str, Any]
+from aiops.store.neo4j_labels import type_of
+from aiops.store.sqlite_rows import Row, micros, moment, moment_or_none
 
 _ESCAPE = chr(92)
 
@@ -269,57 +266,4 @@ def change_properties(change: Change) -> dict[str, object]:
         "entities": list(change.entities),
         "author": change.author,
         "labels": pairs(change.labels),
-    }
-
-
-def native(value: Any) -> datetime | None:
-    """A Neo4j datetime as an aware one in UTC (to the microsecond)."""
-    if value is None:
-        return None
-    found: datetime = value.to_native()
-    return found.astimezone(UTC)
-
-
-def incident_of(node: Properties) -> Incident:
-    started_at = native(node["started_at"])
-    assert started_at is not None
-    return Incident(
-        id=str(node.get("full_id") or node["id"]),
-        title=node["title"],
-        started_at=started_at,
-        severity=node["severity"],
-        source=node["source"],
-        external_id=node.get("external_id"),
-        description=node["description"],
-        ended_at=native(node.get("ended_at")),
-        status=node["status"],
-        affected=tuple(node["affected"]),
-        symptoms=symptoms_of(node["symptoms"]),
-        labels=unpaired(node.get("labels")),
-        window_before_s=node["window_before_s"],
-        window_after_s=node["window_after_s"],
-    )
-
-
-def origin_of(incident: Incident) -> str | None:
-    return None if incident.external_id is None else key_of(incident.source, incident.external_id)
-
-
-def incident_properties(incident: Incident) -> dict[str, object]:
-    return {
-        **identity(incident.id),
-        "origin": origin_of(incident),
-        "title": incident.title,
-        "started_at": incident.started_at,
-        "severity": incident.severity,
-        "source": incident.source,
-        "external_id": incident.external_id,
-        "description": incident.description,
-        "ended_at": incident.ended_at,
-        "status": incident.status,
-        "affected": list(incident.affected),
-        "symptoms": symptoms_written(incident.symptoms),
-        "labels": pairs(incident.labels),
-        "window_before_s": float(incident.window_before_s),
-        "window_after_s": float(incident.window_after_s),
     }

@@ -1,8 +1,10 @@
-"""What lies in Neo4j: constraints and indexes with their versions, labels and relation types, the lock."""
+"""What lies in Neo4j: constraints and indexes with their versions.
+
+Programs of an earlier version must not run while a database is brought up: they would write what a later one cannot see.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import LiteralString
 
@@ -10,19 +12,9 @@ from neo4j import ManagedTransaction
 
 from aiops.errors import StoreError
 from aiops.store.neo4j_connection import Neo4jConnection
+from aiops.store.neo4j_upgrade import give_tenant, number_alarms, tell_analyses, tell_incidents
 
-#: A kind that may be written as a Neo4j label or relation type as it is.
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
-
-#: Labels that mean something else here, so that an entity kind may not be written as one of them.
-_TAKEN = frozenset({"Entity", "Name", "Alarm", "Anomaly", "Change", "Incident", "Analysis", "Aiops"})
-
-OTHER_LABEL = "Other"
-OTHER_TYPE = "RELATED_TO"
-
-#: A property that only the node of the schema version has: removing it from another one takes that node's write lock and
-#: writes nothing. Neo4j skips the removal of a property that no node ever had, so one must have it.
-LOCK = "_lock"
+Step = Callable[[Neo4jConnection], None]
 
 #: Before any version is recorded, so that two processes that start at once record it in one node.
 _ONE_RECORD: LiteralString = (
@@ -31,7 +23,7 @@ _ONE_RECORD: LiteralString = (
 
 #: One tuple of statements a version. Each may run twice: two processes may start at once, and one may be cut off
 #: between two statements. Constraints come first: a MERGE of 20k rows without one takes minutes.
-MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
+MIGRATIONS: tuple[tuple[LiteralString | Step, ...], ...] = (
     (
         "CREATE CONSTRAINT entity_id IF NOT EXISTS FOR (n:Entity) REQUIRE n.id IS UNIQUE",
         "CREATE CONSTRAINT name_text IF NOT EXISTS FOR (n:Name) REQUIRE n.text IS UNIQUE",
@@ -52,17 +44,49 @@ MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
         "CREATE INDEX alarm_ended IF NOT EXISTS FOR (n:Alarm) ON (n.ended_at)",
         "MERGE (n:Aiops {name: 'schema'}) SET n._lock = true REMOVE n.turn",  # writers took turns on it once
     ),
+    (  # tenants, and what happens to incidents
+        "CREATE CONSTRAINT tenant_entity IF NOT EXISTS FOR (n:Entity) REQUIRE (n.tenant, n.id) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_name IF NOT EXISTS FOR (n:Name) REQUIRE (n.tenant, n.text) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_alarm IF NOT EXISTS FOR (n:Alarm) REQUIRE (n.tenant, n.key) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_anomaly IF NOT EXISTS FOR (n:Anomaly) REQUIRE (n.tenant, n.id) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_change IF NOT EXISTS FOR (n:Change) REQUIRE (n.tenant, n.key) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_incident IF NOT EXISTS FOR (n:Incident) REQUIRE (n.tenant, n.id) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_origin IF NOT EXISTS FOR (n:Incident) REQUIRE (n.tenant, n.origin) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_activity IF NOT EXISTS FOR (n:Activity) REQUIRE (n.tenant, n.number) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_feedback IF NOT EXISTS FOR (n:Feedback) REQUIRE (n.tenant, n.id) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_counter IF NOT EXISTS FOR (n:AiopsCounter) REQUIRE (n.tenant, n.name) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_lease IF NOT EXISTS FOR (n:AiopsLease) REQUIRE (n.tenant, n.name) IS UNIQUE",
+        "CREATE CONSTRAINT tenant_write IF NOT EXISTS FOR (n:AiopsWrite) REQUIRE (n.tenant, n.mark) IS UNIQUE",
+        "CREATE INDEX tenant_kind IF NOT EXISTS FOR (n:Entity) ON (n.tenant, n.kind_key)",
+        "CREATE INDEX tenant_alarm_started IF NOT EXISTS FOR (n:Alarm) ON (n.tenant, n.started_at)",
+        "CREATE INDEX tenant_alarm_ended IF NOT EXISTS FOR (n:Alarm) ON (n.tenant, n.ended_at)",
+        "CREATE INDEX tenant_alarm_mark IF NOT EXISTS FOR (n:Alarm) ON (n.tenant, n.mark)",
+        "CREATE INDEX tenant_anomaly_started IF NOT EXISTS FOR (n:Anomaly) ON (n.tenant, n.started_at)",
+        "CREATE INDEX tenant_anomaly_ended IF NOT EXISTS FOR (n:Anomaly) ON (n.tenant, n.ended_at)",
+        "CREATE INDEX tenant_change_started IF NOT EXISTS FOR (n:Change) ON (n.tenant, n.started_at)",
+        "CREATE INDEX tenant_incident_started IF NOT EXISTS FOR (n:Incident) ON (n.tenant, n.started_at)",
+        "CREATE INDEX tenant_feedback_at IF NOT EXISTS FOR (n:Feedback) ON (n.tenant, n.at)",
+        "MATCH (n:Entity) WHERE n:Activity OR n:Feedback REMOVE n:Activity:Feedback SET n:Other",
+        give_tenant,
+        tell_analyses,
+        tell_incidents,
+        number_alarms,
+        "DROP CONSTRAINT entity_id IF EXISTS",
+        "DROP CONSTRAINT name_text IF EXISTS",
+        "DROP CONSTRAINT alarm_key IF EXISTS",
+        "DROP CONSTRAINT change_key IF EXISTS",
+        "DROP CONSTRAINT incident_id IF EXISTS",
+        "DROP CONSTRAINT incident_origin IF EXISTS",
+        "DROP CONSTRAINT anomaly_id IF EXISTS",
+        "DROP INDEX entity_kind IF EXISTS",
+        "DROP INDEX alarm_started IF EXISTS",
+        "DROP INDEX change_started IF EXISTS",
+        "DROP INDEX incident_started IF EXISTS",
+        "DROP INDEX anomaly_started IF EXISTS",
+        "DROP INDEX anomaly_ended IF EXISTS",
+        "DROP INDEX alarm_ended IF EXISTS",
+    ),
 )
-
-
-def label_of(kind: str) -> str:
-    """The label of an entity kind, in back-ticks: itself where that is plain and free, else ``Other``."""
-    return f"`{kind}`" if _PLAIN.match(kind) and kind not in _TAKEN else f"`{OTHER_LABEL}`"
-
-
-def type_of(kind: str) -> str:
-    """The relation type of a relation kind, in back-ticks: itself where that is plain, else ``RELATED_TO``."""
-    return f"`{kind}`" if _PLAIN.match(kind) else f"`{OTHER_TYPE}`"
 
 
 def migrate(connection: Neo4jConnection) -> None:
@@ -80,7 +104,10 @@ def migrate(connection: Neo4jConnection) -> None:
         connection.write(_run(_ONE_RECORD))
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
         for statement in statements:
-            connection.write(_run(statement))
+            if isinstance(statement, str):
+                connection.write(_run(statement))
+            else:
+                statement(connection)
         connection.write(_recorded(number))
 
 

@@ -25,6 +25,7 @@ from aiops.store.ledger import (
     unknown_analysis,
 )
 from aiops.store.merge import utc
+from aiops.store.sqlite_entities import ensure_entities
 from aiops.store.sqlite_incidents import (
     SqliteIncidents,
     append_activities,
@@ -190,6 +191,8 @@ def _judge(connection: sqlite3.Connection, feedback: Feedback) -> None:
         sql = "SELECT 1 FROM analysis WHERE incident_id = ? AND number = ?"
         if connection.execute(sql, (feedback.incident_id, feedback.analysis)).fetchone() is None:
             raise unknown_analysis(feedback.incident_id, feedback.analysis)
+    if feedback.root_entity is not None:
+        ensure_entities(connection, [feedback.root_entity])
     connection.execute(
         f"INSERT OR REPLACE INTO feedback ({FEEDBACK_COLUMNS}) VALUES ({marks(12)})", feedback_row(feedback)
     )

@@ -81,10 +81,12 @@ def _open_neo4j(settings: Settings, tenant: str) -> Neo4jGraphStore:
     password = settings.secret("neo4j_password")
     if password is None:
         raise ConfigError("no password for Neo4j", hint="set AIOPS_NEO4J_PASSWORD_FILE")
-    if tenant != DEFAULT_TENANT:
-        raise ConfigError(f"Neo4j keeps no tenant {tenant} yet", hint="use the embedded store")
     return Neo4jGraphStore(
-        settings.neo4j_uri, settings.neo4j_user, password, database=settings.neo4j_database
+        settings.neo4j_uri,
+        settings.neo4j_user,
+        password,
+        database=settings.neo4j_database,
+        tenant=tenant,
     )
 
 

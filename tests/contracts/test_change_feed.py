@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from aiops.domain.graph import GraphDelta, Relation
+from aiops.domain.graph import Entity, GraphDelta, Relation
 from aiops.domain.occurrences import Incident
-from aiops.store import feed
+from aiops.store import feed, neo4j_feed, sqlite_feed
 from aiops.store.merge import relation_order
 from tests.contracts.conftest import Store
 from tests.support.graph_statements import DATABASE, HOST, SERVICE, an_alarm, minutes, runs_on, said
@@ -111,8 +111,22 @@ def test_entities_and_every_interval_of_their_relations_are_read(store: Store) -
         (runs_on().key, minutes(9), None),
     ]
     assert store.relations_from([HOST.id]) == ()
+    assert sorted(store.every_entity(), key=lambda entity: entity.id) == [DATABASE, HOST, SERVICE]
     everything = sorted(store.every_relation(), key=lambda row: (row.key, row.valid_to is None))
     assert everything == [*store.relations_from([DATABASE.id]), *intervals]
+
+
+def test_everything_is_read_over_several_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sqlite_feed, neo4j_feed):
+        monkeypatch.setattr(module, "PAGE", 2)
+    entities = [Entity(f"host:{number}", "Host", f"{number}") for number in range(5)]
+    entities.append(Entity("host:" + "x" * 2000, "Host", "long"))
+    rows = [runs_on(row.id, "host:0") for row in entities]
+    store.apply(said(*rows, entities=entities), at=minutes(0))
+    assert sorted(store.every_entity(), key=lambda entity: entity.id) == sorted(
+        entities, key=lambda row: row.id
+    )
+    assert sorted(row.key for row in store.every_relation()) == sorted(row.key for row in rows)
 
 
 def test_a_reader_who_keeps_up_misses_nothing(store: Store) -> None:

@@ -162,6 +162,7 @@ def test_feedback_is_read_back_newest_first(store: Store) -> None:
     assert store.feedback(limit=1) == (other,)
     store.record([IncidentChange(incident(1), feedback=replace(full, comment="better"))])
     assert store.feedback("I1") == (replace(stored, comment="better"),)
+    assert [entity.id for entity in store.unmatched()] == ["host:a", "host:b"]
 
 
 def test_refused_changes_leave_no_trace(store: Store) -> None:

@@ -172,7 +172,7 @@ def test_the_style_and_a_saved_query_draw_the_incident(page: Page) -> None:
     drop(page, "aiops-favourites.zip", favourites())
     page.get_by_test_id("navigationFavorites").click()
     page.get_by_text("guide", exact=True).click()
-    expect(page.get_by_text(re.compile(r"^(Question|Picture) \d\d: "))).to_have_count(13)
+    expect(page.get_by_text(re.compile(r"^(Question|Picture) \d\d: "))).to_have_count(14)
     page.get_by_text("Picture 01: An incident").first.click()
     page.screenshot(path=KEPT / "favourites.png")
     page.get_by_test_id("navigationFavorites").click()
@@ -202,7 +202,7 @@ def test_the_guide_puts_a_query_into_the_editor(page: Page, served: str) -> None
     frame = page.get_by_test_id("frame").first
     expect(frame.get_by_text("The knowledge graph of aiops")).to_be_visible()
     page.screenshot(path=KEPT / "guide.png")
-    expect(frame.get_by_text("1 / 14")).to_be_visible()
+    expect(frame.get_by_text("1 / 15")).to_be_visible()
     for _ in range(13):
         frame.get_by_test_id("nextSlide").first.click()
     frame.locator("pre.runnable").first.click()

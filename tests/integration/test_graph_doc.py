@@ -68,19 +68,29 @@ def test_every_kind_has_a_style() -> None:
         "Change",
         "Incident",
         "Analysis",
+        "Activity",
+        "Feedback",
+        "AiopsCounter",
+        "AiopsLease",
+        "AiopsWrite",
     }
     assert set(re.findall(r"^relationship\.(\w+) \{", style, flags=re.M)) >= {
         "ON",
         "AFFECTS",
         "ROOT_CAUSE",
         "TOUCHES",
+        "PART_OF_INCIDENT",
+        "HAPPENED_TO",
+        "JUDGES",
+        "CONFIRMED_CAUSE",
+        "MERGED_INTO",
     }
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 def test_the_picture_is_drawn(shop: Neo4jServer, number: int) -> None:
     _number, _title, picture = section("Pictures")[number]
-    assert len(query(shop, picture)) >= (2, 2, 7)[number]
+    assert len(query(shop, picture)) >= (2, 2, 7, 4)[number]
 
 
 EXPECTED: list[list[list[object]]] = [
@@ -114,6 +124,7 @@ def test_the_graph_reads_like_the_domain(shop: Neo4jServer) -> None:
     assert host == {
         "labels": ["Entity", "Host"],
         "e": {
+            "tenant": "default",
             "id": "host:db-1",
             "kind": "Host",
             "kind_key": "Host",
@@ -136,4 +147,8 @@ def test_the_graph_reads_like_the_domain(shop: Neo4jServer) -> None:
         ("Incident", "AFFECTS", "Entity"),
         ("Incident", "ROOT_CAUSE", "Entity"),
         ("Analysis", "OF", "Incident"),
+        ("Alarm", "PART_OF_INCIDENT", "Incident"),
+        ("Activity", "HAPPENED_TO", "Incident"),
+        ("Feedback", "JUDGES", "Incident"),
+        ("Incident", "CONFIRMED_CAUSE", "Entity"),
     }

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +14,7 @@ from neo4j import ManagedTransaction
 from neo4j.exceptions import Neo4jError, TransientError
 
 from aiops.domain.graph import Entity, GraphDelta, Relation
+from aiops.domain.incident_records import Activity, IncidentChange, IncidentQuery
 from aiops.domain.occurrences import Anomaly, Incident
 from aiops.errors import StoreError, StoreUnavailable
 from aiops.store.neo4j import Neo4jGraphStore
@@ -70,6 +72,46 @@ def test_an_older_schema_is_brought_up_and_what_lies_in_it_stays(server: Neo4jSe
     store.close()
     assert schema(server) == newest
     assert query(server, "MATCH (n:Aiops) RETURN n.turn AS turn") == [{"turn": None}]
+
+
+def test_what_was_made_before_there_were_tenants_belongs_to_the_default_one(server: Neo4jServer) -> None:
+    newest = schema(server)
+    forget_schema(server)
+    for statement in (*MIGRATIONS[0], *MIGRATIONS[1]):
+        assert isinstance(statement, str)
+        query(server, statement)
+    query(server, "MATCH (n:Aiops) SET n.version = 2")
+    document = '{"verdict": "likely", "causes": [{"kind": "disk_full", "confidence": 0.1}]}'
+    query(
+        server,
+        "CREATE (e:Entity:Host {id: 'host:a', kind: 'Host', kind_key: 'Host', name: 'a', aliases: [], labels: []})"
+        " CREATE (:Name {text: 'host:a'})-[:NAMES]->(e), (:Name {text: 'a'})-[:NAMES]->(e)"
+        " CREATE (:Entity:Feedback {id: 'feedback:x', kind: 'Feedback', kind_key: 'Feedback', name: 'x', aliases: []})"
+        " CREATE (n:Alarm {key: 'f1|2026-03-01T12:00:00+00:00', id: 'a1', fingerprint: 'f1', name: 'Down', entity: 'host:a',"
+        " started_at: datetime('2026-03-01T12:00:00Z'), message: '', source: '', labels: []})-[:ON]->(e)"
+        " CREATE (i:Incident {id: 'I1', origin: 'snow|7', title: 'NAÏVE', started_at: datetime('2026-03-01T12:00:00Z'),"
+        " severity: 'critical', source: 'snow', external_id: '7', description: '', status: 'open', affected: ['host:a'],"
+        " symptoms: '[]', labels: ['team=shop'], window_before_s: 900.0, window_after_s: 300.0})"
+        " CREATE (i)-[:AFFECTS]->(e), (i)-[:ROOT_CAUSE {rank: 1, confidence: 0.75, analysis: 2}]->(e)"
+        " CREATE (:Analysis {number: 1, at: datetime('2026-03-01T12:00:00Z'), document: 'no JSON'})-[:OF]->(i)"
+        " CREATE (:Analysis {number: 2, at: datetime('2026-03-01T12:00:00Z'), document: $document})-[:OF]->(i)",
+        document=document,
+    )
+    store = opened(server)
+    (row,) = store.find_incidents(IncidentQuery(q="naïve", labels={"team": "shop"}, entity="host:a")).rows
+    assert (row.analysis, row.verdict, row.cause, row.cause_kind, row.confidence) == (
+        *(2, "likely", "host:a", "disk_full", 0.75),
+    )
+    assert store.resolve(["A"]) == {"A": ("host:a",)}
+    assert store.put_incident(Incident("I2", "again", NOON, source="snow", external_id="7")).id == "I1"
+    _, (alarm,) = store.alarms_since(0)
+    assert store.put_alarms([alarm]) == 0
+    assert [head.verdict for head in store.analysis_heads("I1")] == ["", "likely"]
+    assert store.for_tenant("other").counts() == {"alarm": 0, "anomaly": 0, "change": 0, "incident": 0}
+    store.close()
+    assert schema(server) == newest
+    assert query(server, "MATCH (n) WHERE n.tenant IS NULL AND NOT n:Aiops RETURN n") == []
+    assert query(server, "MATCH (n:Entity:Other) RETURN n.id AS id") == [{"id": "feedback:x"}]
 
 
 def test_a_newer_schema_is_refused(server: Neo4jServer) -> None:
@@ -260,6 +302,16 @@ def test_a_connection_that_is_cut_is_made_anew_and_nothing_is_written_twice(
     store.put_incident(Incident("I", "t", NOON, affected=("host:a",)))
     assert [store.put_analysis("I", b"{}", at=NOON.replace(minute=n), causes=[]) for n in (1, 2)] == [1, 2]
     assert len(store.export().relations) == 1
+    told = tuple(Activity("", "commented", NOON, "ann", text) for text in ("one", "two"))
+    stored = store.incident("I")
+    assert stored is not None
+    for turn in range(4):
+        base, stored = stored, replace(stored, owner=f"ann-{turn}")
+        store.record([IncidentChange(stored, told, base=base)], cursor=("grouping", turn))
+    assert [(row.number, row.text) for row in store.activities()] == [
+        (number + 1, ("one", "two")[number % 2]) for number in range(8)
+    ]
+    assert (store.incident("I"), store.cursor("grouping")) == (stored, 3)
     store.close()
     line.close()
     assert line.taken > 4

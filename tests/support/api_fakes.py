@@ -28,6 +28,10 @@ from aiops.api.services import (
     Services,
     VersionInfo,
 )
+from aiops.api.webhooks.administration import Webhooks
+from aiops.api.webhooks.destinations import Destinations
+from aiops.api.webhooks.posting import Poster
+from aiops.api.webhooks.store import SqliteWebhooks, WebhookBounds
 from aiops.contracts import ApplyResult
 from aiops.domain.analysis import Analysis, Engine, Impact, RootCause
 from aiops.domain.evidence import evidence_id
@@ -326,6 +330,12 @@ class FakeRenderers:
     def text(self, document: Mapping[str, object]) -> str:
         return f"{document['verdict']}: {document['summary']}\n"
 
+    def html(self, document: Mapping[str, object]) -> str:
+        return f"<!doctype html><title>{document['verdict']}</title>"
+
+    def html_policy(self) -> str:
+        return "default-src 'none'"
+
 
 def export_document(subgraph: Subgraph) -> Mapping[str, object]:
     """The topology as it is imported."""
@@ -377,12 +387,14 @@ class FakeSite:
     idempotency: SqliteIdempotency
     admin: str
     audit: SqliteAudit
+    webhooks: Webhooks
 
     def token(self, *scopes: str, expires_at: datetime | None = None, tenant: str = "default") -> str:
         return self.tokens.issue("test", scopes, expires_at, tenant=tenant)[1]
 
     def close(self) -> None:
         self.audit.close()
+        self.webhooks.store.close()
         self.tokens.close()
         self.idempotency.close()
 
@@ -401,6 +413,9 @@ def fake_site(
     tokens.bootstrap(ADMIN)
     idempotency = SqliteIdempotency(":memory:", clock).open()
     audit = SqliteAudit(":memory:", clock).open()
+    anywhere = Destinations(allow_http=True, allow_private=True)
+    store = SqliteWebhooks(":memory:", WebhookBounds(endpoints=50)).open()
+    webhooks = Webhooks("default", store, anywhere, Poster(anywhere), graph, clock)
     ingest, analyze = FakeIngest(graph, clock), FakeAnalyze(graph)
     checks: Mapping[str, HealthCheck] = health if health is not None else {"graph": lambda: Health(True)}
     services = Services(
@@ -422,5 +437,6 @@ def fake_site(
         registry=CollectorRegistry(),
         audit=audit,
         rates=Rates(clock),
+        webhooks=webhooks,
     )
-    return FakeSite(services, graph, clock, ingest, analyze, tokens, idempotency, ADMIN, audit)
+    return FakeSite(services, graph, clock, ingest, analyze, tokens, idempotency, ADMIN, audit, webhooks)

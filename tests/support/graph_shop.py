@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from aiops.domain.graph import Entity, GraphDelta, Relation
+from aiops.domain.incident_records import Activity, Feedback, IncidentChange, alarm_key
 from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 from aiops.store.neo4j import Neo4jGraphStore
 from servers.neo4j_server import Neo4jServer
@@ -55,4 +56,9 @@ def fill_shop(server: Neo4jServer) -> None:
     store.put_incident(Incident("I1", "orders fail", NOON, affected=("database:orders",)))
     store.put_analysis("I1", b"{}", at=NOON, causes=[("host:app-1", 0.4)])
     store.put_analysis("I1", b"{}", at=NOON, causes=[("host:db-1", 0.9), ("device:core-1", 0.2)])
+    judged = Feedback("F1", "", NOON + timedelta(minutes=9), "ann", "correct", analysis=2)
+    told = Activity("", "feedback", judged.at, "ann", "confirmed")
+    incident = store.incident("I1")
+    assert incident is not None
+    store.record([IncidentChange(incident, (told,), link=(alarm_key(alarm),), feedback=judged)])
     store.close()

@@ -1,7 +1,7 @@
 """The page in a real browser, on a real server: both started here, and everything that goes wrong in the browser kept.
 
-A :class:`Reader` is one tab. Its :meth:`Reader.check` fails on errors in the console, on what the content security policy refused,
-and on any address beside the server's.
+A :class:`Reader` is one tab. Its :meth:`Reader.check` fails on errors in the console, on what the content security policy
+refused, and on any address beside the server's.
 """
 
 from __future__ import annotations

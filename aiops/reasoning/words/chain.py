@@ -16,8 +16,8 @@ STALE_S = 86_400.0
 
 
 def tell_chain(brief: Brief) -> tuple[Sentence, ...]:
-    """The best path of the first cause; empty where it is itself the one that complains."""
-    path = next(iter(brief.first.paths), None)
+    """The best path of the first cause; empty where no cause is named, or it is itself the one that complains."""
+    path = next(iter(brief.first.paths), None) if brief.causes else None
     if path is None:
         return ()
     start, sign = path.hops[0].cause_id, brief.signs_of_causes[0]

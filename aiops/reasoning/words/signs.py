@@ -60,8 +60,8 @@ def sign_of_cause(
     firings: Iterable[RuleFiring],
     items: Mapping[str, Evidence],
 ) -> Evidence | None:
-    """What says most plainly what happened to a cause: what the rule matched that names its ``kind``; else a change of state,
-    else the strongest live evidence that is no mere symptom."""
+    """What says most plainly what happened to a cause: the earliest that a rule matched which names its ``kind``; else the
+    earliest that is nearly as strong as the strongest live evidence and of its channel, or says in words what is wrong."""
     named = [firing for firing in firings if firing.kind == kind and firing.effect in ("support", "pin")]
     matched = {name: items[name] for firing in named for name in firing.evidence if name in items}
     if matched:
@@ -70,7 +70,16 @@ def sign_of_cause(
     live = [item for item in evidence if is_live(item) and item.entity in own]
     live = live or [item for item in evidence if is_live(item)]
     telling = [item for item in live if item.channel not in SYMPTOM_CHANNELS] or live
-    return min(telling, key=lambda item: (-item.strength, item.at_s, item.id), default=None)
+    strongest = min(telling, key=lambda item: (-item.strength, item.at_s, item.id), default=None)
+    if strongest is None:
+        return None
+    alike = [
+        item
+        for item in telling
+        if item.strength >= TELLING * strongest.strength
+        and (item.channel is strongest.channel or (item.kind in SPOKEN and speaks_of_harm(item)))
+    ]
+    return _earliest(alike)
 
 
 def _earliest(matched: Iterable[Evidence]) -> Evidence:

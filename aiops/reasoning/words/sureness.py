@@ -43,9 +43,28 @@ def tell_confidence(brief: Brief) -> tuple[Sentence, ...]:
     if not brief.causes:
         return ()
     said = [Sentence(confidence_words(brief), (confidence_id(brief),))]
+    if brief.engine.calibration is not None:
+        said.append(Sentence(f"How that was measured: {brief.engine.calibration}", (confidence_id(brief),)))
+    said.extend(_set(brief))
     said.extend(_terms(brief))
     said.extend(_doubts(brief))
     return tuple(said)
+
+
+def _set(brief: Brief) -> list[Sentence]:
+    """The causes of which one is true as often as the calibration says: many of them is a reason to doubt."""
+    found = brief.diagnosis.conformal
+    if found is None:
+        return []
+    names = brief.names.some(found.causes, NAMED)
+    text = f"In {found.level:.0%} of incidents a true cause is among such {len(found.causes)}: {names}"
+    counted = brief.book.count(
+        "set",
+        f"{len(found.causes)} causes at the level of {found.level:.0%}: {brief.names.some(found.causes, 40)}",
+        len(found.causes),
+        members=found.causes,
+    )
+    return [Sentence(text, (counted,))]
 
 
 def _terms(brief: Brief) -> list[Sentence]:

@@ -89,7 +89,9 @@ def held(site: FakeSite) -> tuple[object, ...]:
     """All that a request could change."""
     tokens = tuple(replace(record, last_used_at=None) for record in site.tokens.records())
     ingest = (tuple(site.ingest.writes), tuple(site.ingest.changes), len(site.analyze.calls))
-    return (dict(site.graph.counts()), site.graph.incidents(), site.graph.export(), tokens, ingest)
+    hooks = (site.webhooks.store.endpoints(), site.webhooks.store.deliveries(limit=500))
+    cases = (site.graph.incidents(), site.graph.activities(), site.graph.feedback())
+    return (dict(site.graph.counts()), *cases, site.graph.export(), tokens, ingest, hooks)
 
 
 def refusals(site: FakeSite, scope: str) -> dict[str, tuple[dict[str, str], int]]:

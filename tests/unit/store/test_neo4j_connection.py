@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from aiops.domain.graph import GraphDelta
 from aiops.errors import ConfigError, StoreUnavailable
 from aiops.store.neo4j import Neo4jGraphStore
+from aiops.store.neo4j_labels import label_of, type_of
 from aiops.store.neo4j_rows import key_of, pairs, unpaired
-from aiops.store.neo4j_schema import label_of, type_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

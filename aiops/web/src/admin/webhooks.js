@@ -3,7 +3,7 @@
 import { at, get, post, remove } from "../api.js";
 import { h } from "../dom.js";
 import { absent, button, copyButton, dialog, failure, field, table, toast, worker } from "../parts.js";
-import { age, stamp } from "../when.js";
+import { ago, stamp } from "../when.js";
 
 export async function webhooks(again) {
   let list;
@@ -19,7 +19,7 @@ export async function webhooks(again) {
       ["Address", (hook) => h("span", { class: "mono" }, hook.url), "wrap"],
       ["Told of", (hook) => (hook.events ?? hook.types ?? []).join(", ") || "everything", "wrap"],
       ["State", (hook) => (hook.enabled === false || hook.paused ? "paused" : (hook.state ?? "on"))],
-      ["Last told", (hook) => (hook.last_delivered_at ? h("span", {}, age(hook.last_delivered_at), " ago") : h("span", { class: "faint" }, "–")), "num"],
+      ["Last told", (hook) => (hook.last_delivered_at ? ago(hook.last_delivered_at) : h("span", { class: "faint" }, "–")), "num"],
       ["Last trouble", (hook) => hook.last_error ?? h("span", { class: "faint" }, "–"), "wrap"],
       ["", (hook) => [button("Undelivered", () => letters(hook, again), { class: "small" }), " ", button("Remove", () => drop(hook, again), { class: "small danger", "aria-label": `Remove ${hook.name ?? hook.url}` })]],
     ], list.items, { sort: true, none: "Nobody is told by webhook." }),

@@ -46,7 +46,7 @@ export function topologyView(main, _names, fields) {
       shown.textContent = depth.value;
       later();
     });
-    const when = h("input", { type: "datetime-local", class: "asof", step: "1", "aria-label": "As of, UTC", value: asked.at ? toInput(asked.at) : "" });
+    const when = h("input", { type: "datetime-local", class: "asof", step: "1", value: asked.at ? toInput(asked.at) : "" });
     const back = h("input", { type: "range", min: String(-DAY_MINUTES), max: "0", step: "5", value: asked.at ? String(Math.max(-DAY_MINUTES, (Date.parse(asked.at) - Date.now()) / 60_000)) : "0", "aria-label": "As of: back from now, up to a day" });
     const now = button("Now", () => moment("", "0"), { class: "small", "aria-pressed": String(!asked.at) });
     const moment = (at, slid) => {
