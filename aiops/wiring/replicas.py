@@ -33,7 +33,7 @@ def run_replicas(settings: Settings, *, announce: Callable[[str], None]) -> None
         if port is not None:
             raise ConfigError(
                 f"several processes cannot share one AIOPS_{name}_PORT",
-                hint="unset it, or serve with one process (AIOPS_WORKERS=1)",
+                hint="unset it, or give that port to a process of its own (AIOPS_WORKERS=1) on the same store",
             )
     with bind(settings.host, settings.port) as listener:
         listener.listen(BACKLOG)
