@@ -318,6 +318,14 @@ class SignalStore(Protocol):
     def close(self) -> None: ...
 
 
+class History(Protocol):
+    """Past incidents to compare a new one with. The same state of the store gives the same ones."""
+
+    def past_incidents(self, *, before: datetime) -> Sequence[PastIncident]:
+        """Resolved incidents that began before ``before``, newest first; bounded."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Observations:
     """All that was seen around an incident, before anyone judged it."""

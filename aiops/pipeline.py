@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -10,6 +10,7 @@ from aiops import __version__
 from aiops.contracts import (
     Corrector,
     EvidenceExtractor,
+    History,
     Observations,
     Prior,
     RuleEngine,
@@ -17,13 +18,15 @@ from aiops.contracts import (
     Surroundings,
 )
 from aiops.domain.analysis import Analysis, Engine
-from aiops.domain.batches import CLOCK_SKEW, StateObservation
+from aiops.domain.batches import CLOCK_SKEW
 from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, RuleOutcome
 from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference, evidence_id
 from aiops.domain.graph import Subgraph
+from aiops.domain.incident_records import PastIncident
 from aiops.domain.occurrences import Incident
 from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ModelError
+from aiops.reasoning.clocks import clock_skews
 from aiops.reasoning.diagnosis import Matter, ReasoningWeights, diagnose
 from aiops.reasoning.documents import hash_inputs
 from aiops.reasoning.explanation import explain
@@ -45,8 +48,9 @@ class Pipeline:
     """Evidence to explanation, over contracts only.
 
     ``corrector`` None leaves the prior as it is, and ``no_model`` then says why ("switched off"); it stands in the gaps
-    of every analysis. ``history_s``: how long before the incident's window signals are read, for the baseline.
-    ``maintenance_s``: how long before it changes are read, since a maintenance may have begun long ago.
+    of every analysis. ``history``: past incidents to compare with. ``history_s``: how long before the incident's window
+    signals are read, for the baseline. ``maintenance_s``: how long before it changes are read, since a maintenance may
+    have begun long ago.
     """
 
     graph: Surroundings
@@ -58,6 +62,7 @@ class Pipeline:
     no_model: str = "switched off"
     bounds: RetrievalBounds = field(default_factory=RetrievalBounds)
     weights: ReasoningWeights = field(default_factory=ReasoningWeights)
+    history: History | None = None
     history_s: float = 2700.0
     maintenance_s: float = 86_400.0
 
@@ -69,8 +74,9 @@ class Pipeline:
         found = retrieve(self.graph, incident, self.bounds, heard_from=lambda: self._heard_from(incident))
         watch(Progress("retrieved", len(found.subgraph.entities), len(found.alarms)))
         seen = self.observe(incident, found)
+        past = self.history.past_incidents(before=incident.started_at) if self.history is not None else ()
         return self.analyze_observed(
-            incident, found.subgraph, seen, assume=assume, gaps=found.gaps, watch=watch
+            incident, found.subgraph, seen, assume=assume, gaps=found.gaps, watch=watch, past=past
         )
 
     def observe(self, incident: Incident, found: Retrieved) -> Observations:
@@ -93,12 +99,13 @@ class Pipeline:
         assume: Assumption | None = None,
         gaps: Iterable[str] = (),
         watch: Watch = unwatched,
+        past: Sequence[PastIncident] = (),
     ) -> Analysis:
-        """Analyse what is handed in and read nothing else: for case folders and what-if. Pure but for ``watch``."""
+        """Analyse what is handed in and read nothing else: for case folders and what-if. Pure but for ``watch``. ``past``:
+        incidents to compare with; those that did not begin before this one are left out."""
         what_if = assume or Assumption()
         notes = [
             *gaps,
-            *_wrong_clocks(seen.window.states),
             *(f"what-if: {name} is taken as healthy" for name in sorted(what_if.healthy)),
         ]
         notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
@@ -112,7 +119,15 @@ class Pipeline:
         if watch is not unwatched:
             told = replace(told, suspects=found_so_far(diagnosis), verdict=diagnosis.verdict)
             watch(replace(told, stage="ranked"))
-        analysis = explain(matter, diagnosis, self.prior, self._engine(matter), notes, self.weights)
+        analysis = explain(
+            matter,
+            diagnosis,
+            self._engine(matter),
+            notes,
+            self.weights,
+            past=past,
+            skews=clock_skews(seen.window.states),
+        )
         watch(replace(told, stage="explained"))
         return analysis
 
@@ -174,21 +189,6 @@ class Pipeline:
         yield from (series.entity for series in window.series)
         yield from (state.entity for state in window.states)
         yield from (name for name in window.logs.column("entity").unique().to_pylist() if name)
-
-
-def _wrong_clocks(states: Iterable[StateObservation]) -> list[str]:
-    """What the newest statement about each machine's clock means for a reader of its lines."""
-    newest = {
-        state.entity: state.value for state in sorted(states, key=_place) if state.property == CLOCK_SKEW
-    }
-    return [
-        f"the clock of {entity} is wrong ({value}): the times of its lines were corrected"
-        for entity, value in sorted(newest.items())
-    ]
-
-
-def _place(state: StateObservation) -> tuple[float, str, str]:
-    return (state.at_s, state.entity, state.value)
 
 
 def _suppose(rules: RuleOutcome, evidence: EvidenceSet, what_if: Assumption) -> RuleOutcome:

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         description="for the headers of a request to arrive before its connection is closed, seconds",
     )
     metrics_host: str = Field("127.0.0.1", description="address that AIOPS_METRICS_PORT binds to")
+    grpc_port: int | None = Field(
+        None, ge=0, le=65535, description="port for gRPC; without it there is none, 0 takes a free one"
+    )
     metrics_port: int | None = Field(
         None,
         ge=0,
@@ -83,6 +86,22 @@ class Settings(BaseSettings):
     audit_max_bytes: int = Field(64 * 2**20, ge=2**16, description="bound of the audit log, bytes")
     audit_max_age_s: float = Field(
         400 * 86400.0, gt=0, description="audit entries older than this go first, seconds"
+    )
+    webhooks_allow_http: bool = Field(False, description="let webhooks go out without TLS")
+    webhooks_allow_private: bool = Field(
+        False, description="let webhooks go to this machine and to private networks"
+    )
+    webhooks_ca_file: Path | None = Field(
+        None, description="certificates (PEM) of authorities that webhooks trust beside the well-known ones"
+    )
+    webhooks_max: int = Field(100, ge=0, description="webhooks of a tenant")
+    webhooks_pending_max: int = Field(
+        10_000,
+        ge=1,
+        description="webhook deliveries of a tenant that wait; beyond it the oldest are given up",
+    )
+    webhooks_kept_max: int = Field(
+        5_000, ge=1, description="delivered webhooks of a tenant that can be looked at, and as many dead ones"
     )
     max_body_bytes: int = Field(16 * 2**20, ge=1024, description="largest request body, bytes")
     analysis_workers: int = Field(2, ge=1, le=64, description="analyses that run at once")
@@ -102,7 +121,10 @@ class Settings(BaseSettings):
         (), description="directories of own messages, tried before the catalogue that ships"
     )
 
-    subgraph_max_entities: int = Field(2000, ge=10, description="bound of the candidate subgraph")
+    grouping: Path | None = Field(None, description="file of policies for grouping alarms into incidents")
+    subgraph_max_entities: int = Field(500, ge=10, description="bound of the candidate subgraph")
+    workers: int = Field(1, ge=1, le=64, description="processes that serve the API behind one address")
+    topology_snapshot: bool = Field(True, description="keep the topology in memory for analyses")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="own log level")
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ from aiops.api.routes import (
     rules,
     tokens,
     topology,
+    webhooks,
 )
 from aiops.api.services import OneTenant, Services, Tenants
 from aiops.errors import AiopsError
@@ -67,6 +68,7 @@ _MODULES = {
         rules,
         tokens,
         audit,
+        webhooks,
     ),
     "deliveries": (operations, deliveries),
     "operations": (operations,),

@@ -169,7 +169,7 @@ def host_is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
     if not allowed:
         return True
     name = host.lower()
-    name = name[1 : name.find("]")] if name.startswith("[") else name.partition(":")[0]
+    name = name[1:].partition("]")[0] if name.startswith("[") and "]" in name else name.partition(":")[0]
     if name.rstrip(".") in {one.lower() for one in allowed}:
         return True
     try:

@@ -12,11 +12,12 @@ from aiops.api.documents import answer
 from aiops.api.problems import Problem
 from aiops.api.services import Renderers
 
-Format = Literal["json", "markdown", "text"]
+Format = Literal["json", "markdown", "text", "html"]
 _TYPES: Mapping[str, Format] = {
     "application/json": "json",
     "text/markdown": "markdown",
     "text/plain": "text",
+    "text/html": "html",
 }
 
 
@@ -56,7 +57,10 @@ def rendered(
             )
         case "text":
             return Response(renderers.text(document), status, varying, media_type="text/plain; charset=utf-8")
-        case _:
+        case "html":
+            policy = {**varying, "Content-Security-Policy": renderers.html_policy()}
+            return Response(renderers.html(document), status, policy, media_type="text/html; charset=utf-8")
+        case "json":
             return answer(document, status, varying)
 
 

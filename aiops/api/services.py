@@ -14,6 +14,7 @@ from aiops.api.access.idempotency import IdempotencyStore
 from aiops.api.access.rates import Rates
 from aiops.api.access.tokens import DEFAULT_TENANT, TokenStore
 from aiops.api.event_streams import EventStreams
+from aiops.api.webhooks.administration import Webhooks
 from aiops.contracts import ApplyResult, CaseStore, Clock, GraphStore, Observations
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
@@ -49,6 +50,16 @@ class Answered:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PagerDutyTaken:
+    """``alarm``: the one that the event is about; None where nothing open has its ``dedup_key``. ``stored`` 0: no change."""
+
+    action: str
+    dedup_key: str
+    alarm: AlarmKey | None
+    stored: int
+
+
 class IngestPort(Protocol):
     """Takes deliveries from outside. Durable when it returns, idempotent, safe to call from several threads.
 
@@ -74,6 +85,10 @@ class IngestPort(Protocol):
 
     def take_lines(self, body: bytes, headers: Mapping[str, str], peer: str) -> IngestCounts:
         """Text lines, syslog or not; ``peer`` is who sent them."""
+        ...
+
+    def take_pagerduty(self, body: bytes) -> PagerDutyTaken:
+        """An event of PagerDuty's Events API v2."""
         ...
 
     def take_webhook(self, body: bytes) -> IngestCounts:
@@ -222,6 +237,14 @@ class Renderers(Protocol):
 
     def text(self, document: Mapping[str, object]) -> str: ...
 
+    def html(self, document: Mapping[str, object]) -> str:
+        """A page of its own, without script."""
+        ...
+
+    def html_policy(self) -> str:
+        """The Content-Security-Policy under which the page shows as it should."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -318,6 +341,7 @@ class Services:
     protection: Protection = field(default_factory=Protection)
     audit: AuditTrail | None = None  # None: what is done here is not audited
     rates: Rates | None = None  # None: no limits
+    webhooks: Webhooks | None = None  # None: this process sends none
 
 
 class Tenants(Protocol):

@@ -1,17 +1,26 @@
-"""What ``aiops doctor`` looks at. Each check is a function that returns what it saw or raises what is wrong."""
+"""What ``aiops doctor`` looks at on this machine, before or beside a server.
+
+Each check is a function that returns what it saw or raises what is wrong.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
+import stat
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
 
 from aiops import wiring
-from aiops.errors import AiopsError, ConfigError, StoreUnavailable
+from aiops.cli.outcomes import Check, Doubt, Row, outcomes
+from aiops.errors import ConfigError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.settings import Settings
 
@@ -20,28 +29,9 @@ OLDEST_SANE_CLOCK_S = 1_767_225_600.0
 LEAST_FREE_BYTES = 2**30
 
 
-def run_checks(settings: Settings) -> list[dict[str, object]]:
+def run_checks(settings: Settings) -> list[Row]:
     """Every check's outcome, in the order in which a set-up fails."""
-    checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
-        ("package", _package),
-        ("clock", _clock),
-        ("data directory", _data_directory),
-        ("disk space", _disk_space),
-        ("graph store", _graph_store),
-        ("rule packs", _rule_packs),
-        ("model", _model),
-        ("mapping", _mapping),
-        ("port", _port),
-        ("access", _access),
-    )
-    return [_outcome(name, check, settings) for name, check in checks]
-
-
-def _outcome(name: str, check: Callable[[Settings], str], settings: Settings) -> dict[str, object]:
-    try:
-        return {"check": name, "result": "ok", "detail": check(settings), "hint": ""}
-    except AiopsError as error:
-        return {"check": name, "result": "failed", "detail": error.message, "hint": error.hint}
+    return outcomes(_CHECKS, settings)
 
 
 def _package(_: Settings) -> str:
@@ -89,16 +79,49 @@ def _disk_space(settings: Settings) -> str:
 
 
 def _graph_store(settings: Settings) -> str:
-    if settings.store == "neo4j" and settings.secret("neo4j_password") is None:
-        raise ConfigError("no password for Neo4j", hint="set AIOPS_NEO4J_PASSWORD_FILE")
     if settings.store == "sqlite" and not (settings.data / wiring.GRAPH_FILE).exists():
         return "sqlite, new"
+    if settings.store == "neo4j":
+        if settings.secret("neo4j_password") is None:
+            raise ConfigError("no password for Neo4j", hint="set AIOPS_NEO4J_PASSWORD_FILE")
+        _neo4j_answers(settings.neo4j_uri)
+    try:
+        counts = _counts(settings)
+    except ConfigError as error:
+        if settings.store != "neo4j" or "credentials" not in error.message:
+            raise
+        raise ConfigError(
+            f"Neo4j at {settings.neo4j_uri} refuses user {settings.neo4j_user!r} with this password",
+            hint="set AIOPS_NEO4J_USER and AIOPS_NEO4J_PASSWORD_FILE to what `cypher-shell` logs in with",
+        ) from error
+    known = sum(count for key, count in counts.items() if key.startswith("entity:"))
+    if known == counts.get("entity:Unknown", 0):
+        raise Doubt(
+            f"{settings.store}: no topology is in it, so nothing that alerts name can be matched",
+            hint="aiops topology import FILE, or aiops topology from-netbox FILE --import",
+        )
+    return f"{settings.store}: {known} entities"
+
+
+def _counts(settings: Settings) -> Mapping[str, int]:
     stores = wiring.open_stores(settings)
     try:
-        counts = stores.graph.counts()
+        return stores.graph.counts()
     finally:
         stores.close()
-    return f"{settings.store}: {sum(count for key, count in counts.items() if key.startswith('entity:'))} entities"
+
+
+def _neo4j_answers(uri: str) -> None:
+    """Raises :class:`StoreUnavailable` at once where nobody listens, and not only after the driver's patience."""
+    parts = urlsplit(uri)
+    host, port = parts.hostname or "", parts.port or 7687
+    try:
+        socket.create_connection((host, port), timeout=5.0).close()
+    except OSError as error:
+        raise StoreUnavailable(
+            f"nobody answers at Neo4j's {host}:{port}: {error.strerror or error}",
+            hint="start Neo4j, or set AIOPS_NEO4J_URI to where it listens (bolt, usually port 7687)",
+        ) from error
 
 
 def _rule_packs(settings: Settings) -> str:
@@ -124,11 +147,42 @@ def _port(settings: Settings) -> str:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            hint = "another server has it; take another with --port" if error.errno == 98 else "check --host"
-            raise StoreUnavailable(
-                f"{settings.host}:{settings.port}: {os.strerror(error.errno or 0)}", hint=hint
-            ) from error
+            where = f"{settings.host}:{settings.port}"
+            if error.errno == errno.EADDRINUSE and _is_ours(where):
+                raise Doubt(
+                    f"an aiops server runs at {where} already",
+                    hint=f"check it: aiops doctor --server http://{where}",
+                ) from error
+            hint = "check --host"
+            if error.errno == errno.EADDRINUSE:
+                hint = "another server has it; take another with --port"
+            elif error.errno == errno.EACCES:
+                hint = "ports below 1024 are for root; take another with --port"
+            raise StoreUnavailable(f"{where}: {os.strerror(error.errno or 0)}", hint=hint) from error
     return f"{settings.host}:{settings.port} is free"
+
+
+def _is_ours(where: str) -> bool:
+    try:
+        return "rules" in httpx.get(f"http://{where}/version", timeout=2.0, trust_env=False).json()
+    except (httpx.HTTPError, ValueError):
+        return False
+
+
+def _secrets(settings: Settings) -> str:
+    """Files that hold secrets: there, readable for us, and for nobody else."""
+    files = [
+        path for path in (settings.neo4j_password_file, settings.bootstrap_token_file) if path is not None
+    ]
+    settings.secret("bootstrap_token")
+    if settings.store == "neo4j":
+        settings.secret("neo4j_password")
+    for path in files:
+        if path.exists() and path.stat().st_mode & (
+            stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH
+        ):
+            raise Doubt(f"{path} can be read by others", hint=f"chmod 600 {path}")
+    return f"{len(files)} files, for their owner only" if files else "none is in a file"
 
 
 def _access(settings: Settings) -> str:
@@ -143,3 +197,18 @@ def _access(settings: Settings) -> str:
             hint="set AIOPS_BOOTSTRAP_TOKEN_FILE",
         )
     return "loopback only" if settings.host in ("127.0.0.1", "::1", "localhost") else "token exists"
+
+
+_CHECKS: tuple[Check[Settings], ...] = (
+    ("package", _package),
+    ("clock", _clock),
+    ("data directory", _data_directory),
+    ("disk space", _disk_space),
+    ("secrets", _secrets),
+    ("graph store", _graph_store),
+    ("rule packs", _rule_packs),
+    ("model", _model),
+    ("mapping", _mapping),
+    ("port", _port),
+    ("access", _access),
+)

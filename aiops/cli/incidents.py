@@ -9,15 +9,18 @@ from typing import Annotated
 
 import typer
 
+from aiops.cli import incident_lifecycle as lifecycle
+from aiops.cli import incident_views as views
 from aiops.cli.answers import analysis_text
 from aiops.cli.documents import as_utc
 from aiops.cli.output import Output, write_text
 from aiops.cli.session import Session, entity_id_of, on_server
+from aiops.client.models import IncidentSummary
 
 app = typer.Typer(help="List, show and work on incidents.", no_args_is_help=True)
 
 Incident = Annotated[str, typer.Argument(help="Id of an incident.")]
-_COLUMNS = ["id", "status", "severity", "started_at", "title", "source"]
+_COLUMNS = ["id", "status", "severity", "started_at", "title", "likely cause", "alerts", "owner"]
 
 
 class Status(StrEnum):
@@ -26,11 +29,37 @@ class Status(StrEnum):
     RESOLVED = "resolved"
 
 
+class Sort(StrEnum):
+    STARTED = "started_at"
+    STARTED_DOWN = "-started_at"
+    SEVERITY = "severity"
+    SEVERITY_DOWN = "-severity"
+    STATUS = "status"
+    STATUS_DOWN = "-status"
+    CONFIDENCE = "confidence"
+    CONFIDENCE_DOWN = "-confidence"
+    ALERTS = "alerts"
+    ALERTS_DOWN = "-alerts"
+
+
 @on_server(app, "list", example="aiops incidents list --status open --since 2026-11-22")
 def list_incidents(
     session: Session,
-    status: Annotated[Status | None, typer.Option(help="Only those.")] = None,
-    severity: Annotated[str | None, typer.Option(help="Only this severity.")] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="Only with this in title, description, id or entities.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="Only with this label, NAME=VALUE, repeatable.")
+    ] = None,
+    cause: Annotated[
+        str | None, typer.Option("--cause", help="Only caused by this entity, as far as is known.")
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option("--min-confidence", min=0, max=1, help="Only surer than this.")
+    ] = None,
+    sort: Annotated[Sort | None, typer.Option(help="In this order; - is downwards. [-started_at]")] = None,
+    status: Annotated[list[Status] | None, typer.Option(help="Only those, repeatable.")] = None,
+    severity: Annotated[list[str] | None, typer.Option(help="Only this severity, repeatable.")] = None,
     source: Annotated[str | None, typer.Option(help="Only from this source.")] = None,
     entity: Annotated[str | None, typer.Option(help="Only about this entity: id, name or alias.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Begun at or after this time.")] = None,
@@ -39,15 +68,29 @@ def list_incidents(
 ) -> None:
     """Incidents, newest first."""
     found = session.client.iter_incidents(
-        status=status.value if status else None,
+        status=[one.value for one in status] if status else None,
         severity=severity,
         source=source,
+        q=text,
+        label=label,
+        cause_entity=None if cause is None else entity_id_of(session.client, cause),
+        min_confidence=confidence,
+        sort=None if sort is None else sort.value,
         entity=None if entity is None else entity_id_of(session.client, entity),
         since=as_utc(since),
         until=as_utc(until),
         limit=min(limit, 500),
     )
-    session.rows(list(islice(found, limit)), _COLUMNS)
+    incidents = list(islice(found, limit))
+    if session.output in (Output.JSON, Output.YAML):
+        session.rows(incidents, _COLUMNS)
+    else:
+        session.rows([_line(one) for one in incidents], _COLUMNS)
+
+
+def _line(one: IncidentSummary) -> dict[str, object]:
+    cause = "" if one.cause is None else f"{one.cause.entity} ({one.cause.confidence:.2f})"
+    return {**one.plain(), "likely cause": cause}
 
 
 @on_server(app, "show", example="aiops incidents show 01JD2Z... -o markdown")
@@ -67,3 +110,7 @@ def show(
         write_text(f"analysis: {found.analysis_status}")
     else:
         write_text(analysis_text(found.analysis.plain(), session.output, top=top))
+
+
+lifecycle.add_to(app)
+views.add_to(app)

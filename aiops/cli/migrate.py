@@ -22,7 +22,7 @@ def migrate(
     A schema that a newer program wrote is refused and stays as it is.
     """
     from aiops.wiring import SystemClock, load, open_stores
-    from aiops.wiring.api import open_access
+    from aiops.wiring.access import open_access
 
     settings = load(data=data, store=store)
     before = _versions(settings.data)

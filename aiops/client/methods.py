@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from aiops.client.binding import awaited, blocking, paged, paged_async
+from aiops.client.binding import awaited, blocking, paged, paged_async, streaming, streaming_async
 from aiops.client.operations import (
     alerts,
     analyses,
     audit,
     deliveries,
     entities,
+    feedback,
     incidents,
     maintenance,
     operations,
     rules,
     tokens,
     topology,
+    webhooks,
 )
 
 
@@ -36,6 +38,7 @@ class BlockingMethods:
     post_otlp_logs = blocking(deliveries.post_otlp_logs)
     post_otlp_metrics = blocking(deliveries.post_otlp_metrics)
     post_cloudevents = blocking(deliveries.post_cloudevents)
+    post_pagerduty = blocking(deliveries.post_pagerduty)
     post_lines = blocking(deliveries.post_lines)
     get_status = blocking(deliveries.get_status)
     post_change = blocking(deliveries.post_change)
@@ -44,9 +47,32 @@ class BlockingMethods:
     iter_incidents = paged(incidents.list_incidents)
     get_incident = blocking(incidents.get_incident)
     patch_incident = blocking(incidents.patch_incident)
+    acknowledge_incident = blocking(incidents.acknowledge_incident)
+    resolve_incident = blocking(incidents.resolve_incident)
+    reopen_incident = blocking(incidents.reopen_incident)
+    comment_incident = blocking(incidents.comment_incident)
+    merge_incidents = blocking(incidents.merge_incidents)
+    split_incident = blocking(incidents.split_incident)
+    list_incident_alerts = blocking(incidents.list_incident_alerts)
+    iter_incident_alerts = paged(incidents.list_incident_alerts)
+    add_incident_alerts = blocking(incidents.add_incident_alerts)
+    remove_incident_alerts = blocking(incidents.remove_incident_alerts)
+    get_timeline = blocking(incidents.get_timeline)
+    get_graph = blocking(incidents.get_graph)
+    get_graph_as = blocking(incidents.get_graph_as)
+    get_similar = blocking(incidents.get_similar)
+    list_activities = blocking(incidents.list_activities)
+    iter_activities = paged(incidents.list_activities)
+    stream_all = streaming(incidents.stream_all)
+    stream_one = streaming(incidents.stream_one)
+    list_analyses = blocking(analyses.list_analyses)
+    post_analysis = blocking(analyses.post_analysis)
     get_analysis = blocking(analyses.get_analysis)
     get_analysis_as = blocking(analyses.get_analysis_as)
-    post_analysis = blocking(analyses.post_analysis)
+    infer = blocking(analyses.infer)
+    watch_analysis = streaming(analyses.watch_analysis)
+    post_feedback = blocking(feedback.post_feedback)
+    list_feedback = blocking(feedback.list_feedback)
     import_topology = blocking(topology.import_topology)
     import_netbox = blocking(topology.import_netbox)
     export_topology = blocking(topology.export_topology)
@@ -74,6 +100,17 @@ class BlockingMethods:
     delete_token = blocking(tokens.delete_token)
     list_audit = blocking(audit.list_audit)
     iter_audit = paged(audit.list_audit)
+    list_webhooks = blocking(webhooks.list_webhooks)
+    post_webhook_endpoint = blocking(webhooks.post_webhook_endpoint)
+    get_webhook = blocking(webhooks.get_webhook)
+    patch_webhook = blocking(webhooks.patch_webhook)
+    delete_webhook = blocking(webhooks.delete_webhook)
+    test_webhook = blocking(webhooks.test_webhook)
+    list_deliveries = blocking(webhooks.list_deliveries)
+    iter_deliveries = paged(webhooks.list_deliveries)
+    list_dead_letters = blocking(webhooks.list_dead_letters)
+    iter_dead_letters = paged(webhooks.list_dead_letters)
+    retry_dead_letter = blocking(webhooks.retry_dead_letter)
 
 
 class AsyncMethods:
@@ -94,6 +131,7 @@ class AsyncMethods:
     post_otlp_logs = awaited(deliveries.post_otlp_logs)
     post_otlp_metrics = awaited(deliveries.post_otlp_metrics)
     post_cloudevents = awaited(deliveries.post_cloudevents)
+    post_pagerduty = awaited(deliveries.post_pagerduty)
     post_lines = awaited(deliveries.post_lines)
     get_status = awaited(deliveries.get_status)
     post_change = awaited(deliveries.post_change)
@@ -102,9 +140,32 @@ class AsyncMethods:
     iter_incidents = paged_async(incidents.list_incidents)
     get_incident = awaited(incidents.get_incident)
     patch_incident = awaited(incidents.patch_incident)
+    acknowledge_incident = awaited(incidents.acknowledge_incident)
+    resolve_incident = awaited(incidents.resolve_incident)
+    reopen_incident = awaited(incidents.reopen_incident)
+    comment_incident = awaited(incidents.comment_incident)
+    merge_incidents = awaited(incidents.merge_incidents)
+    split_incident = awaited(incidents.split_incident)
+    list_incident_alerts = awaited(incidents.list_incident_alerts)
+    iter_incident_alerts = paged_async(incidents.list_incident_alerts)
+    add_incident_alerts = awaited(incidents.add_incident_alerts)
+    remove_incident_alerts = awaited(incidents.remove_incident_alerts)
+    get_timeline = awaited(incidents.get_timeline)
+    get_graph = awaited(incidents.get_graph)
+    get_graph_as = awaited(incidents.get_graph_as)
+    get_similar = awaited(incidents.get_similar)
+    list_activities = awaited(incidents.list_activities)
+    iter_activities = paged_async(incidents.list_activities)
+    stream_all = streaming_async(incidents.stream_all)
+    stream_one = streaming_async(incidents.stream_one)
+    list_analyses = awaited(analyses.list_analyses)
+    post_analysis = awaited(analyses.post_analysis)
     get_analysis = awaited(analyses.get_analysis)
     get_analysis_as = awaited(analyses.get_analysis_as)
-    post_analysis = awaited(analyses.post_analysis)
+    infer = awaited(analyses.infer)
+    watch_analysis = streaming_async(analyses.watch_analysis)
+    post_feedback = awaited(feedback.post_feedback)
+    list_feedback = awaited(feedback.list_feedback)
     import_topology = awaited(topology.import_topology)
     import_netbox = awaited(topology.import_netbox)
     export_topology = awaited(topology.export_topology)
@@ -132,3 +193,14 @@ class AsyncMethods:
     delete_token = awaited(tokens.delete_token)
     list_audit = awaited(audit.list_audit)
     iter_audit = paged_async(audit.list_audit)
+    list_webhooks = awaited(webhooks.list_webhooks)
+    post_webhook_endpoint = awaited(webhooks.post_webhook_endpoint)
+    get_webhook = awaited(webhooks.get_webhook)
+    patch_webhook = awaited(webhooks.patch_webhook)
+    delete_webhook = awaited(webhooks.delete_webhook)
+    test_webhook = awaited(webhooks.test_webhook)
+    list_deliveries = awaited(webhooks.list_deliveries)
+    iter_deliveries = paged_async(webhooks.list_deliveries)
+    list_dead_letters = awaited(webhooks.list_dead_letters)
+    iter_dead_letters = paged_async(webhooks.list_dead_letters)
+    retry_dead_letter = awaited(webhooks.retry_dead_letter)

@@ -11,6 +11,13 @@ from pydantic import Field
 from aiops.client.documents import Answered, Given, JsonObject
 
 
+class Acknowledgement(Given):
+    """``owner``: who takes care of it; default is whom it has, else the token's name."""
+
+    comment: str | None = None
+    owner: str | None = None
+
+
 class ActionDocument(Answered):
     """Something to do, and which rule proposes it."""
 
@@ -21,6 +28,27 @@ class ActionDocument(Answered):
     undo: str | None
     runbook: str | None
     why: str
+
+
+class ActivityDocument(Answered):
+    """Something that happened to an incident. ``number`` counts over all incidents, without gaps. ``actor``: a
+    token's name, or ``aiops``.
+    """
+
+    number: int
+    incident_id: str
+    kind: str
+    at: datetime
+    actor: str
+    text: str
+    details: Mapping[str, str]
+
+
+class ActivityPage(Answered):
+    """In order; ``next_cursor`` is the number to go on from."""
+
+    items: tuple[ActivityDocument, ...]
+    next_cursor: str | None
 
 
 class Affected(Given):
@@ -43,12 +71,15 @@ class AlarmDocument(Answered):
     severity: str | None
     started_at: datetime
     ended_at: datetime | None
+    value: float | None
     message: str
     source: str
     labels: Mapping[str, str]
 
 
 class AlarmPage(Answered):
+    """Alerts as they are now."""
+
     items: tuple[AlarmDocument, ...]
     next_cursor: str | None
 
@@ -60,6 +91,67 @@ class AlertmanagerStatus(Answered):
     versionInfo: Mapping[str, str]
     config: Mapping[str, str]
     uptime: datetime
+
+
+class NamedEntity(Answered):
+    """An entity by id and name."""
+
+    id: str
+    name: str
+
+
+class Share(Answered):
+    """How many of the symptoms."""
+
+    count: int
+    of: int
+
+
+class AlternativeDocument(Answered):
+    """Another cause that was looked at: why it is listed, and why not first."""
+
+    rank: int
+    entity: NamedEntity
+    kind: str | None
+    confidence: float
+    explains: Share
+    text: str
+    evidence: tuple[str, ...]
+
+
+class AssumedDocument(Answered):
+    """Ids of what a what-if took to be healthy or failed."""
+
+    healthy: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+class Sentence(Answered):
+    """A sentence and the ids of the evidence that it cites. ``verbatim``: the part that came from outside as
+    it stands. ``mark``: for, against, observed, inferred, a risk. ``link``: where more is written.
+    """
+
+    text: str
+    evidence: tuple[str, ...]
+    verbatim: str | None = None
+    mark: str | None = None
+    link: str | None = None
+
+
+class BoxDocument(Answered):
+    """One of the three boxes. ``entity``: whom it is about."""
+
+    title: str
+    sentences: tuple[Sentence, ...]
+    entity: str | None
+
+
+class BoxesDocument(Answered):
+    """The state change, the first symptom, who suffers."""
+
+    root_cause: BoxDocument
+    critical_failure: BoxDocument
+    impact: BoxDocument
 
 
 class CounterfactualDocument(Answered):
@@ -106,7 +198,10 @@ class EvidenceDocument(Answered):
     baseline: float | None
     severity: str | None
     strength: float
+    weight: float
+    supports: bool
     ref: EvidenceReference
+    href: str | None
 
 
 class ExplainedDocument(Answered):
@@ -172,6 +267,43 @@ class CauseDocument(Answered):
     actions: tuple[ActionDocument, ...]
 
 
+class CitedReference(Answered):
+    """Where a cited thing comes from."""
+
+    type: str
+    id: str
+
+
+class CitedDocument(Answered):
+    """Something that sentences rest on. ``members``: what was counted. ``supports`` null: neither for nor
+    against anyone.
+    """
+
+    id: str
+    kind: str
+    name: str
+    entity: str | None
+    entity_name: str | None
+    peer: str | None
+    peer_name: str | None
+    channel: str | None
+    at: datetime | None
+    until: datetime | None
+    text: str
+    value: float | None
+    baseline: float | None
+    unit: str | None
+    severity: str | None
+    source: str
+    strength: float | None
+    weight: float | None
+    supports: bool | None
+    details: tuple[str, ...]
+    members: tuple[str, ...]
+    ref: CitedReference
+    href: str | None
+
+
 class ConformalSetDocument(Answered):
     """Entities, likeliest first, one of which is a true cause in a share of ``level`` of incidents."""
 
@@ -221,6 +353,21 @@ class EngineDocument(Answered):
     calibration: str | None = None
 
 
+class Moment(Answered):
+    """Something at its own time, not that of its arrival. ``skew_s``: by how much its clock was corrected.
+    ``until``: when it ended. ``detected_at``: when it was noticed. ``evidence``: ids in the analysis.
+    """
+
+    at: datetime
+    lane: str
+    entity: str | None
+    text: str
+    evidence: tuple[str, ...]
+    until: datetime | None = None
+    skew_s: float | None = None
+    detected_at: datetime | None = None
+
+
 class ReachDocument(Answered):
     """What the first cause reaches."""
 
@@ -235,6 +382,31 @@ class RuledOutDocument(Answered):
     entity: EntityName
     reason: str
     evidence: tuple[str, ...]
+
+
+class SectionDocument(Answered):
+    """A part of the answer, the one source of Markdown, HTML and plain text."""
+
+    id: str
+    title: str
+    sentences: tuple[Sentence, ...]
+
+
+class SimilarIncident(Answered):
+    """An earlier incident that looked like this one. ``confirmed_cause``: what an engineer said it was;
+    ``cause``: that, else the first cause of its analysis. ``shared``: what they have in common.
+    """
+
+    incident_id: str
+    title: str
+    similarity: float
+    confirmed_cause: str | None
+    cause: str | None
+    cause_kind: str | None
+    confirmed: bool
+    resolution: str
+    shared: tuple[str, ...]
+    evidence: str
 
 
 class AnalysisDocument(Answered):
@@ -255,7 +427,33 @@ class AnalysisDocument(Answered):
     impact: ReachDocument
     gaps: tuple[str, ...]
     conformal_set: ConformalSetDocument | None = None
+    boxes: BoxesDocument | None = None
+    timeline: tuple[Moment, ...] | None = None
+    sections: tuple[SectionDocument, ...] | None = None
+    evidence: tuple[CitedDocument, ...] | None = None
+    confidence_words: str | None = None
+    would_raise: tuple[str, ...] | None = None
+    alternatives: tuple[AlternativeDocument, ...] | None = None
+    similar: tuple[SimilarIncident, ...] | None = None
+    assume: AssumedDocument | None = None
     difference: DifferenceDocument | None = None
+
+
+class AnalysisHeadDocument(Answered):
+    """An analysis in the list of them."""
+
+    number: int
+    created_at: datetime
+    verdict: str
+    cause: CauseInShort | None
+    href: str
+
+
+class AnalysisList(Answered):
+    """All analyses of an incident, the newest first."""
+
+    items: tuple[AnalysisHeadDocument, ...]
+    next_cursor: str | None
 
 
 class Assume(Given):
@@ -340,6 +538,99 @@ class CheckDocument(Answered):
     detail: str
 
 
+class Comment(Given):
+    """A comment."""
+
+    comment: str
+
+
+class DrawingData(Answered):
+    """``truncated``: more is near than is shown."""
+
+    incident: str
+    title: str
+    analysis: int | None
+    as_of: datetime
+    truncated: bool
+
+
+class DrawnEdge(Answered):
+    """``on_path``: of the first cause. ``observed`` false: inferred. ``stale``: it ended since, or nobody
+    confirmed it lately.
+    """
+
+    id: str
+    source: str
+    target: str
+    kind: str
+    provenance: str
+    confidence: float
+    on_path: bool
+    observed: bool
+    stale: bool
+    lag_s: float | None
+    ranks: tuple[int, ...]
+
+
+class EdgeElement(Answered):
+    """An edge of Cytoscape.js."""
+
+    data: DrawnEdge
+
+
+class DrawnNode(Answered):
+    """``rank``: of the cause that it is. ``ranks``: of the causes whose best path leads over it. ``alarms``:
+    how many are on it.
+    """
+
+    id: str
+    label: str
+    kind: str
+    health: str
+    rank: int | None
+    alarms: int
+    affected: bool
+    ranks: tuple[int, ...]
+
+
+class NodeElement(Answered):
+    """A node of Cytoscape.js."""
+
+    data: DrawnNode
+
+
+class Elements(Answered):
+    """Nodes and edges by id."""
+
+    nodes: tuple[NodeElement, ...]
+    edges: tuple[EdgeElement, ...]
+
+
+class CytoscapeDocument(Answered):
+    """What Cytoscape.js reads."""
+
+    data: DrawingData
+    elements: Elements
+
+
+class DeliveryDocument(Answered):
+    id: str
+    webhook_id: str
+    type: str
+    state: str
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    ended_at: datetime | None
+    status: int | None
+    error: str
+
+
+class DeliveryPage(Answered):
+    items: tuple[DeliveryDocument, ...]
+    next_cursor: str | None
+
+
 class EntityDocument(Answered):
     id: str
     kind: str
@@ -351,6 +642,67 @@ class EntityDocument(Answered):
 class EntityPage(Answered):
     items: tuple[EntityDocument, ...]
     next_cursor: str | None
+
+
+class LabelsDocument(Answered):
+    """Ids of entities and alerts."""
+
+    causal: tuple[str, ...]
+    non_causal: tuple[str, ...]
+
+
+class TrueCauseDocument(Answered):
+    """What it was."""
+
+    entity: str
+    kind: str | None
+
+
+class FeedbackDocument(Answered):
+    """Feedback as it is kept."""
+
+    id: str
+    incident_id: str
+    at: datetime
+    actor: str
+    verdict: str
+    analysis: int | None
+    labels: LabelsDocument
+    root_cause: TrueCauseDocument | None
+    comment: str
+    resolution: str
+
+
+class FeedbackLabels(Given):
+    """Entities (id, name or alias) or alerts (id) that were part of the cause, and that were not."""
+
+    causal: tuple[str, ...] | None = None
+    non_causal: tuple[str, ...] | None = None
+
+
+class FeedbackList(Answered):
+    """The newest first."""
+
+    items: tuple[FeedbackDocument, ...]
+    next_cursor: str | None
+
+
+class TrueCause(Given):
+    """What it was: an entity by id, name or alias, and what was wrong with it."""
+
+    entity: str
+    kind: str | None = None
+
+
+class FeedbackRequest(Given):
+    """What an engineer found out. ``analysis``: the number that is judged; default is the newest."""
+
+    verdict: Literal["correct", "partial", "wrong", "unknown"]
+    analysis: int | None = None
+    labels: FeedbackLabels | None = None
+    root_cause: TrueCause | None = None
+    comment: str | None = None
+    resolution: str | None = None
 
 
 class FindingDocument(Answered):
@@ -510,6 +862,138 @@ class IncidentRequest(Given):
     owner: str | None = None
 
 
+class InferenceAlarm(Given):
+    """``ended_at`` absent: open. ``peer``: it is about the relation entity -> peer."""
+
+    name: str
+    entity: str
+    started_at: datetime
+    fingerprint: str | None = None
+    ended_at: datetime | None = None
+    severity: str | None = None
+    peer: str | None = None
+    value: float | None = None
+    message: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+class InferenceChange(Given):
+    """A deployment, a configuration, a maintenance; ``entities`` are ids of the subgraph."""
+
+    external_id: str
+    title: str
+    started_at: datetime
+    entities: tuple[str, ...]
+    kind: str | None = None
+    ended_at: datetime | None = None
+    author: str | None = None
+
+
+class InferenceSymptom(Given):
+    """Where it hurt: an entity, perhaps the metric that said so, and when."""
+
+    entity: str
+    at: datetime
+    metric: str | None = None
+
+
+class InferenceIncident(Given):
+    """``affected``: ids of entities of the subgraph."""
+
+    started_at: datetime
+    ended_at: datetime | None = None
+    affected: tuple[str, ...] | None = None
+    symptoms: tuple[InferenceSymptom, ...] | None = None
+    window: Window | None = None
+
+
+class InferenceLine(Given):
+    """``severity`` 0 (worst) to 7 as in syslog; ``source``: the program that spoke."""
+
+    at: datetime
+    entity: str
+    message: str
+    severity: int | None = None
+    source: str | None = None
+
+
+class InferenceSeries(Given):
+    """Samples of one metric of one entity. ``at_s``: epoch seconds, ascending; ``value``: one for each."""
+
+    entity: str
+    metric: str
+    at_s: tuple[float, ...]
+    value: tuple[float, ...]
+    peer: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+class InferenceState(Given):
+    """A property that was seen to have a value: a pod's phase, a node's condition."""
+
+    at: datetime
+    entity: str
+    property: str
+    value: str
+
+
+class TopologyEntity(Given):
+    id: str
+    kind: str
+    name: str | None = None
+    aliases: tuple[str, ...] | None = None
+    labels: Mapping[str, str] | None = None
+
+
+class TopologyRelation(Given):
+    from_: str = Field(alias="from")
+    kind: str
+    to: str
+    provenance: str | None = None
+    confidence: float | None = None
+    redundancy_group: str | None = None
+    labels: Mapping[str, str] | None = None
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+
+class InferenceSubgraph(Given):
+    """The topology as it stood at ``as_of``; relations lead from one of ``entities`` to another."""
+
+    entities: tuple[TopologyEntity, ...]
+    as_of: datetime | None = None
+    relations: tuple[TopologyRelation, ...] | None = None
+
+
+class InferenceRequest(Given):
+    """Everything that the answer shall rest on."""
+
+    subgraph: InferenceSubgraph
+    incident: InferenceIncident
+    alarms: tuple[InferenceAlarm, ...] | None = None
+    changes: tuple[InferenceChange, ...] | None = None
+    logs: tuple[InferenceLine, ...] | None = None
+    series: tuple[InferenceSeries, ...] | None = None
+    states: tuple[InferenceState, ...] | None = None
+    assume: Assume | None = None
+
+
+class InferredDocument(Answered):
+    """An analysis that belongs to no incident and is not kept."""
+
+    duration_ms: int
+    verdict: str
+    summary: str
+    engine: EngineDocument
+    causes: tuple[CauseDocument, ...]
+    ruled_out: tuple[RuledOutDocument, ...]
+    impact: ReachDocument
+    gaps: tuple[str, ...]
+    conformal_set: ConformalSetDocument | None = None
+
+
 class MaintenanceDocument(Answered):
     """``ends_at`` null: announced by a source that gave no end; it still goes on."""
 
@@ -537,6 +1021,53 @@ class MaintenanceRequest(Given):
     ends_at: datetime
     starts_at: datetime | None = None
     reason: str | None = None
+
+
+class Merge(Given):
+    """Incidents that become a part of this one, by id. ``analyze``: what is one now is analysed anew."""
+
+    incidents: tuple[str, ...]
+    analyze: bool | None = None
+
+
+class MoreAlerts(Given):
+    """``alerts`` as Prometheus writes them, or the ``ids`` of alerts that are known; at least one. Those of
+    another incident leave it.
+    """
+
+    alerts: tuple[IncidentAlert, ...] | None = None
+    ids: tuple[str, ...] | None = None
+    analyze: bool | None = None
+
+
+class NetJsonLink(Answered):
+    """A link of NetJSON."""
+
+    source: str
+    target: str
+    cost: float
+    properties: JsonObject
+
+
+class NetJsonNode(Answered):
+    """A node of NetJSON; ``properties`` are those of Cytoscape's ``data``."""
+
+    id: str
+    label: str
+    properties: JsonObject
+
+
+class NetJsonDocument(Answered):
+    """A NetJSON NetworkGraph."""
+
+    type: str
+    protocol: str
+    label: str
+    properties: DrawingData
+    nodes: tuple[NetJsonNode, ...]
+    links: tuple[NetJsonLink, ...]
+    version: None = None
+    metric: None = None
 
 
 class SkippedDocument(Answered):
@@ -572,6 +1103,27 @@ class NewTokenDocument(Answered):
     token: str
 
 
+class NewWebhookDocument(Answered):
+    """``secret`` is shown this once, when it is made or changed."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    format: str
+    description: str
+    enabled: bool
+    disabled_reason: str
+    created_at: datetime
+    created_by: str
+    secret: str | None = None
+
+
+class Note(Given):
+    """Something to say with it."""
+
+    comment: str | None = None
+
+
 class RuleDocument(Answered):
     id: str
     title: str
@@ -593,6 +1145,15 @@ class PackDocument(Answered):
     rules: tuple[RuleDocument, ...]
 
 
+class PagerDutyReceipt(Answered):
+    """``known`` false: nothing open has this ``dedup_key``, and the event changed nothing."""
+
+    status: str
+    message: str
+    dedup_key: str
+    known: bool
+
+
 class ReadyDocument(Answered):
     status: str
     checks: Mapping[str, CheckDocument]
@@ -607,7 +1168,14 @@ class Receipt(Answered):
     dropped: int
 
 
-class Resolution(Answered):
+class ResolutionInput(Given):
+    """``resolution``: what fixed it; it is kept as feedback and shown beside similar incidents later."""
+
+    comment: str | None = None
+    resolution: str | None = None
+
+
+class ResolutionOutput(Answered):
     """``ids``: none, one, or several where the name is ambiguous; ``nearest``: names like it where there is
     none.
     """
@@ -617,8 +1185,8 @@ class Resolution(Answered):
 
 
 class ResolveDocument(Answered):
-    names: Mapping[str, Resolution]
-    labels: tuple[Resolution, ...]
+    names: Mapping[str, ResolutionOutput]
+    labels: tuple[ResolutionOutput, ...]
 
 
 class ResolveRequest(Given):
@@ -650,6 +1218,14 @@ class RunningDocument(Answered):
     analysis_status: str
 
 
+class SimilarIncidents(Answered):
+    """The likest first, as the analysis of this number found them; null: none yet."""
+
+    incident_id: str
+    analysis: int | None
+    items: tuple[SimilarIncident, ...]
+
+
 class SourceDocument(Answered):
     """What came from one source since the process began; ``reasons``: rejects by reason."""
 
@@ -666,6 +1242,14 @@ class SourceList(Answered):
     items: tuple[SourceDocument, ...]
 
 
+class Split(Given):
+    """Alerts, by id, that become an incident of their own. ``analyze``: both are analysed anew."""
+
+    alerts: tuple[str, ...]
+    title: str | None = None
+    analyze: bool | None = None
+
+
 class StatsDocument(Answered):
     graph: Mapping[str, int]
     signals: Mapping[str, int]
@@ -679,6 +1263,17 @@ class SubgraphDocument(Answered):
     as_of: datetime
     entities: tuple[EntityDocument, ...]
     relations: tuple[JsonObject, ...]
+    truncated: bool
+
+
+class Timeline(Answered):
+    """In order of time. ``analysis``: the number of the one that it is made from, beside alerts and
+    activities; null: none yet. ``truncated``: the latest were left out.
+    """
+
+    incident_id: str
+    analysis: int | None
+    items: tuple[Moment, ...]
     truncated: bool
 
 
@@ -717,28 +1312,6 @@ class TokenRequest(Given):
     expires_at: datetime | None = None
     tenant: str | None = None
     rate_per_minute: int | None = None
-
-
-class TopologyEntity(Given):
-    id: str
-    kind: str
-    name: str | None = None
-    aliases: tuple[str, ...] | None = None
-    labels: Mapping[str, str] | None = None
-
-
-class TopologyRelation(Given):
-    from_: str = Field(alias="from")
-    kind: str
-    to: str
-    provenance: str | None = None
-    confidence: float | None = None
-    redundancy_group: str | None = None
-    labels: Mapping[str, str] | None = None
-    first_seen: datetime | None = None
-    last_seen: datetime | None = None
-    valid_from: datetime | None = None
-    valid_to: datetime | None = None
 
 
 class TopologyDocument(Given):
@@ -788,3 +1361,79 @@ class VersionDocument(Answered):
     commit: str
     rules: str
     model: str | None
+
+
+class WebhookDocument(Answered):
+    id: str
+    url: str
+    events: tuple[str, ...]
+    format: str
+    description: str
+    enabled: bool
+    disabled_reason: str
+    created_at: datetime
+    created_by: str
+
+
+class WebhookList(Answered):
+    items: tuple[WebhookDocument, ...]
+
+
+class WebhookPatch(Given):
+    """What is missing stays."""
+
+    url: str | None = None
+    events: (
+        tuple[
+            Literal[
+                "incident.acknowledged",
+                "incident.alerts_added",
+                "incident.alerts_removed",
+                "incident.analysis_failed",
+                "incident.analyzed",
+                "incident.commented",
+                "incident.created",
+                "incident.feedback",
+                "incident.merged",
+                "incident.reopened",
+                "incident.rerooted",
+                "incident.resolved",
+                "incident.split",
+                "incident.updated",
+            ],
+            ...,
+        ]
+        | None
+    ) = None
+    format: Literal["standard", "cloudevents"] | None = None
+    description: str | None = None
+    enabled: bool | None = None
+    rotate_secret: bool | None = None
+
+
+class WebhookRequest(Given):
+    url: str
+    events: (
+        tuple[
+            Literal[
+                "incident.acknowledged",
+                "incident.alerts_added",
+                "incident.alerts_removed",
+                "incident.analysis_failed",
+                "incident.analyzed",
+                "incident.commented",
+                "incident.created",
+                "incident.feedback",
+                "incident.merged",
+                "incident.reopened",
+                "incident.rerooted",
+                "incident.resolved",
+                "incident.split",
+                "incident.updated",
+            ],
+            ...,
+        ]
+        | None
+    ) = None
+    format: Literal["standard", "cloudevents"] | None = None
+    description: str | None = None

@@ -32,8 +32,8 @@ CURSOR = "grouping"
 #: Set once the alarms that were there before grouping began are read.
 BEGAN = "grouping-began"
 LEASE_S = 20.0
-PAGE = 1000
-PAGES = 5  # of alarms in one step
+#: Of alarms in one step: what is recorded at once keeps others from writing for so long.
+PAGE = 500
 MOST_POINTS = 200_000  # then what is remembered is made anew
 AGAIN = 2000  # alarms that are looked at again when topology around them changes, at most
 EVIDENCE_EVERY_S = 5.0
@@ -94,47 +94,61 @@ class Keeper:
         holder: str,
         *,
         executor: Executor | None = None,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
-        """``holder`` tells this keeper from others of the same store. ``executor`` runs analyses beside; None: within a step."""
+        """``holder`` tells this keeper from others of the same store. ``executor`` runs analyses beside; None: within a step.
+        ``told`` is called when something was recorded, so that whoever listens reads on."""
         self._store = store
         self._analyse = analyse
         self._policy = policy
         self._holder = holder
         self._executor = executor
+        self._told = told
         self._running: dict[str, Future[bool]] = {}
         self._book: _Book | None = None
+        self._conflicts = 0
+        self._leased: datetime | None = None
         self._log = structlog.get_logger("aiops.keeper")
         self.tally = Tally()
 
     def step(self, now: datetime) -> bool:
         """Do what is due at ``now``. Returns whether more is to be done at once. Raises StoreUnavailable; then the next step
         begins with what the store holds."""
-        if not self._store.lease(CURSOR, self._holder, now=now, seconds=LEASE_S):
-            self._book = None
-            return False
+        if self._leased is None or not timedelta() <= now - self._leased < timedelta(seconds=LEASE_S / 4):
+            self._leased = None
+            if not self._store.lease(CURSOR, self._holder, now=now, seconds=LEASE_S):
+                self._book = None
+                return False
+            self._leased = now
         try:
             if self._book is None or self._book.is_full:
                 self._book = _Book(self._store, self._policy, self.tally)
                 self._book.load(now)
-            return self._work(self._book, now)
+            more = self._work(self._book, now)
+            self._conflicts = 0
+            return more
         except StoreConflict as error:
             self.tally.conflicts += 1
+            self._conflicts += 1
             self._log.info("somebody else was faster", error=str(error))
-            return True
+            if self._conflicts > 1:  # it was not told what they did: read everything anew
+                self._book = None
+            return False
         except BaseException:
-            self._book = None
+            self._book = self._leased = None
             raise
 
     def release(self, now: datetime) -> None:
         """Let another one go on at once."""
-        self._book = None
+        self._book = self._leased = None
         self._store.lease(CURSOR, self._holder, now=now, seconds=0.0)
 
     def _work(self, book: _Book, now: datetime) -> bool:
         book.hear(now)
         book.look_at_topology(now)
         more = book.read(now)
-        book.record(book.decide(now), now)
+        if book.record(book.decide(now), now):
+            self._told()
         book.watch(now)
         self._collect(book, now)
         for case in book.due(now):
@@ -349,18 +363,17 @@ class _Book:
     def read(self, now: datetime) -> bool:
         """Take in alarms that came or changed. Returns whether there are more."""
         self._release_held(now)
-        for _ in range(PAGES):
-            before = self._mark
-            mark, alarms = self._store.alarms_since(before, limit=PAGE)
-            if mark == before:
-                if self._historic:
-                    self._historic = False
-                    self._store.record((), cursor=(BEGAN, 1))
-                return False
-            self._take(alarms, before, now)
-            self._mark = mark
-            self._tally.read += len(alarms)
-        return True
+        before = self._mark
+        mark, alarms = self._store.alarms_since(before, limit=PAGE)
+        if mark == before:
+            if self._historic:
+                self._historic = False
+                self._store.record((), cursor=(BEGAN, 1))
+            return False
+        self._take(alarms, before, now)
+        self._mark = mark
+        self._tally.read += len(alarms)
+        return len(alarms) == PAGE
 
     def _take(self, alarms: Iterable[Alarm], mark: int, now: datetime) -> None:
         new: dict[AlarmKey, Alarm] = {}
@@ -484,7 +497,7 @@ class _Book:
             target = self._target(cases, alarms)
             self._join(target, alarms, self._loose(cases, target), plan, now)
             return
-        again = self._to_reopen(root, alarms, now)
+        again = self._to_reopen(root, alarms)
         if again is not None and again.incident.id in plan.busy:
             return
         plan.placed += nodes
@@ -554,7 +567,7 @@ class _Book:
         plan.changes.append(IncidentChange(grown, tuple(activities), tuple(sorted(set(link))), base=base))
         plan.cases.append(target)
 
-    def _to_reopen(self, root: int, alarms: list[Alarm], now: datetime) -> Case | None:
+    def _to_reopen(self, root: int, alarms: list[Alarm]) -> Case | None:
         """The incident that these alarms re-open by the policy, the newest."""
         policy = self._policy
         if policy.reopen == "never":
@@ -630,16 +643,18 @@ class _Book:
             plan.changes.append(replace(change, base=case.incident))
             plan.cases.append(case)
 
-    def record(self, plan: _Plan, now: datetime) -> None:
-        """All of it, with how far was read, in one transaction; then it is so. Raises StoreConflict where somebody else changed
-        one of the incidents meanwhile; then nothing was recorded and everything is decided again."""
+    def record(self, plan: _Plan, now: datetime) -> bool:
+        """All of it, with how far was read, in one transaction; then it is so. Returns whether anything happened to an incident.
+
+        Raises StoreConflict where somebody else changed one of them meanwhile; then nothing was recorded and everything is
+        decided again."""
         kept = set(plan.placed)
         cursor = min(
             (one.mark for node, one in self._waiting.items() if node not in kept), default=self._mark
         )
         if not plan.changes and cursor == self._recorded:
             self._suspects.clear()
-            return
+            return False
         stored = self._store.record(plan.changes, cursor=(CURSOR, cursor))
         self._recorded = cursor
         self._suspects.clear()
@@ -648,6 +663,7 @@ class _Book:
             self._apply(case, incident, change, now)
         for node in plan.placed:
             self._leave_waiting(node)
+        return bool(plan.changes)
 
     def _apply(self, case: Case, incident: Incident, change: IncidentChange, now: datetime) -> None:
         kinds = {activity.kind for activity in change.activities}

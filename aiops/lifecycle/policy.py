@@ -23,8 +23,8 @@ class GroupingPolicy:
     ``gap_s``: two alarms that began farther apart belong together only by others in between. ``distance``: most relations on a
     path along which failure spreads from one to the other; ``shared_distance``: most relations from a common cause that says
     nothing. ``shared_share``: such a cause is suspected once two things that hang on it directly have alarms within the gap, and
-    at least this share of all that hang on it; where ``hub_degree`` or more hang on it, a path does not go on through it unless
-    it is suspected, and beyond ``shared_degree`` it is never suspected. ``reach``: most entities that are looked at for one alarm.
+    at least this share of all that do; where ``hub_degree`` or more do, a path does not go on through it unless it is suspected,
+    and beyond ``shared_degree`` it is never suspected. ``reach``: most entities that are looked at for one alarm.
     ``repeat_s``: the same alarm that comes back within so long joins its incident whatever the gap, so that flapping is one.
 
     ``reopen``: whether an alarm re-opens what was resolved, ``never``, only the ``same`` alarm what was resolved by itself, or

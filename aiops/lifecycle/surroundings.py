@@ -16,13 +16,13 @@ PLACES: frozenset[str] = frozenset({"rack", "site", "namespace"})
 #: Kinds that are too wide, or a name only: two alarms in one of them have nothing in common by that.
 NEVER_SHARED: frozenset[str] = frozenset({"site", "namespace", "quota", "resourcequota"})
 
-#: Alarms that began within one such span see the topology of the same moment, seconds.
-MOMENT_S = 60
+#: Alarms that began within one such span see the same topology: that of its end and of a margin before it, seconds.
+MOMENT_S = 900
 #: What was still valid so long before is taken as well, seconds: topology learned from live data leaves with the fault.
 TOPOLOGY_MARGIN_S = 300
 #: One question to the store is about so many entities and answered with so many.
-SEEDS = 400
-ANSWERED = 8000
+SEEDS = 200
+ANSWERED = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,10 @@ class Topology(Protocol):
 
 
 class Surroundings:
-    """:class:`Topology` over a graph store. ``remembered``: most entities kept in memory, each at one moment."""
+    """:class:`Topology` over a graph store. ``remembered``: most entities kept in memory; ``hub``: most entities in one answer.
+
+    What was read as of now or later holds for whatever comes after it, for as long as :meth:`refresh` is told what changed.
+    """
 
     def __init__(
         self,
@@ -66,14 +69,16 @@ class Surroundings:
         self._now = now
         self._remembered = remembered
         self._hub = hub
-        self._known: OrderedDict[tuple[str, int], Around] = OrderedDict()
+        self._since: int | None = None  # the first moment from which on changes are told
+        self._current: OrderedDict[str, tuple[int, Around]] = OrderedDict()
+        self._past: OrderedDict[tuple[str, int], Around] = OrderedDict()
 
     def around(self, entity: str, at_s: float) -> Around:
-        key = (entity, int(at_s) // MOMENT_S)
-        found = self._known.get(key)
+        moment = int(at_s) // MOMENT_S
+        found = self._held(entity, moment)
         if found is None:
-            self._read(key[1], [entity])
-            found = self._known.get(key, NOTHING)
+            self._read(moment, [entity])
+            found = self._held(entity, moment) or NOTHING
         return found
 
     def prefetch(self, wanted: Iterable[tuple[str, float]], levels: int) -> None:
@@ -83,11 +88,11 @@ class Surroundings:
         for moment, entities in sorted(moments.items()):
             border, seen = entities, set(entities)
             for _ in range(levels + 1):
-                missing = sorted(one for one in border if (one, moment) not in self._known)
+                missing = sorted(one for one in border if self._held(one, moment) is None)
                 if missing:
                     self._read(moment, missing)
                 border = {
-                    cause for one in border for cause, _ in self._known.get((one, moment), NOTHING).causes
+                    cause for one in border for cause, _ in (self._held(one, moment) or NOTHING).causes
                 } - seen
                 seen |= border
                 if not border:
@@ -95,16 +100,30 @@ class Surroundings:
 
     def refresh(self, touched: frozenset[str] | None) -> frozenset[str]:
         """Read anew what is remembered of ``touched`` (None: of anything). Returns what is different now."""
-        held = {key: value for key, value in self._known.items() if touched is None or key[0] in touched}
+        names = set(self._current) if touched is None else touched & set(self._current)
+        before = {name: self._current.pop(name) for name in names}
+        self._past = (
+            OrderedDict()
+            if touched is None
+            else OrderedDict((key, one) for key, one in self._past.items() if key[0] not in touched)
+        )
         moments: dict[int, list[str]] = {}
-        for entity, moment in held:
-            del self._known[(entity, moment)]
-            moments.setdefault(moment, []).append(entity)
+        for name, (moment, _) in before.items():
+            moments.setdefault(moment, []).append(name)
         for moment, entities in sorted(moments.items()):
-            self._read(moment, sorted(entities))
-        return frozenset(key[0] for key, value in held.items() if self._known.get(key) != value)
+            self._read(max(moment, int(self._now().timestamp()) // MOMENT_S), sorted(entities))
+        return frozenset(name for name, one in before.items() if self._current.get(name, one)[1] != one[1])
+
+    def _held(self, entity: str, moment: int) -> Around | None:
+        current = self._current.get(entity)
+        if current is not None and current[0] <= moment:
+            return current[1]
+        return self._past.get((entity, moment))
 
     def _read(self, moment: int, entities: list[str]) -> None:
+        now = int(self._now().timestamp()) // MOMENT_S
+        if self._since is None:
+            self._since = now
         at = datetime.fromtimestamp((moment + 1) * MOMENT_S - 1, UTC)
         before = datetime.fromtimestamp(moment * MOMENT_S - TOPOLOGY_MARGIN_S, UTC)
         found: dict[str, Around] = {}
@@ -114,10 +133,14 @@ class Surroundings:
             bare = [one for one in part if not found[one].causes and not found[one].fan]
             if bare:  # what was recorded after the alarm began is used where there is nothing else
                 found |= self._ask(bare, (max(self._now(), at),))
-        for entity, around in found.items():
-            self._known[(entity, moment)] = around
-        while len(self._known) > max(self._remembered, len(entities)):
-            self._known.popitem(last=False)
+        if moment >= self._since:
+            self._current |= {entity: (moment, around) for entity, around in found.items()}
+        else:
+            self._past |= {(entity, moment): around for entity, around in found.items()}
+        while len(self._current) > max(self._remembered, len(entities)):
+            self._current.popitem(last=False)
+        while len(self._past) > max(self._remembered, len(entities)):
+            self._past.popitem(last=False)
 
     def _ask(self, entities: list[str], moments: tuple[datetime, ...]) -> Mapping[str, Around]:
         relations: dict[tuple[str, str, str, str], Relation] = {}

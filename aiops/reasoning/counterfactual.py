@@ -1,23 +1,18 @@
 """What if this cause were healthy? What would stay unexplained, and who would be suspected instead.
 
 A complaint counts for a cause only as far as nobody else accounts for it: another candidate with evidence of its own,
-which the cause does not reach (else it is a consequence), and which reaches the complaint. The prior is scored again
-with the cause taken as healthy to name the suspect that remains.
+which the cause does not reach (else it is a consequence), and which reaches the complaint.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from aiops.contracts import Observations, Prior
 from aiops.domain.analysis import Counterfactual
-from aiops.domain.evidence import EvidenceSet
-from aiops.domain.graph import Subgraph
-from aiops.domain.occurrences import Incident
 from aiops.reasoning.complaints import Complaints
 from aiops.reasoning.consequences import Explained
 from aiops.reasoning.ranking import Ranked
@@ -114,36 +109,28 @@ def reached_from(
 
 
 def neutralise(
-    cause: Ranked,
-    account: Account,
-    total: int,
-    name: str,
-    incident: Incident,
-    subgraph: Subgraph,
-    evidence: EvidenceSet,
-    seen: Observations,
-    prior: Prior,
-    healthy: frozenset[str],
+    cause: Ranked, account: Account, total: int, candidates: Sequence[Ranked], name: Callable[[str], str]
 ) -> Counterfactual:
-    """Score again with the cause taken as healthy and say what changes."""
-    table = prior.score(incident, subgraph, evidence, seen, healthy=healthy | set(cause.members), brief=True)
+    """What changes with the cause taken as healthy. ``total``: complaints in all. ``candidates``: all that were ranked; ``name``:
+    what an entity is called.
+
+    Nobody is scored again: what another candidate owes to a cause is given back to it, and the first by that is suspected.
+    """
     rest = [
-        (-float(score), entity)
-        for entity, score in zip(table.entities, table.prior, strict=True)
-        if score > 0 and entity not in cause.members
+        (-(other.total - other.score.get("consequence", 0.0)), other.entity)
+        for other in candidates
+        if other.entity not in cause.members and other.score["prior"] > 0
     ]
-    known = subgraph.by_id()
-    other = min(rest)[1] if rest and min(rest)[1] in known else None
-    suspect = known[other].name if other is not None else None
+    suspect = min(rest)[1] if rest else None
     lost = len(account.only)
     if not total:
-        said = f"Without {name} there is nothing left to explain"
+        said = f"Without {name(cause.entity)} there is nothing left to explain"
     elif lost:
-        said = f"Without {name}, {lost} of {total} symptoms have no other explanation"
+        said = f"Without {name(cause.entity)}, {lost} of {total} symptoms have no other explanation"
     else:
-        said = f"Without {name}, everything it explains has another explanation"
-    said += f"; the next suspect would be {suspect}." if suspect else "; nothing else is suspect."
-    return Counterfactual(said, -lost, account.only, other)
+        said = f"Without {name(cause.entity)}, everything it explains has another explanation"
+    said += f"; the next suspect would be {name(suspect)}." if suspect else "; nothing else is suspect."
+    return Counterfactual(said, -lost, account.only, suspect)
 
 
 #: Least share of the first total at which a cause that explains something may pass one that explains nothing.

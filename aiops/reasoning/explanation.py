@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from aiops.contracts import Prior
 from aiops.domain.analysis import Analysis, Citation, Engine, Hop, RootCause
 from aiops.domain.candidates import RuleAction, RuleFiring
 from aiops.domain.evidence import Evidence
@@ -17,7 +16,7 @@ from aiops.domain.incident_records import PastIncident
 from aiops.reasoning.counterfactual import neutralise
 from aiops.reasoning.diagnosis import Diagnosis, Finding, Matter, ReasoningWeights
 from aiops.reasoning.fault_kind import choose_kind
-from aiops.reasoning.footing import Footing, prepare
+from aiops.reasoning.groundwork import Groundwork, prepare
 from aiops.reasoning.impact import find_consequences_of, measured
 from aiops.reasoning.missing import collect_gaps
 from aiops.reasoning.moments import clock, span
@@ -39,7 +38,6 @@ EFFECT_CITATIONS = 8  # of what it explains, earliest first
 def explain(
     matter: Matter,
     diagnosis: Diagnosis,
-    prior: Prior,
     engine: Engine,
     gaps: Sequence[str],
     weights: ReasoningWeights,
@@ -51,7 +49,7 @@ def explain(
     compare with. ``skews``: seconds by which machines' clocks run ahead, by entity."""
     ground = prepare(matter, diagnosis)
     told = [
-        _root_cause(rank, finding, ground, prior, weights)
+        _root_cause(rank, finding, ground, weights)
         for rank, finding in enumerate(diagnosis.findings, start=1)
     ]
     causes = tuple(cause for cause, _ in told)
@@ -63,7 +61,7 @@ def explain(
         causes=causes,
         ruled_out=rule_out(ground),
         impact=measured(find_consequences_of(ground, weights), ground),
-        gaps=collect_gaps(ground, gaps),
+        gaps=collect_gaps(ground, gaps, skews or {}),
         engine=engine,
         conformal_set=diagnosis.conformal,
     )
@@ -74,7 +72,7 @@ def explain(
 
 def _brief(
     analysis: Analysis,
-    ground: Footing,
+    ground: Groundwork,
     signs: tuple[Evidence | None, ...],
     weights: ReasoningWeights,
     past: Sequence[PastIncident],
@@ -89,7 +87,8 @@ def _brief(
         if relation.kind in _BOTH_WAYS
     )
     citations = [citation for cause in analysis.causes for citation in cause.citations]
-    book = Book(matter.incident, ground.names, alarms, citations, directed)
+    changes = {change.id: change for change in matter.seen.changes}
+    book = Book(matter.incident, ground.names, alarms, citations, directed, changes)
     first = analysis.causes[0] if analysis.causes else None
     names = {alarms[name].name for name in complaints if name in alarms}
     mine = likeness_of(
@@ -120,7 +119,7 @@ _BOTH_WAYS = frozenset(name for name in RELATION_KINDS if relation_kind(name).sp
 
 
 def _root_cause(
-    rank: int, finding: Finding, ground: Footing, prior: Prior, weights: ReasoningWeights
+    rank: int, finding: Finding, ground: Groundwork, weights: ReasoningWeights
 ) -> tuple[RootCause, Evidence | None]:
     """The cause, and the sign that says most plainly what happened to it."""
     matter = ground.matter
@@ -135,20 +134,13 @@ def _root_cause(
         sign = sign_of_cause(members, kind, finding.evidence, near, ground.items)
     finding = replace(finding, paths=tuple(with_lags(path, ground.signs, sign) for path in finding.paths))
     firings.sort(key=lambda f: (f.kind != kind, -f.weight, f.rule, f.entity))
-    citations = _cite(finding, firings, kind, sign, ground)
+    effects = ground.behind(finding.account.explained)
+    citations = _cite(finding, firings, kind, sign, effects, ground)
     counterfactual = None
     if rank <= weights.ranking.counterfactuals:
+        total = len(finding.account.explained) + len(finding.account.unexplained)
         counterfactual = neutralise(
-            finding.ranked,
-            finding.account,
-            len(finding.account.explained) + len(finding.account.unexplained),
-            ground.names.of(finding.entity.id),
-            matter.incident,
-            matter.subgraph,
-            matter.evidence,
-            matter.seen,
-            prior,
-            matter.healthy,
+            finding.ranked, finding.account, total, ground.diagnosis.candidates, ground.plain_name
         )
     score = {**finding.ranked.score, "share": finding.share}
     cause = RootCause(
@@ -164,7 +156,7 @@ def _root_cause(
         explained=finding.account.explained,
         unexplained=finding.account.unexplained,
         citations=citations,
-        statements=_statements(finding, firings, citations, ground),
+        statements=_statements(finding, firings, citations, effects, ground),
         counterfactual=counterfactual,
         actions=_actions(firings),
     )
@@ -172,7 +164,12 @@ def _root_cause(
 
 
 def _cite(
-    finding: Finding, firings: Sequence[RuleFiring], kind: str | None, sign: Evidence | None, ground: Footing
+    finding: Finding,
+    firings: Sequence[RuleFiring],
+    kind: str | None,
+    sign: Evidence | None,
+    effects: Sequence[Evidence],
+    ground: Groundwork,
 ) -> tuple[Citation, ...]:
     """What rules matched that name the ``kind`` first, then own evidence (matched before strong; chronic counts against),
     then effects by time."""
@@ -187,12 +184,8 @@ def _cite(
     if sign is not None:
         chosen.setdefault(sign.id, sign)
     chosen.update({name: ground.items[name] for name in matched if name in ground.items})
-    effects = [
-        item
-        for item in ground.behind(finding.account.explained)
-        if item.id not in chosen and item.entity not in finding.ranked.members
-    ]
-    chosen.update({item.id: item for item in effects[:EFFECT_CITATIONS]})
+    others = [item for item in effects if item.id not in chosen and item.entity not in finding.ranked.members]
+    chosen.update({item.id: item for item in others[:EFFECT_CITATIONS]})
     return tuple(
         Citation(item, round(min(1.0, item.strength / 10.0), 4), not item.chronic and item.id not in opposed)
         for item in chosen.values()
@@ -212,12 +205,15 @@ def _critical_failure(finding: Finding, diagnosis: Diagnosis) -> str | None:
 
 
 def _statements(
-    finding: Finding, firings: Sequence[RuleFiring], citations: Sequence[Citation], ground: Footing
+    finding: Finding,
+    firings: Sequence[RuleFiring],
+    citations: Sequence[Citation],
+    effects: Sequence[Evidence],
+    ground: Groundwork,
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     known = {citation.evidence.id: citation.evidence for citation in citations}
     start_s = ground.matter.incident.started_at.timestamp()
     name = ground.names.of(finding.entity.id)
-    effects = ground.behind(finding.account.explained)
     said: list[tuple[str, tuple[str, ...]]] = []
     for item in sorted((e for e in finding.evidence if is_live(e) and e.id in known), key=_by_strength)[:3]:
         what = shortened(said_by(item), KEPT_TEXT)
@@ -241,7 +237,9 @@ def _statements(
     return tuple((text, ids) for text, ids in dict.fromkeys(said) if ids)
 
 
-def _hop_statement(hop: Hop, ground: Footing, known: Mapping[str, Evidence]) -> tuple[str, tuple[str, ...]]:
+def _hop_statement(
+    hop: Hop, ground: Groundwork, known: Mapping[str, Evidence]
+) -> tuple[str, tuple[str, ...]]:
     cause, effect = ground.names.of(hop.cause_id), ground.names.of(hop.effect_id)
     ends = {hop.cause_id, hop.effect_id}
     cited = tuple(item.id for item in known.values() if item.entity in ends and is_live(item))

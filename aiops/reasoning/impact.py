@@ -7,14 +7,14 @@ import numpy as np
 from aiops.domain.analysis import Impact
 from aiops.reasoning.counterfactual import reached_from
 from aiops.reasoning.diagnosis import ReasoningWeights
-from aiops.reasoning.footing import Footing
+from aiops.reasoning.groundwork import Groundwork
 from aiops.reasoning.words.brief import Consequences
 
 _SERVICE_KINDS = frozenset({"service", "ingress", "loadbalancer", "function"})
 NOTHING = Consequences((), (), (), ())
 
 
-def find_consequences_of(ground: Footing, weights: ReasoningWeights) -> Consequences:
+def find_consequences_of(ground: Groundwork, weights: ReasoningWeights) -> Consequences:
     """Of the first cause; nothing where there is none. Redundancy counts as it stands in the window."""
     diagnosis = ground.diagnosis
     if not diagnosis.findings:
@@ -37,7 +37,7 @@ def find_consequences_of(ground: Footing, weights: ReasoningWeights) -> Conseque
     )
 
 
-def measured(found: Consequences, ground: Footing) -> Impact:
+def measured(found: Consequences, ground: Groundwork) -> Impact:
     """The same in counts, with services by name."""
     services = sorted(ground.known[entity].name for entity in found.services)
     return Impact(len(found.reached), tuple(dict.fromkeys(services)), len(found.kept))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from aiops.reasoning.footing import Footing
+from aiops.reasoning.groundwork import Groundwork
+from aiops.reasoning.moments import ahead
 
 
-def collect_gaps(ground: Footing, gaps: Sequence[str]) -> tuple[str, ...]:
+def collect_gaps(ground: Groundwork, gaps: Sequence[str], skews: Mapping[str, float]) -> tuple[str, ...]:
     """What would raise the confidence: each stage's gaps, silent neighbours, unmatched and standing alarms."""
     known, matter, diagnosis = ground.known, ground.matter, ground.diagnosis
-    found = [*gaps, *matter.evidence.gaps, *matter.rules.gaps]
+    found = [*gaps, *_wrong_clocks(ground, skews), *matter.evidence.gaps, *matter.rules.gaps]
     unmatched = sorted({alarm.entity for alarm in matter.seen.alarms if known.get(alarm.entity) is None})
     unmatched += [entity.id for entity in matter.subgraph.entities if entity.kind == "Unknown"]
     if unmatched:
@@ -34,6 +35,14 @@ def collect_gaps(ground: Footing, gaps: Sequence[str]) -> tuple[str, ...]:
             f"{left} {'symptom does' if left == 1 else 'symptoms do'} not follow from the first cause"
         )
     return tuple(dict.fromkeys(found))
+
+
+def _wrong_clocks(ground: Groundwork, skews: Mapping[str, float]) -> list[str]:
+    """What each wrong clock means for a reader of its machine's lines."""
+    return [
+        f"the clock of {ground.names.of(entity)} is {ahead(skew_s)}: the times of its lines were corrected"
+        for entity, skew_s in skews.items()
+    ]
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:

@@ -43,6 +43,11 @@ def roughly(seconds: float) -> str:
     return " ".join(span(seconds).split(" ")[:2])
 
 
+def ahead(skew_s: float) -> str:
+    """How wrong a clock is: ``7 min ahead``."""
+    return f"{span(skew_s)} {'ahead' if skew_s > 0 else 'behind'}"
+
+
 def _pair(whole: int, size: int, large: str, small: str) -> str:
     over = whole % size
     return f"{whole // size} {large}" + (f" {over} {small}" if over else "")

@@ -9,12 +9,12 @@ import numpy as np
 from aiops.domain.analysis import RuledOut
 from aiops.domain.graph import Entity
 from aiops.reasoning.diagnosis import Diagnosis
-from aiops.reasoning.footing import Footing
+from aiops.reasoning.groundwork import Groundwork
 
 HEALTHY_SUSPECTS = 5
 
 
-def rule_out(ground: Footing) -> tuple[RuledOut, ...]:
+def rule_out(ground: Groundwork) -> tuple[RuledOut, ...]:
     """Vetoed candidates, members of a group whose others are up, and healthy suspects on the way."""
     known, diagnosis = ground.known, ground.diagnosis
     found: dict[str, RuledOut] = {}
@@ -41,7 +41,7 @@ def _would_explain(entity: str, diagnosis: Diagnosis) -> int:
     return int(np.count_nonzero(diagnosis.explained.plausibility[:, column] > 0))
 
 
-def _backed_up(ground: Footing) -> Iterable[tuple[Entity, str, tuple[str, ...]]]:
+def _backed_up(ground: Groundwork) -> Iterable[tuple[Entity, str, tuple[str, ...]]]:
     known, diagnosis = ground.known, ground.diagnosis
     listed = {member for finding in diagnosis.findings for member in finding.ranked.members}
     suffering = set(diagnosis.explained.entities)
@@ -53,7 +53,7 @@ def _backed_up(ground: Footing) -> Iterable[tuple[Entity, str, tuple[str, ...]]]
                 yield known[member], f"redundant: {up} still serves {known[group.dependent].name}", ()
 
 
-def _healthy_suspects(ground: Footing) -> Iterable[tuple[Entity, str, tuple[str, ...]]]:
+def _healthy_suspects(ground: Groundwork) -> Iterable[tuple[Entity, str, tuple[str, ...]]]:
     """Entities that could explain something and were heard from, but have nothing live against them."""
     known, diagnosis = ground.known, ground.diagnosis
     listed = {member for finding in diagnosis.findings for member in finding.ranked.members}

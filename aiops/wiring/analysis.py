@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from aiops.contracts import Corrector, RuleEngine, SignalStore, Surroundings
+from aiops.contracts import Corrector, History, RuleEngine, SignalStore, Surroundings
 from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
 from aiops.pipeline import Pipeline
@@ -84,10 +84,11 @@ def make_pipeline(
     *,
     rules: RuleEngine | None = None,
     corrector: Corrector | None = None,
+    history: History | None = None,
     calibrated: bool = True,
 ) -> Pipeline:
-    """The pipeline over these stores; rules and network are those of the settings where none are given. Not
-    ``calibrated``: confidence stays the raw mixture, for whoever makes the map."""
+    """The pipeline over these stores; rules and network are those of the settings where none are given. ``history``: past
+    incidents to compare with. Not ``calibrated``: confidence stays the raw mixture, for whoever makes the map."""
     calibration = shipped_calibration() if calibrated else None
     return Pipeline(
         graph=graph,
@@ -96,6 +97,7 @@ def make_pipeline(
         prior=UnlearnedPrior(),
         rules=rules or load_rule_engine(settings),
         corrector=corrector or load_corrector(settings),
+        history=history,
         bounds=RetrievalBounds(entities=settings.subgraph_max_entities),
         weights=ReasoningWeights(verdict=VerdictWeights(calibration=calibration)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -24,7 +25,8 @@ from aiops.errors import AiopsError, StoreUnavailable
 from aiops.packages import check_package_is_ours
 from aiops.pipeline import Assumption, Pipeline
 from aiops.reasoning.documents import analysis_document
-from aiops.reasoning.rendering import render_markdown, render_text
+from aiops.reasoning.history import RememberedHistory
+from aiops.reasoning.rendering import content_security_policy, render_html, render_markdown, render_text
 from aiops.settings import Settings
 from aiops.web.pages import page_routes
 from aiops.wiring.access import Access, audit_health, open_access
@@ -37,7 +39,9 @@ from aiops.wiring.analysis import (
 )
 from aiops.wiring.delivery_ports import WorkerPort
 from aiops.wiring.http_server import bind, hosts_allowed, make_server
+from aiops.wiring.keeper import start_keeper
 from aiops.wiring.loaded import keep_loaded
+from aiops.wiring.rpc_server import serve_rpc
 from aiops.wiring.site_rules import SiteRules
 from aiops.wiring.stores import (
     Stores,
@@ -45,7 +49,9 @@ from aiops.wiring.stores import (
     open_dead_letters,
     open_stores,
 )
+from aiops.wiring.surroundings import surroundings
 from aiops.wiring.tenants import TenantSite, TenantSites, sum_readings
+from aiops.wiring.webhooks import SendWebhooks, open_webhooks
 from ingest.counters import IngestMetrics, Reading
 from ingest.topology.documents import topology_document
 from ingest.topology.netbox import read_netbox
@@ -57,7 +63,7 @@ class PipelineAnalyze:
     """The API's :class:`aiops.api.services.Analyze`."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+        self.pipeline = pipeline
 
     def __call__(
         self,
@@ -67,7 +73,7 @@ class PipelineAnalyze:
         failed: frozenset[str] = frozenset(),
         watch: Watch = unwatched,
     ) -> Analysis:
-        return self._pipeline.analyze(incident, assume=Assumption(healthy, failed), watch=watch)
+        return self.pipeline.analyze(incident, assume=Assumption(healthy, failed), watch=watch)
 
 
 class PipelineInfer:
@@ -95,10 +101,16 @@ class DocumentRenderers:
         return analysis_document(analysis)
 
     def markdown(self, document: Mapping[str, object]) -> str:
-        return render_markdown(dict(document))
+        return render_markdown(document)
 
     def text(self, document: Mapping[str, object]) -> str:
-        return render_text(dict(document))
+        return render_text(document)
+
+    def html(self, document: Mapping[str, object]) -> str:
+        return render_html(document)
+
+    def html_policy(self) -> str:
+        return content_security_policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +178,8 @@ def _open_tenant(
         services = site_services(
             settings, stores, port, access, clock, rules, corrector, registry, tenant=tenant
         )
-        services = replace(services, sources=lambda: source_readings(worker.reading()))
+        webhooks = open_webhooks(settings, tenant, stores.incidents, clock)
+        services = replace(services, sources=lambda: source_readings(worker.reading()), webhooks=webhooks)
         stack.pop_all()
         return TenantSite(tenant, stores, letters, worker, services)
 
@@ -184,7 +197,14 @@ def site_services(
     tenant: str = DEFAULT_TENANT,
 ) -> Services:
     """What the whole API stands on, for one tenant."""
-    pipeline = make_pipeline(settings, stores.graph, stores.signals, rules=rules, corrector=corrector)
+    pipeline = make_pipeline(
+        settings,
+        surroundings(settings, stores.graph),
+        stores.signals,
+        rules=rules,
+        corrector=corrector,
+        history=RememberedHistory(stores.incidents),
+    )
     return Services(
         graph=stores.graph,
         incidents=stores.incidents,
@@ -255,11 +275,11 @@ def _signal_health(stores: Stores) -> Health:
         return Health(False, error.message)
 
 
-def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Serve until a signal comes; requests that are running are answered first."""
+def run_api(settings: Settings, *, announce: Callable[[str], None], fd: int | None = None) -> None:
+    """Serve until a signal comes; requests that are running are answered first. ``fd``: of a socket that is bound already."""
     with ExitStack() as stack:
         site = stack.enter_context(open_site(settings))
-        listener = bind(settings.host, settings.port)
+        listener = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
         host, port = listener.getsockname()[:2]
         server = make_server(site.app, settings)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -268,11 +288,15 @@ def run_api(settings: Settings, *, announce: Callable[[str], None]) -> None:
         signal.signal(
             signal.SIGHUP, lambda *_: threading.Thread(target=site.rules.reload, daemon=True).start()
         )
+        site.tenants.attach(lambda tenant: start_keeper(settings, tenant))
         records = site.access.tokens.records()
         site.tenants.open_all(sorted({record.tenant for record in records if record.revoked_at is None}))
+        site.tenants.attach(SendWebhooks(site.app.state.services.registry))
         if settings.metrics_port is not None:
             place = stack.enter_context(serve_metrics(settings, site.app.state.services.registry))
             announce(f"metrics at {place}")
+        if settings.grpc_port is not None:
+            announce(f"gRPC at {stack.enter_context(serve_rpc(settings, site.app))}")
         keep_loaded()
         scheme = "http" if settings.tls_cert is None else "https"
         announce(f"aiops serves {scheme}://{host}:{port} (store {settings.store}, data {settings.data})")

@@ -32,6 +32,8 @@ class TenantSite:
     services: Services
 
     def close(self) -> None:
+        if self.services.webhooks is not None:
+            self.services.webhooks.store.close()
         self.letters.close()
         self.stores.close()
 

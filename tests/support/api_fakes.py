@@ -22,12 +22,17 @@ from aiops.api.services import (
     HealthCheck,
     IngestCounts,
     PackText,
+    PagerDutyTaken,
     ReplayedIncident,
     RuleFinding,
     RulesState,
     Services,
     VersionInfo,
 )
+from aiops.api.webhooks.administration import Webhooks
+from aiops.api.webhooks.destinations import Destinations
+from aiops.api.webhooks.posting import Poster
+from aiops.api.webhooks.store import SqliteWebhooks, WebhookBounds
 from aiops.contracts import ApplyResult
 from aiops.domain.analysis import Analysis, Engine, Impact, RootCause
 from aiops.domain.evidence import evidence_id
@@ -38,6 +43,7 @@ from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ParseError, RuleError, TopologyError
 from aiops.reasoning.documents import analysis_document
 from aiops.store.memory import MemoryGraphStore
+from ingest.parsers.pagerduty import parse_pagerduty
 from ingest.topology.netbox import read_netbox
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -82,6 +88,11 @@ class FakeIngest:
 
     def take_otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Answered:
         return self._otlp(body, headers)
+
+    def take_pagerduty(self, body: bytes) -> PagerDutyTaken:
+        self._fail()
+        event = parse_pagerduty(body, received_at_s=self.clock.at.timestamp())
+        return PagerDutyTaken(event.action, event.dedup_key, None, 0)
 
     def take_cloudevents(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
         if "ce-id" not in headers:
@@ -326,6 +337,12 @@ class FakeRenderers:
     def text(self, document: Mapping[str, object]) -> str:
         return f"{document['verdict']}: {document['summary']}\n"
 
+    def html(self, document: Mapping[str, object]) -> str:
+        return f"<!doctype html><title>{document['verdict']}</title>"
+
+    def html_policy(self) -> str:
+        return "default-src 'none'"
+
 
 def export_document(subgraph: Subgraph) -> Mapping[str, object]:
     """The topology as it is imported."""
@@ -377,12 +394,14 @@ class FakeSite:
     idempotency: SqliteIdempotency
     admin: str
     audit: SqliteAudit
+    webhooks: Webhooks
 
     def token(self, *scopes: str, expires_at: datetime | None = None, tenant: str = "default") -> str:
         return self.tokens.issue("test", scopes, expires_at, tenant=tenant)[1]
 
     def close(self) -> None:
         self.audit.close()
+        self.webhooks.store.close()
         self.tokens.close()
         self.idempotency.close()
 
@@ -401,6 +420,9 @@ def fake_site(
     tokens.bootstrap(ADMIN)
     idempotency = SqliteIdempotency(":memory:", clock).open()
     audit = SqliteAudit(":memory:", clock).open()
+    anywhere = Destinations(allow_http=True, allow_private=True)
+    store = SqliteWebhooks(":memory:", WebhookBounds(endpoints=50)).open()
+    webhooks = Webhooks("default", store, anywhere, Poster(anywhere), graph, clock)
     ingest, analyze = FakeIngest(graph, clock), FakeAnalyze(graph)
     checks: Mapping[str, HealthCheck] = health if health is not None else {"graph": lambda: Health(True)}
     services = Services(
@@ -422,5 +444,6 @@ def fake_site(
         registry=CollectorRegistry(),
         audit=audit,
         rates=Rates(clock),
+        webhooks=webhooks,
     )
-    return FakeSite(services, graph, clock, ingest, analyze, tokens, idempotency, ADMIN, audit)
+    return FakeSite(services, graph, clock, ingest, analyze, tokens, idempotency, ADMIN, audit, webhooks)

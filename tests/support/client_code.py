@@ -208,7 +208,8 @@ def _operation(operation: Operation) -> str:
 def _arguments(operation: Operation) -> list[str]:
     given = [f"{one.argument}: {_argument_type(one)}" for one in operation.parameters_in("path")]
     if operation.body is not None:
-        given.append(f"document: {_body_type(operation)}")
+        optional = "" if operation.body.required else " | None = None"
+        given.append(f"document: {_body_type(operation)}{optional}")
     named = [one for one in operation.parameters if one.place != "path"]
     named.sort(key=lambda one: not one.required)
     options = [_option(one) for one in named]

@@ -29,6 +29,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Body:
+    required: bool
     types: tuple[str, ...]
     schemas: tuple[dict[str, Any], ...]
 
@@ -74,14 +75,22 @@ class Operation:
         words = _words(chosen.schema)
         others = [word for word in words if word not in ("json", "cytoscape")]
         if JSON in self.accepts:
-            yield replace(self, parameters=rest, accepts=(JSON,))
+            first = {status: _first(schema) for status, schema in self.results.items()}
+            yield replace(self, parameters=rest, accepts=(JSON,), results=first)
         schema = {"enum": others, "type": "string"} if others else {"type": "string"}
         yield replace(
             self,
             name=f"{self.name}_as",
             parameters=(*rest, replace(chosen, required=True, schema=schema)),
             accepts=("*/*",),
+            results=dict.fromkeys(self.results),
         )
+
+
+def _first(schema: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Of several documents the one that is answered where no format is asked for."""
+    several = (schema or {}).get("anyOf")
+    return several[0] if several else schema
 
 
 def operations(contract: dict[str, Any]) -> list[Operation]:
@@ -150,7 +159,11 @@ def _body(given: dict[str, Any] | None) -> Body | None:
     if given is None:
         return None
     content = given["content"]
-    return Body(tuple(content), tuple(one.get("schema", {}) for one in content.values()))
+    return Body(
+        given.get("required", False),
+        tuple(content),
+        tuple(_without_null(one.get("schema", {})) for one in content.values()),
+    )
 
 
 def _results(

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from aiops.domain.batches import Series
+from aiops.lifecycle.keeper import Keeper
 from aiops.settings import Settings, load_settings
 from aiops.wiring.api import Site, open_site
+from aiops.wiring.keeper import make_keeper
 from graph_models.registry import packaged_model
 from ingest.parsers.remote_write import encode_remote_write
 from servers.neo4j_server import Neo4jServer
 from tests.support.api_client import ApiClient
-from tests.support.ingest_sites import FixedClock, lines
+from tests.support.ingest_sites import lines
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ADMIN = "aiops_tests_0123456789abcdef0123456789abcdef"
@@ -119,11 +121,46 @@ def topology(
 
 
 @dataclass(slots=True)
+class MovableClock:
+    """Stands still until it is moved."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@dataclass(slots=True)
 class HttpSite:
     """Everything that is asked goes through HTTP, but for syslog lines, which have no route."""
 
     site: Site
     client: ApiClient
+    clock: MovableClock
+    keeper: Keeper
+
+    def pass_time(self, seconds: float = 5.0, *, steps: int = 3) -> None:
+        """Time passes for the keeper of incidents, which otherwise does nothing: a few steps now, and a few afterwards."""
+        for moved_s in (0.0, seconds):
+            self.clock.at += timedelta(seconds=moved_s)
+            for _ in range(steps):
+                while self.keeper.step(self.clock.now()):
+                    pass
+
+    def incidents(self, **parameters: str) -> list[Document]:
+        """What the list shows, but for those that became a part of others."""
+        items = self.send("GET", "/api/v1/incidents", 200, params=parameters)["items"]
+        return [item for item in items if not item.get("merged_into")]
+
+    def whole(self, incident_id: str) -> Document:
+        return self.send("GET", f"/api/v1/incidents/{incident_id}", 200)
+
+    def grouped(self, *given: Alert, via: str = "v2") -> Document:
+        """Send alerts and nothing else, let time pass, and give the one incident that there is."""
+        self.alerts(*given, via=via)
+        self.pass_time()
+        (found,) = self.incidents()
+        return self.whole(str(found["id"]))
 
     def send(self, method: str, path: str, status: int, **arguments: Any) -> Document:
         """Ask, and fail unless the answer has ``status``."""
@@ -231,10 +268,12 @@ def site_settings(data: Path, server: Neo4jServer | None = None, **more: object)
 @contextmanager
 def http_site(settings: Settings, *, now_s: float = 600.0) -> Iterator[HttpSite]:
     """An open site whose clock stands still at ``now_s``."""
-    with open_site(settings, FixedClock(START + timedelta(seconds=now_s))) as site:
+    clock = MovableClock(START + timedelta(seconds=now_s))
+    with open_site(settings, clock) as site:
         client = ApiClient(site.app, ADMIN)
+        keeper = make_keeper(settings, site.tenants.site("default"), holder="tests")
+        assert keeper is not None
         try:
-            yield HttpSite(site, client)
+            yield HttpSite(site, client, clock, keeper)
         finally:
             client.close()
-            site.app.state.desk.close()

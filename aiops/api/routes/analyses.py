@@ -33,6 +33,7 @@ _FACES: dict[int | str, dict[str, Any]] = {
         "content": {
             "text/markdown": {"schema": {"type": "string"}},
             "text/plain": {"schema": {"type": "string"}},
+            "text/html": {"schema": {"type": "string"}},
         },
     }
 }
@@ -64,7 +65,7 @@ def list_analyses(request: Request, incident_id: IncidentId) -> Response:
 def get_analysis(
     request: Request, incident_id: IncidentId, number: Number, face: FormatQuery = None
 ) -> Response:
-    """One analysis as JSON, Markdown or plain text. An analysis never changes: its ``ETag`` is for ``If-None-Match``."""
+    """One analysis as JSON, Markdown, plain text or HTML. An analysis never changes: its ``ETag`` is for ``If-None-Match``."""
     services = services_of(request)
     wanted = format_wanted(request, face)
     incident_of(services, incident_id)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from typing import Annotated, Any
 
+import anyio
 import orjson
 from fastapi import APIRouter, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from aiops.api.documents import progress_document
 from aiops.api.guard import GuardedRoute, needs, problems, services_of
 from aiops.api.incident_changes import incident_of
 from aiops.api.incident_documents import activity_document
@@ -36,6 +37,7 @@ SEND_TIMEOUT_S = 30.0
 #: How long a client waits before it comes again.
 RETRY_MS = 2000
 BATCH = 100
+_ENDS = frozenset({"analyzed", "analysis_failed"})
 _SCHEMA = {
     "example": 'id: 12\r\nevent: acknowledged\r\ndata: {"number": 12, "kind": "acknowledged"}\r\n\r\n',
 }
@@ -95,24 +97,32 @@ async def _stream(request: Request, incident_id: str | None, after: int | None) 
     services.streams.admit(services.limits.listeners)
     # A number beyond the newest is of another database: nothing would ever come after it.
     begin = newest if after is None else min(after, newest)
+    ending = anyio.Event()
     return EventSourceResponse(
-        _flow(services, incident_id, begin),
+        _flow(services, incident_id, begin, ending),
         ping=HEARTBEAT_S,
         ping_message_factory=_heartbeat,
         send_timeout=SEND_TIMEOUT_S,
         sep="\n",
+        shutdown_event=ending,
+        shutdown_grace_period=3 * POLL_S,
     )
 
 
-async def _flow(services: Services, incident_id: str | None, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Everything after ``after``, until the time is up or the process ends."""
+async def _flow(
+    services: Services, incident_id: str | None, after: int, ending: anyio.Event
+) -> AsyncIterator[ServerSentEvent]:
+    """Everything after ``after``, until the time is up or the process is ``ending``."""
     now = asyncio.get_running_loop().time
     ends = now() + services.limits.stream_s
     with services.streams.listening(incident_id) as listener:
         yield ServerSentEvent(comment="listening", retry=RETRY_MS)
-        while not services.streams.closed and (left := ends - now()) > 0:
+        while not (ending.is_set() or services.streams.closed) and (left := ends - now()) > 0:
             found = await run_in_threadpool(_newer, services, incident_id, after)
             for activity in found:
+                if activity.kind in _ENDS:  # what was told of the analysis was told before it ended
+                    for told in listener.taken():
+                        yield _progress(*told)
                 yield _event(activity)
                 after = activity.number
             for told in listener.taken():
@@ -135,7 +145,7 @@ def _event(activity: Activity) -> ServerSentEvent:
 
 
 def _progress(incident_id: str, progress: Progress) -> ServerSentEvent:
-    data = orjson.dumps({"incident_id": incident_id, **asdict(progress)}).decode()
+    data = orjson.dumps({"incident_id": incident_id, **progress_document(progress)}).decode()
     return ServerSentEvent(data, event="progress")
 
 

@@ -7,6 +7,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from aiops.api.schemas.explanations import (
+    AlternativeDocument,
+    BoxesDocument,
+    CitedDocument,
+    Moment,
+    SectionDocument,
+    SimilarIncident,
+)
 from aiops.api.schemas.primitives import MAX_ITEMS, Name, Open, Strict, example
 
 Verdict = Literal["confirmed", "likely", "inconclusive"]
@@ -118,7 +126,10 @@ class EvidenceDocument(Open):
     baseline: float | None
     severity: str | None
     strength: float
+    weight: float
+    supports: bool
     ref: EvidenceReference
+    href: str | None
 
 
 class CounterfactualDocument(Open):
@@ -202,6 +213,13 @@ class SideDocument(Open):
     of: int
 
 
+class AssumedDocument(Open):
+    """Ids of what a what-if took to be healthy or failed."""
+
+    healthy: list[str]
+    failed: list[str]
+
+
 class DifferenceDocument(Open):
     """A what-if beside the newest analysis. ``before`` null: there was none. ``rerooted``: another first cause."""
 
@@ -252,6 +270,15 @@ class AnalysisDocument(Open):
     impact: ReachDocument
     gaps: list[str]
     conformal_set: ConformalSetDocument | None = None
+    boxes: BoxesDocument | None = None
+    timeline: list[Moment] = Field(default_factory=list)
+    sections: list[SectionDocument] = Field(default_factory=list)
+    evidence: list[CitedDocument] = Field(default_factory=list, description="everything cited, once")
+    confidence_words: str = ""
+    would_raise: list[str] = Field(default_factory=list)
+    alternatives: list[AlternativeDocument] = Field(default_factory=list)
+    similar: list[SimilarIncident] = Field(default_factory=list)
+    assume: AssumedDocument | None = None
     difference: DifferenceDocument | None = None
 
 

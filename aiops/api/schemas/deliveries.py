@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from aiops.api.schemas.incidents import Link
-from aiops.api.schemas.primitives import MAX_ITEMS, PLAIN, Labels, Name, Open, Strict, Time
+from aiops.api.schemas.primitives import MAX_ITEMS, PLAIN, Labels, Name, Open, Strict, Time, example
 
 
 class ChangeRequest(Strict):
@@ -55,12 +55,37 @@ class AlarmDocument(Open):
     severity: str | None
     started_at: datetime
     ended_at: datetime | None
+    value: float | None
     message: str
     source: str
     labels: dict[str, str]
 
 
 class AlarmPage(Open):
+    """Alerts as they are now."""
+
+    model_config = example(
+        Open,
+        {
+            "items": [
+                {
+                    "id": "alarm-0a1b2c3d4e5f",
+                    "fingerprint": "1a30ba71cca2921f",
+                    "name": "HostDown",
+                    "entity": "host:db-1",
+                    "peer": None,
+                    "severity": "critical",
+                    "started_at": "2026-11-22T09:59:00Z",
+                    "ended_at": None,
+                    "value": None,
+                    "message": "db-1 does not answer",
+                    "source": "prometheus",
+                    "labels": {"alertname": "HostDown", "host": "db-1"},
+                }
+            ],
+            "next_cursor": None,
+        },
+    )
     items: list[AlarmDocument]
     next_cursor: str | None
 
@@ -82,3 +107,12 @@ class V2Alert(Open):
     status: V2AlertStatus
     updatedAt: datetime
     labels: dict[str, str]
+
+
+class PagerDutyReceipt(Open):
+    """``known`` false: nothing open has this ``dedup_key``, and the event changed nothing."""
+
+    status: str
+    message: str
+    dedup_key: str
+    known: bool

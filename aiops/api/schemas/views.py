@@ -7,23 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from aiops.api.schemas.explanations import Moment, SimilarIncident
 from aiops.api.schemas.primitives import Open, example
-
-Lane = Literal["cause", "symptom", "alert", "log", "metric", "change", "maintenance", "detection", "state"]
-
-
-class Moment(Open):
-    """Something at its own time, not that of its arrival. ``skew_s``: by how much its clock was corrected. ``until``: when it
-    ended. ``detected_at``: when it was noticed. ``evidence``: ids in the analysis."""
-
-    at: datetime
-    lane: Lane
-    entity: str | None
-    text: str
-    evidence: list[str]
-    until: datetime | None = None
-    skew_s: float | None = None
-    detected_at: datetime | None = None
 
 
 class Timeline(Open):
@@ -53,18 +38,6 @@ class Timeline(Open):
     truncated: bool
 
 
-class SimilarIncident(Open):
-    """An earlier incident that looked like this one. ``confirmed``: an engineer said so."""
-
-    incident_id: str
-    title: str
-    similarity: float
-    confirmed_cause: str | None
-    cause_kind: str | None
-    confirmed: bool
-    resolution: str
-
-
 class SimilarIncidents(Open):
     """The likest first, as the analysis of this number found them; null: none yet."""
 
@@ -79,9 +52,12 @@ class SimilarIncidents(Open):
                     "title": "Orders slow",
                     "similarity": 0.88,
                     "confirmed_cause": "host:db-1",
+                    "cause": "host:db-1",
                     "cause_kind": "disk_full",
                     "confirmed": True,
                     "resolution": "old logs deleted",
+                    "shared": ["the same alerts: HostDown"],
+                    "evidence": "e0a1b2c3d4e5",
                 }
             ],
         },

@@ -50,7 +50,10 @@ def validate_rules(
 
 
 def backtest_rules(
-    document: bytes | str, *, content_type: str = "application/yaml", content_encoding: str | None = None
+    document: bytes | str | None = None,
+    *,
+    content_type: str = "application/yaml",
+    content_encoding: str | None = None,
 ) -> Call[models.BacktestDocument]:
     """The newest incidents with a confirmed cause, with the rules in use and with this pack beside them;
     without a body: without any rule. Nothing is kept.

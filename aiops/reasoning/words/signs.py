@@ -60,8 +60,8 @@ def sign_of_cause(
     firings: Iterable[RuleFiring],
     items: Mapping[str, Evidence],
 ) -> Evidence | None:
-    """What says most plainly what happened to a cause: what the rule matched that names its ``kind``; else a change of state,
-    else the strongest live evidence that is no mere symptom."""
+    """What says most plainly what happened to a cause: the earliest that a rule matched which names its ``kind``; else the
+    earliest that is nearly as strong as the strongest live evidence and of its channel, or says in words what is wrong."""
     named = [firing for firing in firings if firing.kind == kind and firing.effect in ("support", "pin")]
     matched = {name: items[name] for firing in named for name in firing.evidence if name in items}
     if matched:
@@ -70,12 +70,25 @@ def sign_of_cause(
     live = [item for item in evidence if is_live(item) and item.entity in own]
     live = live or [item for item in evidence if is_live(item)]
     telling = [item for item in live if item.channel not in SYMPTOM_CHANNELS] or live
-    return min(telling, key=lambda item: (-item.strength, item.at_s, item.id), default=None)
+    strongest = min(telling, key=lambda item: (-item.strength, item.at_s, item.id), default=None)
+    if strongest is None:
+        return None
+    alike = [
+        item
+        for item in telling
+        if item.strength >= TELLING * strongest.strength
+        and (item.channel is strongest.channel or (item.kind in SPOKEN and speaks_of_harm(item)))
+    ]
+    return _earliest(alike)
 
 
 def _earliest(matched: Iterable[Evidence]) -> Evidence:
-    """The earliest of what rules matched, live before not; words rather than a number where they come nearly as soon."""
-    live = sorted(matched, key=lambda item: (not is_live(item), item.at_s, item.id))
+    """The earliest of ``matched``, live before not; words rather than a number where they come nearly as soon. Numbers that are
+    much weaker than the strongest are too common to be told."""
+    every = tuple(matched)
+    least = TELLING * max(item.strength for item in every)
+    telling = [item for item in every if item.kind in SPOKEN or item.strength >= least]
+    live = sorted(telling, key=lambda item: (not is_live(item), item.at_s, item.id))
     first = live[0]
     spoken = (item for item in live if item.kind in SPOKEN and is_live(item) == is_live(first))
     return next((item for item in spoken if item.at_s <= first.at_s + WORDS_WAIT_S), first)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from aiops.domain.evidence import Evidence
 from aiops.domain.explanation import LANES, Moment, Sentence
 from aiops.domain.occurrences import Change
-from aiops.reasoning.moments import span
+from aiops.reasoning.moments import ahead, span
 from aiops.reasoning.words.brief import Brief
 from aiops.reasoning.words.names import shortened
 from aiops.reasoning.words.phrases import happened
@@ -42,7 +42,7 @@ def tell_timeline(brief: Brief, timeline: tuple[Moment, ...]) -> tuple[Sentence,
     """The moments as sentences, with what was corrected."""
     said = []
     for moment in timeline:
-        note = "" if moment.skew_s is None else f" (clock {_ahead(moment.skew_s)}, corrected)"
+        note = "" if moment.skew_s is None else f" (clock {ahead(moment.skew_s)}, corrected)"
         until = "" if moment.until_s is None else f", until {brief.clock(moment.until_s)}"
         cited = (
             moment.evidence
@@ -59,11 +59,7 @@ def skew_id(brief: Brief, entity: str) -> str:
     """The id of the statement about the clock behind what ``entity`` says."""
     machine = entity if entity in brief.skews else _machine_of(brief).get(entity, entity)
     ahead_s = brief.skews.get(machine, 0.0)
-    return brief.book.gap("clock", f"the clock of {brief.name(machine)} is {_ahead(ahead_s)}", entity=machine)
-
-
-def _ahead(skew_s: float) -> str:
-    return f"{span(skew_s)} {'ahead' if skew_s > 0 else 'behind'}"
+    return brief.book.gap("clock", f"the clock of {brief.name(machine)} is {ahead(ahead_s)}", entity=machine)
 
 
 def _seen(brief: Brief, alerted: dict[str, float]) -> Iterator[Moment]:

@@ -51,6 +51,16 @@ export function age(at, until = null) {
   return element;
 }
 
+/** The same as `5 min ago`. */
+export function ago(at) {
+  const element = age(at);
+  if (at) {
+    element.dataset.ago = "";
+    refresh(element);
+  }
+  return element;
+}
+
 function local(at) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return `${new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" })} ${zone} (your time)`;
@@ -59,7 +69,8 @@ function local(at) {
 function refresh(element) {
   const until = element.dataset.until ? Date.parse(element.dataset.until) : Date.now();
   const seconds = (until - Date.parse(element.dataset.since)) / 1000;
-  const text = seconds < 0 ? `in ${span(seconds)}` : seconds < MINUTE && !element.dataset.until ? "just now" : span(seconds);
+  const past = element.dataset.ago === undefined ? span(seconds) : `${span(seconds)} ago`;
+  const text = seconds < 0 ? `in ${span(seconds)}` : seconds < MINUTE && !element.dataset.until ? "just now" : past;
   if (element.textContent !== text) element.textContent = text;
 }
 

@@ -55,10 +55,13 @@ def test_every_example_runs_against_a_live_server(server: str, site: FakeSite, t
             timeout=60,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
-    (incident,) = site.graph.incidents()
-    assert (incident.external_id, incident.status, incident.severity) == ("INC-1", "acknowledged", "major")
-    assert site.graph.analysis(incident.id)[0] == 2  # type: ignore[index]
-    assert site.graph.counts()["alarm"] == 1
+    other, incident = sorted(site.graph.incidents(), key=lambda incident: incident.external_id or "")
+    assert (incident.external_id, incident.status, incident.severity) == ("INC-1", "resolved", "major")
+    assert (other.status, other.merged_into) == ("resolved", incident.id)
+    assert [alarm.name for alarm in site.graph.incident_alarms(incident.id)] == ["HostDown", "HighErrorRate"]
+    assert [head.number for head in site.graph.analysis_heads(incident.id)] == [1, 2, 3, 4]
+    assert {told.resolution for told in site.graph.feedback(incident.id)} == {"power supply replaced", ""}
+    assert site.graph.counts()["alarm"] == 2
     assert [record.revoked_at is None for record in site.tokens.records()].count(False) == 1
 
 

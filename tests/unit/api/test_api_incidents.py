@@ -215,7 +215,7 @@ def test_a_failed_analysis_is_no_ranking(client: ApiClient, site: FakeSite) -> N
     assert client.get(base).json()["analysis_status"] == "done"
 
 
-def test_analyses_are_numbered_and_have_three_faces(client: ApiClient) -> None:
+def test_analyses_are_numbered_and_have_four_faces(client: ApiClient) -> None:
     base = f"/api/v1/incidents/{post(client)['id']}"
     second = client.post(f"{base}/analyses", json={})
     assert (second.status_code, second.headers["location"]) == (201, f"{base}/analyses/2")
@@ -229,7 +229,8 @@ def test_analyses_are_numbered_and_have_three_faces(client: ApiClient) -> None:
         "text/markdown": "text/markdown; charset=utf-8",
         "text/plain;q=0.5, text/markdown;q=0.9": "text/markdown; charset=utf-8",
         "text/*": "text/plain; charset=utf-8",
-        "text/html, */*;q=0.1": "application/json",
+        "text/html, */*;q=0.1": "text/html; charset=utf-8",
+        "image/png, */*;q=0.1": "application/json",
         "application/json;q=x, text/plain": "text/plain; charset=utf-8",
     }
     for accept, given in faces.items():
@@ -237,6 +238,10 @@ def test_analyses_are_numbered_and_have_three_faces(client: ApiClient) -> None:
     assert client.get(f"{base}/analyses/1", headers={"Accept": "image/png"}).status_code == 406
     text = client.get(f"{base}/analyses/1?format=text", headers={"Accept": "application/json"})
     assert text.text == "likely: service:shop/cart is the cause\n"
+    page = client.get(f"{base}/analyses/1?format=html")
+    assert page.headers["content-security-policy"] == "default-src 'none'", (
+        "the face's own policy, not the API's"
+    )
 
 
 def test_a_what_if_is_answered_and_not_kept(client: ApiClient) -> None:

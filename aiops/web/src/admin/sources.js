@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 import { empty, table } from "../parts.js";
-import { age } from "../when.js";
+import { ago } from "../when.js";
 
 const SILENT_MS = 10 * 60_000;
 
@@ -14,7 +14,7 @@ export async function sources() {
   return [
     table("Sources", [
       ["Source", (source) => h("b", {}, source.name), "", (source) => source.name],
-      ["Last came", (source) => (source.last_at ? h("span", { class: silent(source) ? "warn" : "" }, age(source.last_at), " ago", silent(source) && ", silent") : h("span", { class: "faint" }, "never")), "", (source) => -Date.parse(source.last_at ?? 0)],
+      ["Last came", (source) => (source.last_at ? h("span", { class: silent(source) ? "warn" : "" }, ago(source.last_at), silent(source) && ", silent") : h("span", { class: "faint" }, "never")), "", (source) => -Date.parse(source.last_at ?? 0)],
       ["Received", (source) => number(source.received), "num", (source) => -source.received],
       ["Stored", (source) => number(source.stored), "num", (source) => -source.stored],
       ["Could not be read", (source) => h("span", { class: source.rejected ? "warn" : "" }, number(source.rejected)), "num", (source) => -source.rejected],

@@ -3,7 +3,7 @@
 import { at, get, post, remove } from "../api.js";
 import { h } from "../dom.js";
 import { button, choice, copyButton, dialog, field, table, toast, worker } from "../parts.js";
-import { age, stamp } from "../when.js";
+import { ago, stamp } from "../when.js";
 
 const SCOPES = [
   ["ingest:write", "send alerts, samples, changes"],
@@ -31,7 +31,7 @@ export async function tokens(again) {
       ["Prefix", (token) => h("code", {}, token.prefix), "", (token) => token.prefix],
       ["May", (token) => token.scopes.join(", "), "wrap"],
       ["Made", (token) => stamp(token.created_at), "num", (token) => token.created_at],
-      ["Last used", (token) => (token.last_used_at ? h("span", {}, age(token.last_used_at), " ago") : h("span", { class: "faint" }, "–")), "num", (token) => token.last_used_at ?? null],
+      ["Last used", (token) => (token.last_used_at ? ago(token.last_used_at) : h("span", { class: "faint" }, "–")), "num", (token) => token.last_used_at ?? null],
       ["Expires", (token) => (token.expires_at ? stamp(token.expires_at) : "never"), "num", (token) => token.expires_at],
       ["", (token) => (state(token) === "in use" ? button("Revoke", () => revoke(token, again), { class: "small danger", "aria-label": `Revoke ${token.name}` }) : h("span", { class: "faint" }, state(token)))],
     ], rows, { sort: true }),

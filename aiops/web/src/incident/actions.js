@@ -39,7 +39,11 @@ function resolve(act) {
     await act("resolve", "Resolved", said ? { resolution: said } : {})();
   }, { class: "primary" });
   const box = dialog("Resolve the incident", [field("What fixed it (may stay empty)", fixed, "Shown beside similar incidents later.")], [send]);
-  fixed.addEventListener("keydown", (event) => event.key === "Enter" && send.click());
+  fixed.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // or the key would press the button that has the focus once this box is closed
+    send.click();
+  });
   fixed.focus();
 }
 

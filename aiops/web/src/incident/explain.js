@@ -5,19 +5,28 @@ import { panel } from "../parts.js";
 import { entityLink, percent, plain } from "../words.js";
 import { mark, sentence } from "./citations.js";
 
+/** These stand above: in the banner, the boxes, the evidence and the timeline. */
+const ABOVE = new Set(["verdict", "incident", "root_cause", "critical_failure", "impact", "evidence", "timeline"]);
+const FIRST = 8;
+
 export function explanation(analysis, cite) {
   const sections = analysis.sections ?? [];
   const covered = new Set(sections.map((section) => section.id));
   return h(
     "div",
     { class: "explanation" },
-    sections.map((section) => part(section.title, section.sentences.map((one) => sentence(one, cite)))),
+    sections.filter((section) => !ABOVE.has(section.id)).map((section) => part(section.title, said(section.sentences, cite))),
     !covered.has("alternatives") && alternatives(analysis, cite),
     !covered.has("ruled_out") && part("Ruled out", ruledOut(analysis, cite)),
     !covered.has("gaps") && part("Gaps", gaps(analysis)),
-    (analysis.would_raise ?? []).length > 0 && part("What would make it surer", h("ul", { class: "dots" }, analysis.would_raise.map((text) => h("li", {}, text)))),
+    !covered.has("would_raise") && (analysis.would_raise ?? []).length > 0 && part("What would make it surer", h("ul", { class: "dots" }, analysis.would_raise.map((text) => h("li", {}, text)))),
     part("How this was made", engine(analysis)),
   );
+}
+
+function said(sentences, cite) {
+  const rest = sentences.slice(FIRST);
+  return [sentences.slice(0, FIRST).map((one) => sentence(one, cite)), rest.length > 0 && h("details", {}, h("summary", {}, `${rest.length} more`), rest.map((one) => sentence(one, cite)))];
 }
 
 function part(title, body) {

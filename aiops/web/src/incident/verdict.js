@@ -6,7 +6,7 @@ import { stamp } from "../when.js";
 import { count, kindIcon, nameOf, percent, plain } from "../words.js";
 import { sentence } from "./citations.js";
 
-const SENTENCES = 3;
+const SENTENCES = 2;
 
 export function banner(analysis, incident, tools) {
   const first = analysis.causes[0];
@@ -22,7 +22,7 @@ export function banner(analysis, incident, tools) {
         { class: "banner-line" },
         h("strong", { class: `verdict-word verdict-${analysis.verdict}` }, analysis.verdict),
         first && h("span", { class: "banner-figure", title: analysis.confidence_words || null }, percent(first.confidence)),
-        explains && h("span", { class: "faint" }, `explains ${explains.count} of ${count(explains.of, "symptom")}`),
+        explains && !/explains/.test(analysis.summary) && h("span", { class: "faint" }, `explains ${explains.count} of ${count(explains.of, "symptom")}`),
       ),
       h("p", { class: "banner-summary" }, shortened(analysis.summary)),
     ),
@@ -35,10 +35,9 @@ function shortened(summary) {
   return summary.replace(/^(CONFIRMED|LIKELY|INCONCLUSIVE)( \([^)]*\))?:\s*/, "");
 }
 
-export function boxes(analysis, cite) {
+export function boxes(analysis, cite, kinds) {
   const made = analysis.boxes ?? plainBoxes(analysis);
   if (!made) return null;
-  const kinds = new Map((analysis.causes ?? []).map((cause) => [cause.entity.id, cause.entity.type]));
   const names = [["root_cause", "Root cause"], ["critical_failure", "First failure"], ["impact", "Impact"]];
   return h(
     "div",
@@ -50,12 +49,12 @@ export function boxes(analysis, cite) {
 
 function box(id, title, said, kinds, cite) {
   if (!said) return null;
-  const kind = kinds.get(said.entity) ?? said.kind;
+  const kind = kinds.get(said.entity);
   return h(
     "section",
     { class: `box box-${id}` },
-    h("h2", {}, title, said.entity && h("span", { class: "faint" }, kindIcon(kind))),
-    said.title && said.title.toLowerCase() !== title.toLowerCase() && h("p", { class: "box-title" }, said.title),
+    h("h2", {}, title, kind && kindIcon(kind)),
+    said.name && h("p", { class: "box-title" }, said.name),
     said.sentences.slice(0, SENTENCES).map((one) => sentence(one, cite)),
     said.sentences.length > SENTENCES && h("details", {}, h("summary", {}, `${said.sentences.length - SENTENCES} more`), said.sentences.slice(SENTENCES).map((one) => sentence(one, cite))),
   );
@@ -68,9 +67,9 @@ function plainBoxes(analysis) {
   const failure = cause.critical_failure;
   const services = analysis.impact?.services ?? [];
   return {
-    root_cause: { title: cause.entity.name, entity: cause.entity.id, sentences: (cause.statements ?? []).slice(0, 2) },
-    critical_failure: failure && { title: nameOf(failure.entity), entity: failure.entity, sentences: [] },
-    impact: { title: count(analysis.impact?.entities ?? 0, "entity", "entities"), sentences: services.length ? [{ text: `Services: ${services.slice(0, 5).join(", ")}${services.length > 5 ? ` and ${services.length - 5} more` : ""}`, evidence: [] }] : [] },
+    root_cause: { name: cause.entity.name, entity: cause.entity.id, sentences: (cause.statements ?? []).slice(0, 2) },
+    critical_failure: failure && { name: nameOf(failure.entity), entity: failure.entity, sentences: [] },
+    impact: { name: count(analysis.impact?.entities ?? 0, "entity", "entities"), sentences: services.length ? [{ text: `Services: ${services.slice(0, 5).join(", ")}${services.length > 5 ? ` and ${services.length - 5} more` : ""}`, evidence: [] }] : [] },
   };
 }
 

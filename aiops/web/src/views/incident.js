@@ -135,7 +135,7 @@ export async function incidentView(main, [id], fields) {
     fillWith(
       body,
       banner(analysis, view.incident, h("div", { class: "judge" }, judged)),
-      boxes(analysis, cite),
+      boxes(analysis, cite, view.kinds),
       h(
         "div",
         { class: "answer" },

@@ -17,7 +17,7 @@ const SETTLE_MS = 300;
 const STATES = [["active", "Active"], ["open", "Open"], ["acknowledged", "Acknowledged"], ["resolved", "Resolved"], ["all", "All"]];
 /** Column: head, what the API sorts by, first direction. */
 const COLUMNS = [
-  ["Severity", "severity", "", "c-severity"],
+  ["Severity", "severity", "-", "c-severity"],
   ["Incident", null, "", "c-title"],
   ["Likeliest cause", "confidence", "-", "c-cause"],
   ["Alerts", "alerts", "-", "c-count"],

@@ -35,7 +35,7 @@ export function topologyView(main, _names, fields) {
   const search = suggest({ label: "Entity", placeholder: "Name, address or id", chosen: (entity) => go(`/topology${query({ ...asked, entity: entity.id })}`) });
   const find = panel("Find", search.element);
   const facts = h("div", { class: "side" });
-  fillWith(main, h("div", { class: "bar" }, h("h1", {}, "Topology"), h("span", { class: "grow" }), asked.entity && controls()), h("div", { class: "explorer" }, side, panel(asked.entity ? nameOf(asked.entity) : "Neighbourhood", asked.entity ? graph.element : h("div", { class: "panel-inner" }), { tools: asked.entity ? graph.tools : null, look: "picture" })));
+  fillWith(main, h("div", { class: "bar" }, h("h1", {}, "Topology"), h("span", { class: "grow" }), asked.entity && controls()), h("div", { class: "explorer" }, side, panel(asked.entity ? `Around ${nameOf(asked.entity)}` : "Entities", asked.entity ? graph.element : h("div", { class: "panel-inner" }), { tools: asked.entity ? graph.tools : null, look: "picture" })));
   fillWith(side, find, facts);
 
   function controls() {
@@ -46,7 +46,7 @@ export function topologyView(main, _names, fields) {
       shown.textContent = depth.value;
       later();
     });
-    const when = h("input", { type: "datetime-local", class: "asof", step: "1", "aria-label": "As of, UTC", value: asked.at ? toInput(asked.at) : "" });
+    const when = h("input", { type: "datetime-local", class: "asof", step: "1", value: asked.at ? toInput(asked.at) : "" });
     const back = h("input", { type: "range", min: String(-DAY_MINUTES), max: "0", step: "5", value: asked.at ? String(Math.max(-DAY_MINUTES, (Date.parse(asked.at) - Date.now()) / 60_000)) : "0", "aria-label": "As of: back from now, up to a day" });
     const now = button("Now", () => moment("", "0"), { class: "small", "aria-pressed": String(!asked.at) });
     const moment = (at, slid) => {
@@ -174,7 +174,7 @@ export function topologyView(main, _names, fields) {
         place,
         kinds.length
           ? [
-              table("Entities", [["Entity", (entity) => entityLink(entity, { kind: entity.kind }), "", (entity) => entity.name], ["Kind", (entity) => entity.kind, "", (entity) => entity.kind], ["Id", (entity) => h("span", { class: "mono" }, entity.id), "wrap", (entity) => entity.id], ["Labels", (entity) => Object.entries(entity.labels).slice(0, 4).map(([name, value]) => `${name}=${value}`).join(" "), "wrap"]], page.items, { sort: true }),
+              table("Known entities", [["Entity", (entity) => entityLink(entity, { kind: entity.kind }), "", (entity) => entity.name], ["Kind", (entity) => entity.kind, "", (entity) => entity.kind], ["Id", (entity) => h("span", { class: "mono" }, entity.id), "wrap", (entity) => entity.id], ["Labels", (entity) => Object.entries(entity.labels).slice(0, 4).map(([name, value]) => `${name}=${value}`).join(" "), "wrap"]], page.items, { sort: true }),
               page.next_cursor && h("p", { class: "more" }, "The first 200; search for the others."),
             ]
           : h("div", { class: "empty" }, h("strong", {}, "No topology is known yet."), h("p", {}, "It comes from ", h("code", {}, "POST /api/v1/topology:import"), ", from NetBox, or from live data as it arrives.")),

@@ -15,9 +15,10 @@ from aiops.reasoning.words.signs import Signs
 
 
 @dataclass(frozen=True, slots=True)
-class Footing:
+class Groundwork:
     """``items``: evidence and facts by id. ``strongest``: of each entity its strongest live evidence that is no change.
-    ``speaking``: of each alarm or piece of evidence that complains, by the complaint's id, what says so."""
+    ``speaking``: evidence by the id of what it says or was made from. ``complaining``: the entity of each complaint by the
+    complaint's ids."""
 
     matter: Matter
     diagnosis: Diagnosis
@@ -29,20 +30,26 @@ class Footing:
     strengths: Mapping[str, float]
     strongest: Mapping[str, Evidence]
     speaking: Mapping[str, tuple[Evidence, ...]]
+    complaining: Mapping[str, str]
+
+    def plain_name(self, entity: str) -> str:
+        """The name of ``entity`` as the topology has it."""
+        known = self.known.get(entity)
+        return entity if known is None else known.name
 
     def behind(self, ids: Iterable[str]) -> list[Evidence]:
         """Evidence for complaints, by time: the alarm's own where there is one, else the strongest of the entity."""
-        wanted = frozenset(ids)
+        wanted = tuple(ids)
         found = {item.id: item for name in wanted for item in self.speaking.get(name, ())}
         spoken = {item.entity for item in found.values()}
-        for complaint in self.diagnosis.complaints.items:
-            entity = complaint.entity
-            if entity not in spoken and entity in self.strongest and wanted.intersection(complaint.ids):
+        for name in wanted:
+            entity = self.complaining.get(name)
+            if entity is not None and entity not in spoken and entity in self.strongest:
                 found[self.strongest[entity].id] = self.strongest[entity]
         return sorted(found.values(), key=lambda item: (item.at_s, item.entity, item.id))
 
 
-def prepare(matter: Matter, diagnosis: Diagnosis) -> Footing:
+def prepare(matter: Matter, diagnosis: Diagnosis) -> Groundwork:
     """One pass over evidence and relations."""
     evidence = matter.evidence
     items = {item.id: item for item in (*evidence.facts, *evidence.items)}
@@ -54,7 +61,7 @@ def prepare(matter: Matter, diagnosis: Diagnosis) -> Footing:
         held = strongest.get(item.entity)
         if is_live(item) and item.kind != "change" and (held is None or item.strength > held.strength):
             strongest[item.entity] = item
-    return Footing(
+    return Groundwork(
         matter=matter,
         diagnosis=diagnosis,
         known=matter.subgraph.by_id(),
@@ -65,4 +72,5 @@ def prepare(matter: Matter, diagnosis: Diagnosis) -> Footing:
         strengths={item.id: item.strength for item in evidence.items},
         strongest=strongest,
         speaking={name: tuple(said) for name, said in speaking.items()},
+        complaining={name: item.entity for item in diagnosis.complaints.items for name in item.ids},
     )

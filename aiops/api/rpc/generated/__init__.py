@@ -1,0 +1,1 @@
+"""Made from ``aiops_v1.proto``; never edited by hand."""

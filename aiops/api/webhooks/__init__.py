@@ -1,0 +1,1 @@
+"""What happens to incidents, told to other systems: signed, tried again, never twice under another id."""
