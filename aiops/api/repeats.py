@@ -58,8 +58,11 @@ async def answered_once(
 
 
 async def id_under_key(request: Request, key: str | None) -> str | None:
-    """The id for what a request with a key makes; None: it has no key. The same request has the same id in every process and
-    after every kill, so what was written and not yet answered when it was cut off is found again by the repeat and not made twice."""
+    """The id for what a request with a key makes; None: it has no key.
+
+    The same request has the same id in every process and after every kill, so what was written and not answered when it was
+    cut off is found again by the repeat and not made twice.
+    """
     if key is None:
         return None
     parts = (_owner(request), key, await _fingerprint(request))
