@@ -22,6 +22,7 @@ from aiops.cli import (
     incidents,
     ingest,
     maintenance,
+    mcp,
     migrate,
     parse,
     replay,
@@ -32,6 +33,7 @@ from aiops.cli import (
     train,
     version,
     watching,
+    webhooks,
 )
 from aiops.cli.output import EXIT_ERROR, EXIT_NOT_FOUND, EXIT_OK, EXIT_USAGE, note
 from aiops.cli.session import NothingFound
@@ -60,6 +62,7 @@ app.command(epilog=_example("aiops analyze --alerts alerts.json --topology site.
 app.command(epilog=_example("aiops bench --cases cases -o json"))(bench.bench)
 app.command(epilog=_example("aiops train --out model --simulated 200"))(train.train)
 app.command(epilog=_example("aiops doctor --server http://127.0.0.1:8080"))(doctor.doctor)
+app.command(epilog=_example("aiops mcp --server http://127.0.0.1:8080"))(mcp.mcp)
 app.command(epilog=_example("aiops migrate --data /var/lib/aiops"))(migrate.migrate)
 app.command(epilog=_example("aiops version --server http://127.0.0.1:8080"))(version.version)
 app.command(epilog=_example("aiops templates < messages.log"))(parse.templates)
@@ -76,6 +79,7 @@ app.add_typer(parse.app, name="parse")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tokens.app, name="token")
 app.add_typer(topology.app, name="topology")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def _print_version(wanted: bool) -> None:

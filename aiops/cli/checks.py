@@ -12,6 +12,7 @@ import socket
 import stat
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -85,7 +86,7 @@ def _graph_store(settings: Settings) -> str:
             raise ConfigError("no password for Neo4j", hint="set AIOPS_NEO4J_PASSWORD_FILE")
         _neo4j_answers(settings.neo4j_uri)
     try:
-        stores = wiring.open_stores(settings)
+        counts = _counts(settings)
     except ConfigError as error:
         if settings.store != "neo4j" or "credentials" not in error.message:
             raise
@@ -93,10 +94,6 @@ def _graph_store(settings: Settings) -> str:
             f"Neo4j at {settings.neo4j_uri} refuses user {settings.neo4j_user!r} with this password",
             hint="set AIOPS_NEO4J_USER and AIOPS_NEO4J_PASSWORD_FILE to what `cypher-shell` logs in with",
         ) from error
-    try:
-        counts = stores.graph.counts()
-    finally:
-        stores.close()
     known = sum(count for key, count in counts.items() if key.startswith("entity:"))
     if known == counts.get("entity:Unknown", 0):
         raise Doubt(
@@ -104,6 +101,14 @@ def _graph_store(settings: Settings) -> str:
             hint="aiops topology import FILE, or aiops topology from-netbox FILE --import",
         )
     return f"{settings.store}: {known} entities"
+
+
+def _counts(settings: Settings) -> Mapping[str, int]:
+    stores = wiring.open_stores(settings)
+    try:
+        return stores.graph.counts()
+    finally:
+        stores.close()
 
 
 def _neo4j_answers(uri: str) -> None:

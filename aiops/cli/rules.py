@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from aiops.cli import served_rules
 from aiops.cli.output import EXIT_ERROR, Output, note, write_json, write_rows
 
-app = typer.Typer(help="Check and try rule packs.", no_args_is_help=True)
+app = typer.Typer(help="Check and try rule packs, here and on a server.", no_args_is_help=True)
+served_rules.add_to(app)
 
 Packs = Annotated[
     list[Path] | None, typer.Argument(help="Rule pack files or folders; none: the packs that ship.")

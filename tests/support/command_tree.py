@@ -11,6 +11,8 @@ from typing import Any
 import typer
 from typer.main import get_command
 
+_KINDS = {"Path": "PATH", "int": "N", "float": "N", "datetime": "TIME"}
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -69,4 +71,5 @@ def _kind(one: Any) -> str:
     annotation = one.type_descriptor.annotation
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return "|".join(str(member.value) for member in annotation)
-    return str(one.metavar or getattr(annotation, "__name__", "text"))
+    name = str(getattr(annotation, "__name__", ""))
+    return str(one.metavar or _KINDS.get(name, "TEXT"))

@@ -60,7 +60,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A served site with the little topology above."""
-    with served_site(tmp_path_factory.mktemp("shop")) as site:
+    with served_site(tmp_path_factory.mktemp("shop"), webhooks_allow_private=True) as site:
         with Client(site.address, ADMIN) as client:
             client.import_topology(TOPOLOGY)
         yield site

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from aiops.client import Client
+from servers.neo4j_server import Neo4jServer
 from tests.support.daemons import alertmanager, free_port, prometheus
 from tests.support.http_site import ADMIN
 from tests.support.served_site import ServedSite, served_site
@@ -59,6 +60,21 @@ def test_neo4j_that_nobody_started(here: Ask, monkeypatch: pytest.MonkeyPatch) -
     assert (row["result"], said.code) == ("failed", 1)
     assert "nobody answers" in row["detail"]
     assert "AIOPS_NEO4J_URI" in row["hint"]
+
+
+@pytest.mark.integration
+def test_neo4j_with_a_wrong_password(
+    here: Ask, neo4j_server: Neo4jServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIOPS_NEO4J_URI", neo4j_server.uri)
+    monkeypatch.setenv("AIOPS_NEO4J_USER", neo4j_server.user)
+    monkeypatch.setenv("AIOPS_NEO4J_PASSWORD", "not-the-one")
+    row = found(here("--store", "neo4j"))["graph store"]
+    assert row["result"] == "failed"
+    assert "refuses user" in row["detail"]
+    assert "AIOPS_NEO4J_PASSWORD_FILE" in row["hint"]
+    monkeypatch.setenv("AIOPS_NEO4J_PASSWORD", neo4j_server.password)
+    assert found(here("--store", "neo4j"))["graph store"]["result"] != "failed"
 
 
 def test_a_port_that_another_program_has(here: Ask) -> None:

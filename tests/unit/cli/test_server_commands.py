@@ -272,3 +272,54 @@ def test_what_was_recorded_is_replayed(there: Ask, tmp_path: Path) -> None:
     assert there("replay", str(file), "--speed", "fast").code == 2
     assert there("replay", str(tmp_path / "none")).code == 1
     assert there("replay", str(tmp_path)).code == 1
+
+
+def test_webhooks_are_made_tried_and_removed(there: Ask) -> None:
+    nobody = "https://127.0.0.1:9/hook"
+    made = there("webhooks", "add", nobody, "--event", "incident.analyzed", "-o", "json")
+    assert made.code == 0, made.err
+    webhook = json.loads(made.out)
+    assert webhook["secret"]
+    assert "not shown again" in made.err
+    assert "secret" not in json.loads(there("webhooks", "show", webhook["id"], "-o", "json").out)
+    assert webhook["id"] in there("webhooks", "list").out
+    tried = there("webhooks", "test", webhook["id"], "-o", "json")
+    assert tried.code == 1
+    assert json.loads(tried.out)["error"]
+    assert json.loads(there("webhooks", "disable", webhook["id"], "-o", "json").out)["enabled"] is False
+    assert json.loads(there("webhooks", "enable", webhook["id"], "-o", "json").out)["enabled"] is True
+    assert there("webhooks", "deliveries", webhook["id"], "--state", "pending").code == 0
+    assert there("webhooks", "dead-letters").code == 0
+    assert there("webhooks", "retry", "none").code == 3
+    assert there("webhooks", "remove", webhook["id"]).code == 0
+    assert there("webhooks", "show", webhook["id"]).code == 3
+
+
+def test_a_pack_is_pushed_pulled_and_removed(there: Ask) -> None:
+    own = """
+pack: {name: site-own, version: 1.0.0, description: Our own.}
+rules:
+  - id: SITE-001
+    title: A full disk
+    description: A line that says so.
+    match:
+      all:
+        - evidence: {kind: log, as: line, text: {regex: 'no space left'}}
+    then: {effect: support, weight: 0.5, kind: disk_full, category: failure, statement: '{entity} is full: "{line.text}"'}
+"""
+    pushed = there("rules", "push", "-", text=own)
+    assert pushed.code == 0, pushed.err
+    assert "site-own" in there("rules", "in-use").out
+    assert there("rules", "pull", "site-own").out.strip() == own.strip()
+    assert there("rules", "remove", "site-own").code == 0
+    assert there("rules", "pull", "site-own").code == 3
+    refused = there("rules", "push", "-", text="name: broken\n")
+    assert refused.code == 1
+    assert refused.err.count("\n") == 1
+
+
+def test_what_comes_in_and_who_did_what(there: Ask) -> None:
+    assert "alertmanager" in there("sources").out
+    rows = json.loads(there("audit", "--limit", "5", "-o", "json").out)
+    assert len(rows) == 5
+    assert there("audit", "--kind", "refused").code == 0
