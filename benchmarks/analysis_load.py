@@ -34,10 +34,15 @@ LIMIT_MS, HTTP_LIMIT_MS, LIMIT_RATE, LIMIT_MB, GROWTH_LIMIT = 32.0, 60.0, 200.0,
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser(__doc__ or "").parse_args(arguments)
+    arguments_of = parser(__doc__ or "")
+    arguments_of.add_argument(
+        "--sites", metavar="FOLDER", type=Path, help="keep the sites here, use those there"
+    )
+    options = arguments_of.parse_args(arguments)
     wanted = [name for name in ("process", "http", "clients", "growth") if options.only in (None, name)]
-    with tempfile.TemporaryDirectory(prefix="aiops-") as folder:
-        results = [row for name in wanted for row in _bench(name, Path(folder), quick=options.quick)]
+    with tempfile.TemporaryDirectory(prefix="aiops-") as temporary:
+        folder = options.sites or Path(temporary)
+        results = [row for name in wanted for row in _bench(name, folder, quick=options.quick)]
     write(results, seed=SEED, output=options.output)
 
 
@@ -54,12 +59,11 @@ def _bench(name: str, folder: Path, *, quick: bool) -> list[Result]:
 def _site(folder: Path, entities: int) -> Made:
     """The site of that size, written unless it has been."""
     place = folder / str(entities)
-    if not place.exists():
+    written = folder / f"{entities}.json"
+    if not written.exists():
         made = store_site(place, entities)
-        (folder / f"{entities}.json").write_text(
-            json.dumps([made.entities, made.relations, made.alarms, made.seconds])
-        )
-    found = json.loads((folder / f"{entities}.json").read_text())
+        written.write_text(json.dumps([made.entities, made.relations, made.alarms, made.seconds]))
+    found = json.loads(written.read_text())
     return Made(place, *found)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from aiops.contracts import ApplyResult, Clock, GraphStore, SignalStore
 from aiops.domain.batches import CLOCK_SKEW, EventBatch, RawBatch, Reject, SampleBatch, StateObservation
 from aiops.domain.graph import Entity, GraphDelta, Relation
-from aiops.domain.occurrences import Anomaly, Change
+from aiops.domain.occurrences import Alarm, Anomaly, Change
 from ingest.alarms import alarm_of
 from ingest.catalogue.reader import CatalogueReader
 from ingest.counters import Counters, Reading, Taken
@@ -245,6 +245,17 @@ class IngestWorker:
         """Bytes of which nothing could be used, for example a whole body."""
         with self._lock:
             return self._done(reject.source, 0, (reject,))
+
+    def open_alarm(self, fingerprint: str) -> Alarm | None:
+        """The newest open alarm with this fingerprint."""
+        now = self._clock.now()
+        found = self._graph.alarms(start=now, end=now + timedelta(microseconds=1))
+        return next((alarm for alarm in reversed(found) if alarm.fingerprint == fingerprint), None)
+
+    def noted(self, source: str) -> Taken:
+        """Something came that is kept elsewhere, such as an acknowledgement in its incident's history."""
+        with self._lock:
+            return self._done(source, 1, ())
 
     def lost(self, source: str, count: int) -> Taken:
         """``count`` messages are known to have been lost before they got here (a full receive buffer)."""

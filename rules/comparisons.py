@@ -17,6 +17,7 @@ from rules.patterns import MAX_TEXT_CHARS, glob_matches
 from rules.takes import TAKES, UNNAMED, Taken
 
 MAX_STEPS = 3
+LOOK_EVERY = 16  # entities between two looks at the clock
 MAX_OTHERS = 2_000  # entities on one side of a comparison
 MAX_CITED_FACTS = 4  # of each side
 
@@ -74,8 +75,9 @@ class Comparer:
         begin = self._around.of_kinds(()) if far else frozenset(self._facts)
         naming = self._having(question.quoted_by) if question.quoted_by is not None else None
         found: dict[int, tuple[int, ...]] = {}
-        for entity in sorted(begin if naming is None else begin & naming.keys()):
-            check("a comparison")
+        for turn, entity in enumerate(sorted(begin if naming is None else begin & naming.keys())):
+            if turn % LOOK_EVERY == 0:
+                check("a comparison")
             left = _together(self._side(question.left, entity))
             if not left.values:
                 continue

@@ -14,7 +14,7 @@ from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.errors import RuleLimitExceeded
-from rules.comparisons import CompareQuestion, Comparer
+from rules.comparisons import LOOK_EVERY, CompareQuestion, Comparer
 from rules.compiler import CompiledRule, NearQuestion, OwnQuestion, Program, Step
 from rules.matching import EvidenceIndex, EvidenceTexts, entity_holds
 from rules.model import CompareSide, EntityMatch, EvidenceMatch
@@ -260,8 +260,9 @@ class FactBuilder:
         naming = self._find(question.named_by) if question.named_by is not None else None
         answers: Answers = {}
         plain: dict[int, Answer] = {}  # by neighbour: the same on every entity next to it
-        for entity, neighbours in self._pairs(question, having, naming):
-            self._check("a neighbour condition")
+        for turn, (entity, neighbours) in enumerate(self._pairs(question, having, naming)):
+            if turn % LOOK_EVERY == 0:
+                self._check("a neighbour condition")
             found: list[Answer] = []
             for neighbour in sorted(neighbours):
                 named: list[int] = []

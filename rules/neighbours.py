@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from aiops.domain.evidence import Evidence
@@ -35,7 +34,7 @@ class Neighbourhood:
         self._kinds: dict[str, list[int]] = {}
         for number, entity in enumerate(subgraph.entities):
             self._kinds.setdefault(same_kind(entity.kind), []).append(number)
-        self._links: dict[tuple[str, str], defaultdict[int, set[int]]] = {}
+        self._links: dict[tuple[str, str], dict[int, set[int]]] = {}
         for relation in subgraph.relations:
             source, target = self._index.get(relation.source_id), self._index.get(relation.target_id)
             if source is None or target is None or source == target:
@@ -51,10 +50,10 @@ class Neighbourhood:
     def _link(self, kind: str, cause: int, effect: int) -> None:
         causes = self._links.get(("cause", kind))
         if causes is None:
-            causes = self._links["cause", kind] = defaultdict(set)
-            self._links["effect", kind] = defaultdict(set)
-        causes[effect].add(cause)
-        self._links["effect", kind][cause].add(effect)
+            causes = self._links["cause", kind] = {}
+            self._links["effect", kind] = {}
+        causes.setdefault(effect, set()).add(cause)
+        self._links["effect", kind].setdefault(cause, set()).add(effect)
 
     def of_kinds(self, kinds: tuple[str, ...]) -> frozenset[int]:
         """The numbers of the entities of one of ``kinds``, none given: of all."""
@@ -68,11 +67,16 @@ class Neighbourhood:
     def pairs(self, direction: str, over: tuple[str, ...]) -> Mapping[int, set[int]]:
         """Each entity with its neighbours in ``direction`` over these kinds of relation (none given: all)."""
         if (direction, over) not in self._pairs:
-            merged: dict[int, set[int]] = {}
-            for (way, kind), links in self._links.items():
-                if direction in (way, "any") and (not over or kind in over):
-                    for entity, neighbours in links.items():
-                        merged.setdefault(entity, set()).update(neighbours)
+            parts = [
+                links
+                for (way, kind), links in self._links.items()
+                if direction in (way, "any") and (not over or kind in over)
+            ]
+            merged: dict[int, set[int]] = parts[0] if len(parts) == 1 else {}
+            for links in parts if len(parts) > 1 else ():
+                for entity, neighbours in links.items():
+                    held = merged.get(entity)
+                    merged[entity] = neighbours if held is None else held | neighbours
             self._pairs[direction, over] = merged
         return self._pairs[direction, over]
 

@@ -102,7 +102,11 @@ def problem_of(error: AiopsError, *, sender_retries: bool) -> Problem | None:
     """
     match error:
         case ParseError():
-            place = {key: error.details[key] for key in ("offset", "line", "reason") if key in error.details}
+            place = {
+                key: error.details[key]
+                for key in ("pointer", "offset", "line", "reason")
+                if error.details.get(key) is not None
+            }
             status, slug = _REFUSED.get(str(error.details.get("reason")), (400, "invalid-delivery"))
             return Problem(status, slug, str(error), ({"detail": error.message, **place},))
         case TopologyError():

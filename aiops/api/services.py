@@ -50,6 +50,16 @@ class Answered:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PagerDutyTaken:
+    """``alarm``: the one that the event is about; None where nothing open has its ``dedup_key``. ``stored`` 0: no change."""
+
+    action: str
+    dedup_key: str
+    alarm: AlarmKey | None
+    stored: int
+
+
 class IngestPort(Protocol):
     """Takes deliveries from outside. Durable when it returns, idempotent, safe to call from several threads.
 
@@ -75,6 +85,10 @@ class IngestPort(Protocol):
 
     def take_lines(self, body: bytes, headers: Mapping[str, str], peer: str) -> IngestCounts:
         """Text lines, syslog or not; ``peer`` is who sent them."""
+        ...
+
+    def take_pagerduty(self, body: bytes) -> PagerDutyTaken:
+        """An event of PagerDuty's Events API v2."""
         ...
 
     def take_webhook(self, body: bytes) -> IngestCounts:

@@ -32,11 +32,13 @@ def serve(
     from aiops.telemetry import configure_logging
     from aiops.wiring import load
     from aiops.wiring.api import run_api
-    from aiops.wiring.replicas import run_replicas
+    from aiops.wiring.replicas import end_with_parent, run_replicas
 
     settings = load(host=host, port=port, data=data, store=store, grpc_port=grpc_port, workers=workers)
     configure_logging(level=settings.log_level)
     if settings.workers > 1:
         run_replicas(settings, announce=note)
     else:
+        if fd is not None:
+            end_with_parent()
         run_api(settings, announce=note, fd=fd)

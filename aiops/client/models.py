@@ -1145,6 +1145,15 @@ class PackDocument(Answered):
     rules: tuple[RuleDocument, ...]
 
 
+class PagerDutyReceipt(Answered):
+    """``known`` false: nothing open has this ``dedup_key``, and the event changed nothing."""
+
+    status: str
+    message: str
+    dedup_key: str
+    known: bool
+
+
 class ReadyDocument(Answered):
     status: str
     checks: Mapping[str, CheckDocument]

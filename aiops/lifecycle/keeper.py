@@ -32,8 +32,8 @@ CURSOR = "grouping"
 #: Set once the alarms that were there before grouping began are read.
 BEGAN = "grouping-began"
 LEASE_S = 20.0
-PAGE = 1000
-PAGES = 5  # of alarms in one step
+#: Of alarms in one step: what is recorded at once keeps others from writing for so long.
+PAGE = 500
 MOST_POINTS = 200_000  # then what is remembered is made anew
 AGAIN = 2000  # alarms that are looked at again when topology around them changes, at most
 EVIDENCE_EVERY_S = 5.0
@@ -107,15 +107,19 @@ class Keeper:
         self._running: dict[str, Future[bool]] = {}
         self._book: _Book | None = None
         self._conflicts = 0
+        self._leased: datetime | None = None
         self._log = structlog.get_logger("aiops.keeper")
         self.tally = Tally()
 
     def step(self, now: datetime) -> bool:
         """Do what is due at ``now``. Returns whether more is to be done at once. Raises StoreUnavailable; then the next step
         begins with what the store holds."""
-        if not self._store.lease(CURSOR, self._holder, now=now, seconds=LEASE_S):
-            self._book = None
-            return False
+        if self._leased is None or not timedelta() <= now - self._leased < timedelta(seconds=LEASE_S / 4):
+            self._leased = None
+            if not self._store.lease(CURSOR, self._holder, now=now, seconds=LEASE_S):
+                self._book = None
+                return False
+            self._leased = now
         try:
             if self._book is None or self._book.is_full:
                 self._book = _Book(self._store, self._policy, self.tally)
@@ -131,12 +135,12 @@ class Keeper:
                 self._book = None
             return False
         except BaseException:
-            self._book = None
+            self._book = self._leased = None
             raise
 
     def release(self, now: datetime) -> None:
         """Let another one go on at once."""
-        self._book = None
+        self._book = self._leased = None
         self._store.lease(CURSOR, self._holder, now=now, seconds=0.0)
 
     def _work(self, book: _Book, now: datetime) -> bool:
@@ -359,18 +363,17 @@ class _Book:
     def read(self, now: datetime) -> bool:
         """Take in alarms that came or changed. Returns whether there are more."""
         self._release_held(now)
-        for _ in range(PAGES):
-            before = self._mark
-            mark, alarms = self._store.alarms_since(before, limit=PAGE)
-            if mark == before:
-                if self._historic:
-                    self._historic = False
-                    self._store.record((), cursor=(BEGAN, 1))
-                return False
-            self._take(alarms, before, now)
-            self._mark = mark
-            self._tally.read += len(alarms)
-        return True
+        before = self._mark
+        mark, alarms = self._store.alarms_since(before, limit=PAGE)
+        if mark == before:
+            if self._historic:
+                self._historic = False
+                self._store.record((), cursor=(BEGAN, 1))
+            return False
+        self._take(alarms, before, now)
+        self._mark = mark
+        self._tally.read += len(alarms)
+        return len(alarms) == PAGE
 
     def _take(self, alarms: Iterable[Alarm], mark: int, now: datetime) -> None:
         new: dict[AlarmKey, Alarm] = {}

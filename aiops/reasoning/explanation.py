@@ -87,7 +87,8 @@ def _brief(
         if relation.kind in _BOTH_WAYS
     )
     citations = [citation for cause in analysis.causes for citation in cause.citations]
-    book = Book(matter.incident, ground.names, alarms, citations, directed)
+    changes = {change.id: change for change in matter.seen.changes}
+    book = Book(matter.incident, ground.names, alarms, citations, directed, changes)
     first = analysis.causes[0] if analysis.causes else None
     names = {alarms[name].name for name in complaints if name in alarms}
     mine = likeness_of(

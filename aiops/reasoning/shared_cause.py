@@ -16,6 +16,7 @@ import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
 from aiops.domain.evidence import Channel, Evidence
+from aiops.reasoning.kept import Derived
 from aiops.reasoning.things import CALL_KINDS, Things
 
 HOP = 0.9
@@ -51,7 +52,7 @@ def failing(items: Iterable[Evidence], things: Things) -> FloatArray:
 
 def explained_by_others(down: FloatArray, things: Things) -> FloatArray:
     """For each thing how far the failure of what it stands on explains it, in [0, 1]. ``down``: sure to be failing."""
-    cause, effect, bundle = _bundles(things)
+    cause, effect, bundle = _bundles_of(things)
     bundles = int(bundle.max(initial=-1)) + 1
     held_by = np.zeros(bundles, dtype=np.int64)
     held_by[bundle] = effect
@@ -87,11 +88,7 @@ def shared_causes(down: FloatArray, has_evidence: FloatArray, things: Things) ->
     shared = np.zeros(len(things))
     if everything <= 0:
         return shared
-    effects: dict[int, set[int]] = defaultdict(set)
-    for place in things.one_way.tolist():
-        cause, effect, kind, group = things.spreads[place]
-        if kind not in _ONLY_CALLS and group is None:
-            effects[cause].add(effect)
+    effects = _effects_of(things)
     for parent in sorted(effects):
         below = _descendants(parent, effects, has_evidence)
         hit = [thing for thing in below if down[thing] > 0]
@@ -120,3 +117,17 @@ def _descendants(parent: int, effects: dict[int, set[int]], has_evidence: FloatA
                     following.append(effect)
         edge = following
     return sorted(found)
+
+
+def _effects(things: Things) -> dict[int, set[int]]:
+    """What hangs on each thing alone, by more than calls."""
+    effects: dict[int, set[int]] = defaultdict(set)
+    for place in things.one_way.tolist():
+        cause, effect, kind, group = things.spreads[place]
+        if kind not in _ONLY_CALLS and group is None:
+            effects[cause].add(effect)
+    return dict(effects)
+
+
+_bundles_of: Derived[Things, tuple[IntArray, IntArray, IntArray]] = Derived(_bundles)
+_effects_of: Derived[Things, dict[int, set[int]]] = Derived(_effects)

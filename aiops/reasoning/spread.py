@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,8 +73,7 @@ class Redundancy:
     up: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
+class Arrow(NamedTuple):
     """Failure of ``cause`` can reach ``effect``. ``via``: the relations walked, one a hop; several only where the
     arrow leads through a redundancy group from what its members share."""
 
@@ -133,9 +133,10 @@ def build_failure_graph(
     places = frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in PLACES)
     best: dict[tuple[str, str], tuple[float, Relation]] = {}
     weigh = _Weighing(sighting, settings)
+    kinds = {name: relation_kind(name) for name in {relation.kind for relation in subgraph.relations}}
     for relation in subgraph.relations:
-        kind = relation_kind(relation.kind)
-        for cause, effect in causes_of(relation):
+        kind = kinds[relation.kind]
+        for cause, effect in _ways(relation, kind.spread):
             if cause == effect or cause not in known or effect not in known:
                 continue
             if effect in places and kind.spread is Spread.BOTH and cause not in places:
@@ -152,6 +153,13 @@ def build_failure_graph(
     _settle(arrows, redundancies, sighting)
     logical = frozenset(entity.id for entity in subgraph.entities if entity.kind.lower() in LOGICAL)
     return replace(_columns(entities, arrows, redundancies, sighting), logical=logical)
+
+
+def _ways(relation: Relation, spread: Spread) -> tuple[tuple[str, str], ...]:
+    """As :func:`aiops.domain.graph.causes_of`, with the spread of the kind at hand."""
+    if spread is Spread.TO_SOURCE:
+        return ((relation.target_id, relation.source_id),)
+    return causes_of(relation)
 
 
 class _Weighing:
@@ -272,7 +280,7 @@ def lean(graph: FailureGraph, entities: Sequence[str], edges: IntArray, delta: F
         for (cause, effect), value in zip(edges.T.tolist(), delta.tolist(), strict=True)
     }
     arrows = tuple(
-        replace(arrow, log_weight=min(0.0, arrow.log_weight + moved.get((arrow.cause, arrow.effect), 0.0)))
+        arrow._replace(log_weight=min(0.0, arrow.log_weight + moved.get((arrow.cause, arrow.effect), 0.0)))
         for arrow in graph.arrows
     )
     out: dict[str, list[Arrow]] = {}

@@ -215,10 +215,12 @@ def _calls(known: Iterable[_Link], of: Sequence[int]) -> tuple[tuple[int, int], 
 
 def _spreads(known: Iterable[_Link], of: Sequence[int]) -> tuple[tuple[int, int, str, str | None], ...]:
     found: set[tuple[int, int, str, str]] = set()
-    for source, target, kind, group in {(of[s], of[t], kind, group or "") for s, t, kind, group in known}:
-        spread = relation_kind(kind).spread
+    links = {(of[s], of[t], kind, group or "") for s, t, kind, group in known}
+    spreads = {kind: relation_kind(kind).spread for kind in {link[2] for link in links}}
+    for source, target, kind, group in links:
         if source == target:
             continue
+        spread = spreads[kind]
         if spread is Spread.TO_SOURCE or spread is Spread.BOTH:
             found.add((target, source, kind, group))
         if spread is Spread.TO_TARGET or spread is Spread.BOTH:

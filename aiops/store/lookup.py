@@ -2,10 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 #: How many stored names are compared with one that matched nothing.
 MAX_COMPARED = 50_000
+
+#: Pieces of a name that are looked for have so many letters at least.
+SHORTEST = 3
+
+#: So many entities are looked at for a piece.
+FOR_A_PIECE = 300
+
+#: Names that contain each of some folded pieces, of up to so many entities; more may come than contain them.
+Containing = Callable[[Sequence[str], int], Iterable[str]]
+
+
+def nearest_by_pieces(name: str, limit: int, containing: Containing) -> tuple[str, ...]:
+    """As :func:`nearest`, of those names that share a piece with ``name`` as long as any name does.
+
+    A slip cuts a name in two: before it and after it are pieces that the right name contains. So the longest piece that
+    some name contains is looked for from the begin, the end and the middle, and the names that have two of them go first.
+    """
+    wanted = name.casefold()[:200]
+    known: dict[str, bool] = {}
+
+    def stands(piece: str) -> bool:
+        if piece not in known:
+            known[piece] = any(piece in found.casefold() for found in containing((piece,), FOR_A_PIECE))
+        return known[piece]
+
+    size = len(wanted)
+    begins = sorted({0, size // 4, size // 2})
+    pieces = [_longest(lambda count, at=at: wanted[at : at + count], size - at, stands) for at in begins]  # type: ignore[misc]
+    pieces.append(_longest(lambda count: wanted[size - count :], size, stands))
+    used = sorted({piece for piece in pieces if piece}, key=lambda piece: (-len(piece), piece))
+    asked: list[tuple[str, ...]] = [(piece,) for piece in used]
+    asked += [(one, other) for at, one in enumerate(used) for other in used[at + 1 :]]
+    return nearest(name, (found for each in asked for found in containing(each, FOR_A_PIECE)), limit)
+
+
+def _longest(piece: Callable[[int], str], size: int, stands: Callable[[str], bool]) -> str:
+    """The longest piece that stands in a name, by halving; "" where the shortest does not."""
+    if size < SHORTEST or not stands(piece(SHORTEST)):
+        return ""
+    low, high = SHORTEST, size
+    while low < high:
+        middle = (low + high + 1) // 2
+        if stands(piece(middle)):
+            low = middle
+        else:
+            high = middle - 1
+    return piece(low)
 
 
 def nearest(name: str, known: Iterable[str], limit: int) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ from aiops.store.signal_events import (
     packed_counts,
     remember,
 )
+from aiops.store.signal_reading import LogChunks, SeriesNames
 from aiops.store.sqlite_schema import SqliteDatabase
 
 
@@ -100,6 +101,7 @@ class DiskSignalStore:
         self._newest: dict[int, float] = {}
         self._last_number = 0
         self._shared = False  # another process writes too
+        self._names, self._lines = SeriesNames(), LogChunks()
 
     # writing ----------------------------------------------------------------------------------------------------
 
@@ -254,23 +256,20 @@ class DiskSignalStore:
         begin_s, end_s = start.timestamp(), end.timestamp()
         wanted = None if entities is None else frozenset(entities)
         with self._db.read() as connection:
-            keys = {number: key for number, key, _ in read_series(connection)}
+            keys = self._names.follow(connection)
             parts = [unpacked(data) for data in read_window(connection, "sample_chunk", begin_s, end_s)]
-            tables = [unpacked_logs(data) for data in read_window(connection, "log_chunk", begin_s, end_s)]
+            tables = self._lines.read(connection, begin_s, end_s)
             sql = "SELECT at_s, entity, property, value FROM state WHERE at_s >= ? AND at_s < ?"
             states = [StateObservation(*row) for row in connection.execute(sql, (begin_s, end_s))]
-        chosen = np.zeros(max(keys, default=0) + 1, dtype=bool)
-        chosen[[number for number, key in keys.items() if wanted is None or key[0] in wanted]] = True
+        chosen = self._names.chosen(wanted)
         cut = [
             part.take((part.at_s >= begin_s) & (part.at_s < end_s) & chosen[part.series]) for part in parts
         ]
-        logs = sorted_logs(tables)
-        keep = pc.and_(pc.greater_equal(logs["at_s"], begin_s), pc.less(logs["at_s"], end_s))
-        if wanted is not None:
-            keep = pc.and_(keep, pc.is_in(logs["entity"], pa.array(sorted(wanted), pa.string())))
+        names = None if wanted is None else pa.array(sorted(wanted), pa.string())
+        logs = sorted_logs([_cut(table, begin_s, end_s, names) for table in tables])
         kept = (state for state in states if wanted is None or state.entity in wanted)
         return SignalWindow(
-            start, end, windowed(joined(cut), keys), logs.filter(keep), tuple(sorted(kept, key=state_order))
+            start, end, windowed(joined(cut), keys), logs, tuple(sorted(kept, key=state_order))
         )
 
     def stats(self) -> Mapping[str, int]:
@@ -289,6 +288,14 @@ class DiskSignalStore:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _cut(table: pa.Table, begin_s: float, end_s: float, entities: pa.Array | None) -> pa.Table:
+    """The lines of [begin_s, end_s), of these entities or of all."""
+    keep = pc.and_(pc.greater_equal(table["at_s"], begin_s), pc.less(table["at_s"], end_s))
+    if entities is not None:
+        keep = pc.and_(keep, pc.is_in(table["entity"], entities))
+    return table.filter(keep)
 
 
 def _evict_oldest(connection: sqlite3.Connection) -> int:

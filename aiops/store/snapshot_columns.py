@@ -148,7 +148,8 @@ def _column64(values: array[int]) -> IntArray:
 
 def packed(entity: Entity) -> bytes:
     """Everything of an entity but its id."""
-    return orjson.dumps((entity.kind, entity.name, entity.aliases, dict(entity.labels)))
+    data = orjson.dumps((entity.kind, entity.name, entity.aliases, dict(entity.labels)))
+    return bytes(memoryview(data))  # a copy: what orjson gives keeps the room in which it was written
 
 
 def unpacked(entity_id: str, data: bytes) -> Entity:

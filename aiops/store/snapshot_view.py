@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from aiops.domain.batches import IntArray
 from aiops.domain.graph import Entity, Relation, Subgraph
 from aiops.store.merge import relation_order, utc
-from aiops.store.snapshot_columns import Columns, folded, micros
+from aiops.store.snapshot_columns import ALWAYS, STILL, Columns, folded, micros
 
 BoolArray = npt.NDArray[np.bool_]
 #: Relations with the row of their end.
@@ -36,6 +37,36 @@ class Overlay:
     replaced: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
+class _Span:
+    """The time around ``at_us`` in which an answer stays the same: no interval that was looked at begins or ends in it."""
+
+    def __init__(self, at_us: int) -> None:
+        self._at_us = at_us
+        self._first_us, self._end_us = ALWAYS, STILL
+        self.unknown = False  # something was looked at of which nobody took the times
+
+    def holds(self, valid_from: IntArray, valid_to: IntArray) -> BoolArray:
+        """Which of the intervals hold at that time."""
+        begun, over = valid_from <= self._at_us, valid_to <= self._at_us
+        for times, past in ((valid_from, begun), (valid_to, over)):
+            self._first_us = max(self._first_us, int(times[past].max(initial=ALWAYS)))
+            self._end_us = min(self._end_us, int(times[~past].min(initial=STILL)))
+        return begun & ~over
+
+    def bounds(self) -> tuple[int, int]:
+        """[first, end) in microseconds."""
+        return (0, 0) if self.unknown else (self._first_us, self._end_us)
+
+
+class _Answered(NamedTuple):
+    """The last question and its answer, which holds for any time in [first, end): retrieval asks for two moments in turn."""
+
+    question: tuple[tuple[str, ...], int, int]
+    first_us: int
+    end_us: int
+    answer: Subgraph
+
+
 class View:
     """The topology at one mark. Never changed; any thread may read it."""
 
@@ -43,6 +74,7 @@ class View:
         self.mark = mark
         self.base = base
         self._over = overlay or Overlay()
+        self._last: _Answered | None = None
 
     def changed(self) -> int:
         """How many entities the overlay speaks of."""
@@ -87,7 +119,16 @@ class View:
 
     def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
         """As :meth:`aiops.contracts.GraphStore.neighbourhood`."""
-        at = utc(as_of)
+        at, question = utc(as_of), (tuple(seeds), depth, limit)
+        known = self._last
+        if known is not None and known.question == question and known.first_us <= micros(at) < known.end_us:
+            return replace(known.answer, as_of=at)
+        span = _Span(micros(at))
+        answer = self._search(seeds, at, depth, limit, span)
+        self._last = _Answered(question, *span.bounds(), answer)
+        return answer
+
+    def _search(self, seeds: Sequence[str], at: datetime, depth: int, limit: int, span: _Span) -> Subgraph:
         frontier = self._in_order({row for seed in seeds if (row := self._row(seed)) is not None})
         chosen: IntArray = np.zeros(0, dtype=np.int64)
         truncated = False
@@ -97,8 +138,8 @@ class View:
             chosen = np.union1d(chosen, frontier[:room])
             if truncated or not len(frontier) or level == depth:
                 break
-            frontier = self._ordered(_without(self._beside(frontier, at), chosen))
-        return self._subgraph(chosen, at, truncated)
+            frontier = self._ordered(_without(self._beside(frontier, at, span), chosen))
+        return self._subgraph(chosen, at, truncated, span)
 
     def _row(self, entity_id: str) -> int | None:
         row = self.base.row_of.get(entity_id)
@@ -120,15 +161,16 @@ class View:
             return rows
         return np.array(sorted(rows.tolist(), key=self._id), dtype=np.int64)
 
-    def _beside(self, rows: IntArray, at: datetime) -> IntArray:
+    def _beside(self, rows: IntArray, at: datetime, span: _Span) -> IntArray:
         """Ends of valid relations that touch ``rows``, ascending, each once; some of ``rows`` may be among them."""
-        base, at_us = self.base, micros(at)
+        base = self.base
         own = rows[rows < len(base.ids)]
-        out = self._standing(_ranges(base.out_from, own), at_us)
-        back = self._standing(base.back[_ranges(base.back_from, own)], at_us)
+        out = self._standing(_ranges(base.out_from, own), span)
+        back = self._standing(base.back[_ranges(base.back_from, own)], span)
         found = [base.intervals.target[out], base.intervals.source[back]]
         if self._over.out:
             found.append(np.array(list(self._later_beside(rows, at)), dtype=np.int64))
+            span.unknown = True
         return np.unique(np.concatenate(found)).astype(np.int64)
 
     def _later_beside(self, rows: IntArray, at: datetime) -> Iterator[int]:
@@ -140,25 +182,27 @@ class View:
                 if any(relation.valid_at(at) for relation in relations):
                     yield source
 
-    def _standing(self, places: npt.NDArray[np.integer], at_us: int) -> npt.NDArray[np.integer]:
-        """Those places whose interval holds at that time and that the overlay does not replace."""
+    def _standing(self, places: npt.NDArray[np.integer], span: _Span) -> npt.NDArray[np.integer]:
+        """Those places whose interval holds at the time of ``span`` and that the overlay does not replace."""
         rows = self.base.intervals
-        places = places[(rows.valid_from[places] <= at_us) & (at_us < rows.valid_to[places])]
+        places = places[span.holds(rows.valid_from[places], rows.valid_to[places])]
         if len(self._over.replaced):
             places = places[~_among(rows.source[places], self._over.replaced)]
         return places
 
-    def _subgraph(self, chosen: IntArray, at: datetime, truncated: bool) -> Subgraph:
+    def _subgraph(self, chosen: IntArray, at: datetime, truncated: bool, span: _Span) -> Subgraph:
         """``chosen``: rows, ascending."""
         base = self.base
-        places = self._standing(_ranges(base.out_from, chosen[chosen < len(base.ids)]), micros(at))
+        places = self._standing(_ranges(base.out_from, chosen[chosen < len(base.ids)]), span)
         places = places[_among(base.intervals.target[places], chosen)]
         relations = base.relations(places.tolist())
         if self._over.out:
             later = list(self._later(chosen, at))
+            span.unknown = True
             if later:
                 relations = sorted((*relations, *later), key=relation_order)
-        entities = tuple(self._entity(row) for row in self._ordered(chosen).tolist())
+        rows = self._ordered(chosen).tolist()
+        entities = tuple(map(self._entity, rows) if self._over.entities else map(base.entity, rows))
         return Subgraph(at, entities, tuple(relations), truncated)
 
     def _later(self, chosen: IntArray, at: datetime) -> Iterator[Relation]:

@@ -6,11 +6,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from aiops.contracts import ApplyResult
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
-from aiops.store.lookup import MAX_COMPARED, nearest
+from aiops.store.lookup import nearest_by_pieces
 from aiops.store.merge import (
     EPOCH,
     DeltaPlan,
@@ -39,7 +40,8 @@ from aiops.store.sqlite_rows import (
     relation_of,
     relation_row,
 )
-from aiops.store.sqlite_schema import CHUNK, SqliteDatabase, chunks, marks
+from aiops.store.sqlite_schema import SqliteDatabase, asked, chunks, groups, marks
+from aiops.store.sqlite_search import find_entities, names_containing
 from aiops.store.sqlite_tables import GRAPH_MIGRATIONS
 
 _VALID = "(valid_from IS NULL OR valid_from <= ?) AND (valid_to IS NULL OR ? < valid_to)"
@@ -70,17 +72,8 @@ class SqliteGraphStore(SqliteLedger, SqliteFeed):
             return load_entities(connection, (entity_id,)).get(entity_id)
 
     def find_entities(self, query: str = "", kind: str | None = None, limit: int = 50) -> tuple[Entity, ...]:
-        wanted = folded(query)
         with self._db.read() as connection:
-            rows = connection.execute(
-                f"SELECT {ENTITY_COLUMNS}, EXISTS (SELECT 1 FROM entity_name n"
-                " WHERE n.entity_id = e.id AND n.folded = ?1) AS exact FROM entity e"
-                " WHERE (?2 IS NULL OR e.kind = ?2) AND (?1 = '' OR EXISTS (SELECT 1 FROM entity_name n"
-                " WHERE n.entity_id = e.id AND instr(n.folded, ?1) > 0))"
-                " ORDER BY exact DESC, id LIMIT ?3",
-                (wanted, kind, max(limit, 0)),
-            )
-            return tuple(entity_of(row) for row in rows)
+            return find_entities(connection, folded(query), kind, max(limit, 0))
 
     def resolve(self, names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}
@@ -93,11 +86,7 @@ class SqliteGraphStore(SqliteLedger, SqliteFeed):
 
     def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
         with self._db.read() as connection:
-            sql = f"SELECT {ENTITY_COLUMNS} FROM entity ORDER BY id LIMIT ?"
-            entities = [entity_of(row) for row in connection.execute(sql, (MAX_COMPARED,))]
-        return nearest(
-            name, (text for item in entities for text in (item.id, item.name, *item.aliases)), limit
-        )
+            return nearest_by_pieces(name, limit, partial(names_containing, connection))
 
     def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
         at = utc(as_of)
@@ -160,15 +149,12 @@ def _load_intervals(
     connection: sqlite3.Connection, keys: Iterable[RelationKey]
 ) -> dict[RelationKey, list[Relation]]:
     found: dict[RelationKey, list[Relation]] = {}
-    ordered = sorted(keys)
-    for begin in range(0, len(ordered), CHUNK):
-        part = ordered[begin : begin + CHUNK]
-        values = ", ".join(["(?, ?, ?, ?)"] * len(part))
+    columns = ", ".join(f"r.{name}" for name in RELATION_COLUMNS.split(", "))
+    for part in groups(sorted(keys)):
         sql = (
-            f"SELECT {RELATION_COLUMNS} FROM (VALUES {values}) AS asked CROSS JOIN relation"
-            " ON source_id = asked.column1 AND kind = asked.column2"
-            " AND target_id = asked.column3 AND provenance = asked.column4"
-        )  # one search of the index a key; with IN the whole table is read
+            f"{asked(part)} SELECT {columns} FROM asked CROSS JOIN relation r ON r.source_id = asked.column1"
+            " AND r.kind = asked.column2 AND r.target_id = asked.column3 AND r.provenance = asked.column4"
+        )
         for row in connection.execute(sql, [text for key in part for text in key]):
             found.setdefault((row[0], row[1], row[2], row[3]), []).append(relation_of(row))
     return found

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from aiops.domain.graph import Entity
 from aiops.store.merge import merged_entity, names_of, unknown_entity
+from aiops.store.sqlite_names import forget_names, keep_names
 from aiops.store.sqlite_rows import ENTITY_COLUMNS, entity_of, entity_row
 from aiops.store.sqlite_schema import chunks, count_up, marks
 
@@ -32,13 +33,15 @@ def write_entities(
         "UPDATE entity SET kind = ?2, name = ?3, aliases = ?4, labels = ?5 WHERE id = ?1",
         [entity_row(new) for _, new in updated],
     )
-    renamed = [(old, new) for old, new in updated if names_of(old) != names_of(new)]
-    connection.executemany("DELETE FROM entity_name WHERE entity_id = ?", [(old.id,) for old, _ in renamed])
-    named = (*created, *(new for _, new in renamed))
+    names = [(entity.id, names_of(entity)) for entity in created]
+    renamed = [
+        (new.id, names_of(old), names_of(new)) for old, new in updated if names_of(old) != names_of(new)
+    ]
+    forget_names(connection, [(entity_id, before) for entity_id, before, _ in renamed])
     connection.executemany(
-        "INSERT INTO entity_name VALUES (?, ?)",
-        [(name, entity.id) for entity in named for name in names_of(entity)],
+        "INSERT INTO entity_doc (entity_id) VALUES (?)", [(entity_id,) for entity_id, _ in names]
     )
+    keep_names(connection, [*names, *((entity_id, after) for entity_id, _, after in renamed)])
 
 
 def ensure_entities(connection: sqlite3.Connection, ids: Iterable[str]) -> None:

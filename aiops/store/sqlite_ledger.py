@@ -47,7 +47,7 @@ from aiops.store.sqlite_rows import (
     micros,
     moment,
 )
-from aiops.store.sqlite_schema import groups, marks
+from aiops.store.sqlite_schema import asked, groups, marks
 
 
 class SqliteLedger(SqliteIncidents):
@@ -175,10 +175,9 @@ def _owners(
     connection: sqlite3.Connection, keys: Sequence[tuple[str, int]]
 ) -> Iterable[tuple[str, int, str]]:
     for part in groups(keys):
-        values = ", ".join(["(?, ?)"] * len(part))
         sql = (
-            f"SELECT fingerprint, started_at, incident_id FROM (VALUES {values}) AS asked CROSS JOIN incident_alarm"
-            " ON fingerprint = asked.column1 AND started_at = asked.column2"
+            f"{asked(part)} SELECT r.fingerprint, r.started_at, r.incident_id FROM asked CROSS JOIN incident_alarm r"
+            " ON r.fingerprint = asked.column1 AND r.started_at = asked.column2"
         )
         yield from connection.execute(sql, [value for key in part for value in key])
 

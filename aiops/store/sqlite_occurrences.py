@@ -33,8 +33,9 @@ from aiops.store.sqlite_rows import (
     change_row,
     micros,
 )
-from aiops.store.sqlite_schema import SqliteDatabase, chunks, count_up, groups, marks
+from aiops.store.sqlite_schema import SqliteDatabase, asked, chunks, count_up, groups, marks
 
+_OF_ALARM = ", ".join(f"r.{name}" for name in ALARM_COLUMNS.split(", "))
 _PUT_ALARM = (
     f"INSERT INTO alarm ({ALARM_COLUMNS}, mark) VALUES ({marks(13)}) ON CONFLICT (fingerprint, started_at) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in (*ALARM_COLUMNS.split(", "), "mark"))
@@ -130,11 +131,10 @@ def load_alarms(connection: sqlite3.Connection, keys: Iterable[AlarmKey]) -> dic
     found: dict[AlarmKey, Alarm] = {}
     ordered = sorted({(fingerprint, micros(at)) for fingerprint, at in keys})
     for part in groups(ordered):
-        values = ", ".join(["(?, ?)"] * len(part))
         sql = (
-            f"SELECT {ALARM_COLUMNS} FROM (VALUES {values}) AS asked CROSS JOIN alarm"
-            " ON fingerprint = asked.column1 AND started_at = asked.column2"
-        )  # one search of the index a key; with IN the whole table is read
+            f"{asked(part)} SELECT {_OF_ALARM} FROM asked CROSS JOIN alarm r"
+            " ON r.fingerprint = asked.column1 AND r.started_at = asked.column2"
+        )
         for row in connection.execute(sql, [value for key in part for value in key]):
             alarm = alarm_of(row)
             found[alarm_key(alarm)] = alarm
@@ -158,10 +158,17 @@ def _open_within(
 ) -> list[Row]:
     """Rows of ``table`` that were open at any moment of ``window``, of these entities or of all."""
     start, end = map(micros, window)
+    if entities is None:
+        sql = (
+            f"SELECT {columns} FROM {table} WHERE started_at >= ?1 AND started_at < ?2"
+            f" UNION ALL SELECT {columns} FROM {table} INDEXED BY {table}_open"
+            " WHERE ended_at IS NULL AND started_at < min(?1, ?2)"
+            f" UNION ALL SELECT {columns} FROM {table} INDEXED BY {table}_ended"
+            " WHERE ended_at > ?1 AND started_at < min(?1, ?2)"
+        )
+        return list(connection.execute(sql, (start, end)))
     held = "started_at < ? AND (ended_at IS NULL OR ended_at > ? OR started_at >= ?)"
     sql = f"SELECT {columns} FROM {table} WHERE {held}"
-    if entities is None:
-        return list(connection.execute(sql, (end, start, start)))
     rows: list[Row] = []
     for part in chunks(entities):
         rows.extend(

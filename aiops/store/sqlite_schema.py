@@ -36,6 +36,11 @@ def groups(items: Sequence[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield list(items[begin : begin + size])
 
 
+def asked(rows: Sequence[Sequence[object]]) -> str:
+    """A table ``asked`` of so many rows, to be joined with an indexed one: ``(a, b) IN (VALUES ...)`` reads all of that."""
+    return f"WITH asked AS (VALUES {', '.join([f'({marks(len(rows[0]))})'] * len(rows))})"
+
+
 def count_up(connection: sqlite3.Connection, name: str, by: int) -> int:
     """Add ``by`` to the counter called ``name``; returns what it was before."""
     sql = "INSERT INTO counter VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2 RETURNING value"

@@ -150,4 +150,16 @@ GRAPH_MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE cursor (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE entity_doc (n INTEGER PRIMARY KEY, entity_id TEXT NOT NULL UNIQUE REFERENCES entity (id));
+    CREATE VIRTUAL TABLE entity_words USING fts5 (
+        text, content = '', detail = none, columnsize = 0, tokenize = 'trigram case_sensitive 1'
+    );
+    INSERT INTO entity_doc (entity_id) SELECT id FROM entity ORDER BY id;
+    INSERT INTO entity_words (rowid, text) SELECT d.n,
+        (SELECT group_concat('  ' || folded || ' ', '') FROM entity_name e WHERE e.entity_id = d.entity_id) || '  '
+        FROM entity_doc d;
+    CREATE INDEX alarm_open ON alarm (started_at) WHERE ended_at IS NULL;
+    CREATE INDEX anomaly_open ON anomaly (started_at) WHERE ended_at IS NULL;
+    """,
 )

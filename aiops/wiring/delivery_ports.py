@@ -10,17 +10,20 @@ from typing import TypeVar
 
 import numpy as np
 
-from aiops.api.services import Answered, IngestCounts
+from aiops.api.services import Answered, IngestCounts, PagerDutyTaken
 from aiops.contracts import ApplyResult, Clock
 from aiops.domain.batches import EVENT_SCHEMA, EventBatch, RawBatch, Reject, SampleBatch, Series
 from aiops.domain.incident_records import alarm_key
 from aiops.domain.occurrences import Change
 from aiops.errors import ParseError, StoreUnavailable
+from aiops.wiring.alert_gate import AlertGate
 from ingest import deliveries
 from ingest.alarms import alarm_of
 from ingest.counters import Taken
 from ingest.deliveries import Delivery
+from ingest.parsers.alertmanager import AlertBatch
 from ingest.parsers.otlp import otlp_answer
+from ingest.parsers.pagerduty import parse_pagerduty, posted_alert
 from ingest.parsers.remote_write import RemoteWriteDecoder
 from ingest.parsers.remote_write_rows import WriteRequest
 from ingest.parsers.series_cache import SeriesCache
@@ -29,6 +32,7 @@ from ingest.recorder import Recorder
 from ingest.worker import IngestWorker
 
 MAX_REASONS = 10
+PAGERDUTY = "pagerduty"
 #: Reasons of a refusal that are about the request, not about what is in it.
 NOT_KEPT = frozenset({"content type", "content encoding", "too large", "key"})
 _NO_EVENTS = EventBatch("otlp-logs", EVENT_SCHEMA.empty_table())
@@ -98,6 +102,25 @@ class DeliveryPort(ABC):
             self._read("alerts-v2", body, lambda at_s: deliveries.v2_alerts(body, received_at_s=at_s))
         )
 
+    @abstractmethod
+    def storing(self) -> IngestWorker:
+        """Whoever stores at once. Raises StoreUnavailable where this process does not."""
+
+    def take_pagerduty(self, body: bytes) -> PagerDutyTaken:
+        """Stored when it returns, also where others go through the journal: what it says depends on what is open now."""
+        worker = self.storing()
+        event = self._read(PAGERDUTY, body, lambda at_s: parse_pagerduty(body, received_at_s=at_s))
+        known = worker.open_alarm(event.fingerprint)
+        alert = posted_alert(event, known)
+        if alert is not None:
+            taken = worker.take_alerts(AlertBatch((alert,)), source=PAGERDUTY)
+        else:
+            taken = worker.noted(PAGERDUTY) if known is not None else worker.lost(PAGERDUTY, 1)
+        key = alarm_key(known) if known is not None else None
+        if alert is not None:
+            key = (event.fingerprint, alert.starts_at)
+        return PagerDutyTaken(event.action, event.dedup_key, key, taken.stored)
+
     def take_changes(self, changes: Sequence[Change]) -> IngestCounts:
         return self.take(deliveries.changes(tuple(changes), received_at_s=self._clock.now().timestamp()))
 
@@ -142,6 +165,7 @@ class WorkerPort(DeliveryPort):
     def __init__(self, worker: IngestWorker, clock: Clock) -> None:
         super().__init__(clock)
         self._worker = worker
+        self._gate = AlertGate(lambda batch, source: worker.take_alerts(batch, source=source))
 
     def take(self, delivery: Delivery) -> IngestCounts:
         taken = Taken()
@@ -154,7 +178,7 @@ class WorkerPort(DeliveryPort):
                 taken += self._worker.take_samples(batch)
         alerts = delivery.alerts
         if alerts.alerts or alerts.truncated:
-            taken += self._worker.take_alerts(alerts, source=delivery.alert_source)
+            taken += self._gate.take(alerts, delivery.alert_source)
         if delivery.changes:
             taken += self._worker.take_changes(delivery.changes)
         for reject in delivery.rejects:
@@ -172,6 +196,9 @@ class WorkerPort(DeliveryPort):
                 for alert in alerts.alerts
             ),
         )
+
+    def storing(self) -> IngestWorker:
+        return self._worker
 
     def refused(self, reject: Reject) -> None:
         self._worker.reject(reject)
@@ -204,6 +231,13 @@ class JournalPort(DeliveryPort):
         rejected = len(_rejects(delivery))
         dropped = delivery.alerts.truncated
         return IngestCounts(stored + rejected + dropped, stored, rejected, dropped, (), _reasons(delivery))
+
+    def storing(self) -> IngestWorker:
+        if self._worker is None:
+            raise StoreUnavailable(
+                "this process only receives", hint="send PagerDuty's events to aiops serve"
+            )
+        return self._worker
 
     def refused(self, reject: Reject) -> None:
         self._journal().record((), (reject,), timeout_s=self._append_timeout_s)

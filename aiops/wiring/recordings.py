@@ -26,7 +26,7 @@ from aiops.wiring.api import Site, open_site
 from ingest.counters import Taken
 from ingest.replay import replay
 
-_BASE = "http://aiops.local"
+_BASE = "http://localhost"
 
 
 def scenarios() -> Mapping[str, Path]:

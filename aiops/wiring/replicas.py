@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -20,23 +21,38 @@ from aiops.wiring.http_server import bind
 
 #: How often the processes are looked at, and the rest before one that ended by itself is started anew, seconds.
 LOOK_S, AGAIN_S = 0.2, 1.0
+#: Connections that wait until a process takes them.
+BACKLOG = 2048
 #: After this the processes are killed that did not end when they were asked to, seconds.
 STOP_S = 30.0
 
 
 def run_replicas(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Serve with ``settings.workers`` processes until a signal comes. Raises :class:`ConfigError`, :class:`StoreUnavailable`."""
-    if settings.metrics_port is not None:
-        raise ConfigError(
-            "several processes cannot share one AIOPS_METRICS_PORT",
-            hint="unset it, or serve with one process (AIOPS_WORKERS=1)",
-        )
+    for name, port in (("METRICS", settings.metrics_port), ("GRPC", settings.grpc_port)):
+        if port is not None:
+            raise ConfigError(
+                f"several processes cannot share one AIOPS_{name}_PORT",
+                hint="unset it, or give that port to a process of its own (AIOPS_WORKERS=1) on the same store",
+            )
     with bind(settings.host, settings.port) as listener:
+        listener.listen(BACKLOG)
         replicas = _Replicas(settings, listener, announce)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: replicas.stop())
         signal.signal(signal.SIGHUP, lambda *_: replicas.pass_on(signal.SIGHUP))
         replicas.run()
+
+
+def end_with_parent() -> None:
+    """For a process that :func:`run_replicas` started: asks itself to end once its parent is gone, however that ended."""
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(4096):
+            """Nothing is ever said."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 class _Replicas:
@@ -63,6 +79,7 @@ class _Replicas:
                     time.sleep(AGAIN_S)
                     self._processes[place] = self._started()
         self.pass_on(signal.SIGTERM)
+        self._let_go()
         end = time.monotonic() + STOP_S
         for process in self._processes:
             try:
@@ -82,8 +99,13 @@ class _Replicas:
         }
         command = [sys.executable, "-m", "aiops", "serve", "--fd", str(self._fd)]
         return subprocess.Popen(  # noqa: S603  (ourselves)
-            command, env=environment, pass_fds=(self._fd,), start_new_session=True
+            command, env=environment, pass_fds=(self._fd,), start_new_session=True, stdin=subprocess.PIPE
         )
+
+    def _let_go(self) -> None:
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.close()
 
     def pass_on(self, number: int) -> None:
         for process in self._processes:

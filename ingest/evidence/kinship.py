@@ -30,7 +30,7 @@ def find_kinship(subgraph: Subgraph, entities: Sequence[str]) -> Kinship:
     kind = {entity.id: entity.kind.lower() for entity in subgraph.entities}
     root: dict[str, str] = {}
     sends: list[tuple[str, str]] = []
-    for relation in sorted(subgraph.relations, key=lambda r: r.key):
+    for relation in subgraph.relations:
         source, target = relation.source_id, relation.target_id
         if _one_unit(relation.kind, kind.get(source, ""), kind.get(target, "")):
             _join(root, source, target)
@@ -54,7 +54,9 @@ def _one_unit(relation: str, source: str, target: str) -> bool:
 
 
 def _find(root: dict[str, str], item: str) -> str:
+    """The smallest name of a unit, whatever the order in which it was joined; the way there is made shorter."""
     while (above := root.get(item, item)) != item:
+        root[item] = root.get(above, above)
         item = above
     return item
 

@@ -46,7 +46,7 @@ def test_the_demo_for_machines() -> None:
 def test_other_formats(output: str) -> None:
     code, out = run("demo", "--scenario", "bad-proxy-config", "-o", output)
     assert code == 0
-    assert "service:edge" in out
+    assert "service edge" in out
 
 
 def test_the_list_names_what_ships() -> None:

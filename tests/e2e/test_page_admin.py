@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -12,12 +15,37 @@ from tests.support.page_fixtures import Outage
 from tests.support.page_site import reader
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def inbox() -> list[bytes]:
+    return []
+
+
+@pytest.fixture
+def inbox_address(inbox: list[bytes]) -> Iterator[str]:
+    """Where a receiver of webhooks listens."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            inbox.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *given: object) -> None:
+            """Silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook"
+        server.shutdown()
+
+
 SECTIONS = ("Sources", "Unmatched", "Rules", "Maintenance", "Tokens", "Webhooks", "Audit", "System")
 
 
 def test_every_section_has_an_address(browser: Browser, outage: Outage) -> None:
     with reader(browser, outage.address) as tab:
-        tab.expected = ("status of 404",)  # what this server does not have
         page = tab.open("/admin")
         for name in SECTIONS:
             page.get_by_role("navigation", name="Administration").get_by_role("link", name=name).click()
@@ -79,6 +107,7 @@ def test_a_token_is_made_shown_once_and_revoked(browser: Browser, outage: Outage
         assert httpx.get(f"{outage.address}/api/v1/incidents", headers=headers).status_code == 200
         assert httpx.get(f"{outage.address}/api/v1/tokens", headers=headers).status_code == 403
         once.get_by_role("button", name="Close").click()
+        expect(once).to_have_count(0)
         row = page.get_by_role("row").filter(has_text="night shift")
         expect(row).to_contain_text("incidents:read, topology:read")
         assert secret not in page.content()
@@ -106,6 +135,38 @@ def test_a_maintenance_is_announced_and_ended(browser: Browser, outage: Outage) 
         row.get_by_role("button", name="End now").click()
         page.get_by_role("dialog", name="End the window").get_by_role("button", name="End it").click()
         expect(row).to_contain_text("over")
+
+
+def test_a_webhook_is_made_with_its_secret_shown_once(
+    browser: Browser, outage: Outage, inbox: list[bytes], inbox_address: str
+) -> None:
+    with reader(browser, outage.address) as tab:
+        page = tab.open("/admin/webhooks")
+        page.get_by_role("button", name="New webhook").click()
+        box = page.get_by_role("dialog", name="New webhook")
+        tab.expected = ("status of 422",)
+        box.get_by_label("Address").fill("ftp://127.0.0.1/")
+        box.get_by_role("button", name="Make it").click()
+        expect(box.get_by_role("alert")).to_contain_text("/url")
+        box.get_by_label("Address").fill(inbox_address)
+        box.get_by_label("Description").fill("the chat")
+        box.get_by_role("checkbox", name="resolved").check()
+        box.get_by_role("button", name="Make it").click()
+        once = page.get_by_role("dialog", name="The webhook's secret")
+        expect(once.locator(".secret")).to_contain_text("whsec_")
+        once.get_by_role("button", name="Close").click()
+        row = page.get_by_role("row").filter(has_text="the chat")
+        expect(row).to_contain_text("resolved")
+        row.get_by_role("button", name="Test").click()
+        expect(page.locator(".toast")).to_contain_text("It answered 204")
+        assert inbox
+        row.get_by_role("button", name="Deliveries").click()
+        page.get_by_role("dialog", name="Deliveries").get_by_role("button", name="Close").click()
+        row.get_by_role("button", name="Pause").click()
+        expect(row).to_contain_text("off")
+        row.get_by_role("button", name="Remove the chat").click()
+        page.get_by_role("dialog", name="Remove the webhook").get_by_role("button", name="Remove").click()
+        expect(page.get_by_text("Nobody is told by webhook.")).to_be_visible()
 
 
 def test_the_audit_says_who_did_what(browser: Browser, outage: Outage) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.http_site import ADMIN
+from tests.support.http_site import ADMIN, site_settings
 from tests.support.page_fixtures import HOSTILE, Outage
-from tests.support.page_site import PHONE, Served, reader
+from tests.support.page_site import PHONE, Served, reader, served
 
 pytestmark = pytest.mark.integration
 REFUSED = "status of 401"
@@ -194,6 +195,25 @@ def test_the_row_that_one_is_on_stays_when_others_come(browser: Browser, outage:
         expect(page.get_by_role("link", name="Comes in between")).to_be_visible()
         expect(page.get_by_role("link", name="VPN drops")).to_be_focused()
         outage.server.send("POST", f"/api/v1/incidents/{made['id']}/resolve", 200, json={})
+
+
+def test_an_alert_becomes_an_incident_before_ones_eyes(browser: Browser, tmp_path: Path) -> None:
+    with (
+        served(site_settings(tmp_path), keeper=True) as server,
+        reader(browser, server.address) as tab,
+    ):
+        page = tab.open("/")
+        expect(page.get_by_role("heading", name="Send a first alert")).to_be_visible()
+        expect(page.locator(".live")).to_have_text("live")
+        now = datetime.now(UTC).isoformat()
+        labels = {"alertname": "HostDown", "host": "db-1", "severity": "critical"}
+        server.send("POST", "/api/v2/alerts", 200, json=[{"labels": labels, "startsAt": now}])
+        row = page.locator("tbody tr")
+        expect(row).to_have_count(1, timeout=30_000)
+        expect(row).to_contain_text("critical")
+        expect(row).to_contain_text("db-1", timeout=30_000)
+        row.locator("a.title").click()
+        expect(page.get_by_role("region", name="Verdict")).to_be_visible()
 
 
 def test_an_empty_list_tells_how_to_send_the_first_alert(browser: Browser, empty_server: Served) -> None:

@@ -114,7 +114,7 @@ def test_health_radius_alerts_and_incidents_of_an_entity(browser: Browser, outag
         expect(row).to_contain_text("likeliest cause")
         relations = page.get_by_text(re.compile(r"^\d+ relations?$"))
         relations.click()
-        expect(page.get_by_role("region", name=re.compile("Relations"))).to_contain_text("cmdb")
+        expect(page.get_by_role("group", name=re.compile("Relations"))).to_contain_text("cmdb")
 
 
 def test_depth_and_colours_live_in_the_address(browser: Browser, outage: Outage) -> None:
@@ -171,7 +171,7 @@ def test_more_than_two_hundred_are_grouped_and_listed(
         at = drawn(page)["group:site-2"]
         page.locator(".graph-canvas").click(position={"x": at["x"], "y": at["y"]})
         page.get_by_role("button", name="Show them as a table").click()
-        rows = page.get_by_role("region", name="Topology", exact=True).get_by_role("row")
+        rows = page.get_by_role("group", name="Topology", exact=True).get_by_role("row")
         expect(rows).to_have_count(HOSTS + 1)
         page.get_by_role("button", name="Show all").click()
         expect(rows).to_have_count(361 + 1)
@@ -207,5 +207,5 @@ def test_kinds_narrow_the_list(browser: Browser, outage: Outage) -> None:
         page = tab.open("/topology")
         page.get_by_role("button", name=re.compile(r"^Database \d")).click()
         expect(page).to_have_url(re.compile("kind=Database"))
-        cells = page.get_by_role("region", name="Entities").get_by_role("row")
+        cells = page.get_by_role("group", name="Known entities").get_by_role("row")
         expect(cells.nth(1)).to_contain_text("Database")

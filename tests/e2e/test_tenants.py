@@ -111,7 +111,7 @@ def test_what_one_tenant_has_is_not_there_for_the_other(site: HttpSite, other: A
             expected = (404,) if operation.body is None else (404, 422)
             assert answer.status_code in expected, f"{operation.name}: {answer.status_code} {answer.text}"
             assert MARK not in answer.text.replace(filled.ids["entity_id"], "").replace("alphaonly%2D", "")
-        elif operation.method == "GET":
+        elif operation.method == "GET" and not _streams(operation.path):
             assert_empty(operation, other.get(operation.path))
     assert read_all(site, filled) == before
 

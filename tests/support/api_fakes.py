@@ -22,6 +22,7 @@ from aiops.api.services import (
     HealthCheck,
     IngestCounts,
     PackText,
+    PagerDutyTaken,
     ReplayedIncident,
     RuleFinding,
     RulesState,
@@ -42,6 +43,7 @@ from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ParseError, RuleError, TopologyError
 from aiops.reasoning.documents import analysis_document
 from aiops.store.memory import MemoryGraphStore
+from ingest.parsers.pagerduty import parse_pagerduty
 from ingest.topology.netbox import read_netbox
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -86,6 +88,11 @@ class FakeIngest:
 
     def take_otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Answered:
         return self._otlp(body, headers)
+
+    def take_pagerduty(self, body: bytes) -> PagerDutyTaken:
+        self._fail()
+        event = parse_pagerduty(body, received_at_s=self.clock.at.timestamp())
+        return PagerDutyTaken(event.action, event.dedup_key, None, 0)
 
     def take_cloudevents(self, body: bytes, headers: Mapping[str, str]) -> IngestCounts:
         if "ce-id" not in headers:

@@ -6,18 +6,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``scope`` None: public. ``body``: media type and content that follow the schema, None where none is taken."""
+    """``scope`` None: public. ``body``: media type and content that follow the schema, None where none is taken. ``query``: the
+    parameters that are required."""
 
     method: str
     path: str
     scope: str | None
     body: tuple[str, object] | None
+    query: str = ""
 
     @property
     def name(self) -> str:
@@ -27,11 +30,11 @@ class Operation:
         return tuple(re.findall(r"\{([^}]+)\}", self.path))
 
     def at(self, values: Mapping[str, str], default: str = "1") -> str:
-        """The path with these values."""
+        """The path with these values, and the query."""
         path = self.path
         for name in self.parameters():
             path = path.replace(f"{{{name}}}", values.get(name, default))
-        return path
+        return f"{path}?{self.query}" if self.query else path
 
 
 def operations_of(document: Document) -> tuple[Operation, ...]:
@@ -41,7 +44,13 @@ def operations_of(document: Document) -> tuple[Operation, ...]:
         for method, described in sorted(methods.items()):
             security = described["security"]
             scope = security[0]["bearer"][0] if security else None
-            found.append(Operation(method.upper(), path, scope, _body(described, document)))
+            required = [
+                (one["name"], smallest(one["schema"], document))
+                for one in described.get("parameters", ())
+                if one["in"] == "query" and one.get("required")
+            ]
+            query = urlencode(required, doseq=True)
+            found.append(Operation(method.upper(), path, scope, _body(described, document), query))
     return tuple(found)
 
 

@@ -69,7 +69,8 @@ def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def outage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outage]:
     folder = scenarios()[SCENARIO]
-    with served(site_settings(tmp_path_factory.mktemp("outage"))) as server:
+    local = {"webhooks_allow_http": True, "webhooks_allow_private": True}
+    with served(site_settings(tmp_path_factory.mktemp("outage"), **local)) as server:
         replay(folder, server.site.worker)
         posted = json.loads((folder / "incident.json").read_text(encoding="utf-8"))
         incident = server.send("POST", "/api/v1/incidents?wait=30s", 201, json=posted)

@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from aiops.settings import Settings
 from aiops.web import build
 from aiops.wiring.api import Site, bind, open_site
+from aiops.wiring.keeper import start_keeper
 from tests.support.daemons import missing, until
 from tests.support.http_site import ADMIN
 
@@ -74,12 +75,15 @@ class Served:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[Served]:
-    """A site behind a real HTTP server on a free port of loopback, with the page as it is in the sources now."""
+def served(settings: Settings, *, keeper: bool = False) -> Iterator[Served]:
+    """A site behind a real HTTP server on a free port of loopback, with the page as it is in the sources now. ``keeper``:
+    alerts become incidents by themselves, as in ``aiops serve``."""
     if build.find_toolchain() is None and not build.is_current():
         missing("no node and npm to bundle the page with")
     build.build()
     with open_site(settings.with_token(ADMIN)) as site:
+        if keeper:
+            site.tenants.attach(lambda tenant: start_keeper(settings, tenant))
         listener = bind("127.0.0.1", 0)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = uvicorn.Server(uvicorn.Config(site.app, log_level="error", timeout_graceful_shutdown=1))
@@ -131,9 +135,10 @@ class Reader:
         assert wrong == [], wrong
 
     def keep(self, name: str) -> None:
-        """A screenshot of the whole page, to be looked at."""
+        """A screenshot of the whole page, or of what is seen where a box is open; to be looked at."""
         KEPT.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=KEPT / f"{name}.png", full_page=True)
+        whole = self.page.locator("dialog[open]").count() == 0
+        self.page.screenshot(path=KEPT / f"{name}.png", full_page=whole)
 
     def axe(self) -> list[dict[str, Any]]:
         """What axe-core finds wrong."""

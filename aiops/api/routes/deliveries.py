@@ -6,7 +6,7 @@ Unknown fields are ignored: their documents grow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -24,11 +24,14 @@ from aiops.api.guard import (
     services_of,
     token_of,
 )
+from aiops.api.incident_changes import author_of, change_incident
 from aiops.api.problems import Problem, invalid
-from aiops.api.schemas.deliveries import AlertmanagerStatus, ChangeRequest, Receipt
+from aiops.api.schemas.deliveries import AlertmanagerStatus, ChangeRequest, PagerDutyReceipt, Receipt
 from aiops.api.schemas.primitives import PLAIN
 from aiops.api.services import Answered, IngestCounts, Services
-from aiops.domain.occurrences import Change
+from aiops.domain.incident_records import AlarmKey, IncidentChange
+from aiops.domain.occurrences import Change, Incident
+from aiops.lifecycle.transitions import acknowledge
 
 router = APIRouter(route_class=GuardedRoute, tags=[SENDERS_RETRY_TAG])
 REMOTE_WRITE_TYPE = "application/x-protobuf"
@@ -53,6 +56,31 @@ _WEBHOOK: dict[str, Any] = {
     "type": "object",
     "required": ["version", "alerts"],
     "properties": {"version": {"const": "4"}, "alerts": {"type": "array", "items": _ALERT}},
+}
+
+
+_PAGERDUTY: dict[str, Any] = {
+    "type": "object",
+    "required": ["event_action"],
+    "properties": {
+        "routing_key": {"type": "string"},
+        "event_action": {"enum": ["trigger", "acknowledge", "resolve"]},
+        "dedup_key": {"type": "string", "maxLength": 255},
+        "payload": {
+            "type": "object",
+            "required": ["summary", "source", "severity"],
+            "properties": {
+                "summary": {"type": "string"},
+                "source": {"type": "string"},
+                "severity": {"enum": ["critical", "error", "warning", "info"]},
+                "timestamp": {"type": "string", "format": "date-time"},
+                "component": {"type": "string"},
+                "group": {"type": "string"},
+                "class": {"type": "string"},
+                "custom_details": {"type": "object"},
+            },
+        },
+    },
 }
 
 
@@ -186,6 +214,47 @@ async def post_cloudevents(request: Request) -> Response:
     body = await request.body()
     ingest = services_of(request).ingest
     return answer(receipt(await run_in_threadpool(ingest.take_cloudevents, body, dict(request.headers))))
+
+
+@router.post("/api/v1/ingest/events", include_in_schema=False, openapi_extra=needs("ingest:write"))
+async def post_events(request: Request) -> Response:
+    """The same by a shorter name."""
+    return await post_cloudevents(request)
+
+
+@router.post(
+    "/api/v1/ingest/pagerduty",
+    status_code=202,
+    response_model=PagerDutyReceipt,
+    responses=problems(*BODY_STATUSES, 409),
+    openapi_extra=_takes("application/json", _PAGERDUTY),
+)
+async def post_pagerduty(request: Request) -> Response:
+    """An event as PagerDuty's Events API v2 takes it: ``trigger``, ``acknowledge``, ``resolve`` of the alert that ``dedup_key``
+    names. An acknowledgement goes on to the alert's incident. ``routing_key`` is ignored: the token says who sends."""
+    require_content_type(request, "application/json")
+    body = await request.body()
+    services = services_of(request)
+    taken = await run_in_threadpool(services.ingest.take_pagerduty, body)
+    if taken.action == "acknowledge" and taken.alarm is not None:
+        await run_in_threadpool(_acknowledge, request, services, taken.alarm)
+    known = taken.alarm is not None
+    message = "Event processed" if known else "No open alert has this dedup_key"
+    document = {"status": "success", "message": message, "dedup_key": taken.dedup_key, "known": known}
+    return answer(document, 202)
+
+
+def _acknowledge(request: Request, services: Services, alarm: AlarmKey) -> None:
+    """The alarm's incident, if it has one that is open."""
+    incident_id = services.incidents.incidents_with([alarm]).get(alarm)
+    if incident_id is None:
+        return
+
+    def wish(incident: Incident) -> Sequence[IncidentChange]:
+        change = acknowledge(incident, author_of(request)) if incident.status == "open" else None
+        return (change,) if change is not None else ()
+
+    change_incident(services, incident_id, wish)
 
 
 @router.post(

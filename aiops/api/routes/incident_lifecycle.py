@@ -22,10 +22,12 @@ from aiops.api.incident_changes import (
     incident_of,
     incidents_named,
 )
+from aiops.api.preconditions import tagged
 from aiops.api.problems import invalid_parameter
 from aiops.api.references import Resolved, take_alerts
 from aiops.api.repeats import IdempotencyKey, answered_once
 from aiops.api.routes.incidents import (
+    NOT_MODIFIED,
     IfMatch,
     IncidentId,
     Prefer,
@@ -215,7 +217,7 @@ async def split_incident(
 @router.get(
     "/api/v1/incidents/{incident_id}/alerts",
     response_model=AlarmPage,
-    responses=problems(404, 422),
+    responses={**problems(404, 422), **NOT_MODIFIED},
     openapi_extra=needs("incidents:read"),
 )
 def list_incident_alerts(
@@ -237,7 +239,7 @@ def list_incident_alerts(
         alarms = alarms[place + 1 :]
     shown = alarms[:limit]
     following = shown[-1].id if len(alarms) > limit else None
-    return page(request, [alarm_document(alarm) for alarm in shown], following)
+    return tagged(request, page(request, [alarm_document(alarm) for alarm in shown], following))
 
 
 @router.post(

@@ -15,8 +15,9 @@ from aiops.api.guard import GuardedRoute, needs, problems, services_of
 from aiops.api.incident_changes import incident_of
 from aiops.api.incident_documents import activity_document
 from aiops.api.incident_graph import draw, seeds_of
+from aiops.api.preconditions import tagged
 from aiops.api.problems import not_found
-from aiops.api.routes.incidents import IncidentId
+from aiops.api.routes.incidents import NOT_MODIFIED, IncidentId
 from aiops.api.schemas.lifecycle import ActivityPage
 from aiops.api.schemas.views import CytoscapeDocument, NetJsonDocument, SimilarIncidents, Timeline
 from aiops.api.services import Services
@@ -41,7 +42,7 @@ _GRAPH: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/api/v1/incidents/{incident_id}/timeline",
     response_model=Timeline,
-    responses=problems(404, 422),
+    responses={**problems(404, 422), **NOT_MODIFIED},
     openapi_extra=needs("incidents:read"),
 )
 def get_timeline(
@@ -55,12 +56,13 @@ def get_timeline(
     activities = services.incidents.activities(incident_id=incident_id, limit=MAX_ACTIVITIES)
     items, truncated = timeline(analysis, alarms, activities, most=limit)
     number = None if analysis is None else analysis["number"]
-    return answer({"incident_id": incident_id, "analysis": number, "items": items, "truncated": truncated})
+    document = {"incident_id": incident_id, "analysis": number, "items": items, "truncated": truncated}
+    return tagged(request, answer(document))
 
 
 @router.get(
     "/api/v1/incidents/{incident_id}/graph",
-    responses={**problems(404, 422), **_GRAPH},
+    responses={**problems(404, 422), **NOT_MODIFIED, **_GRAPH},
     openapi_extra=needs("incidents:read"),
 )
 def get_graph(
@@ -89,13 +91,13 @@ def get_graph(
     )
     drawing = draw(incident, document, near, alarms, changes, truncated=len(seeds) > limit)
     content_type, write = WRITERS[face]
-    return Response(write(drawing), media_type=content_type)
+    return tagged(request, Response(write(drawing), media_type=content_type))
 
 
 @router.get(
     "/api/v1/incidents/{incident_id}/similar",
     response_model=SimilarIncidents,
-    responses=problems(404, 422),
+    responses={**problems(404, 422), **NOT_MODIFIED},
     openapi_extra=needs("incidents:read"),
 )
 def get_similar(request: Request, incident_id: IncidentId) -> Response:
@@ -103,13 +105,14 @@ def get_similar(request: Request, incident_id: IncidentId) -> Response:
     services = services_of(request)
     incident_of(services, incident_id)
     analysis = _analysis(services, incident_id, None) or {"number": None, "similar": []}
-    return answer({"incident_id": incident_id, "analysis": analysis["number"], "items": analysis["similar"]})
+    document = {"incident_id": incident_id, "analysis": analysis["number"], "items": analysis["similar"]}
+    return tagged(request, answer(document))
 
 
 @router.get(
     "/api/v1/incidents/{incident_id}/activities",
     response_model=ActivityPage,
-    responses=problems(404, 422),
+    responses={**problems(404, 422), **NOT_MODIFIED},
     openapi_extra=needs("incidents:read"),
 )
 def list_activities(
@@ -126,7 +129,7 @@ def list_activities(
     found = services.incidents.activities(incident_id=incident_id, after=cursor, limit=limit + 1)
     shown = found[:limit]
     following = str(shown[-1].number) if len(found) > limit else None
-    return page(request, [activity_document(activity) for activity in shown], following)
+    return tagged(request, page(request, [activity_document(activity) for activity in shown], following))
 
 
 def _analysis(services: Services, incident_id: str, number: int | None) -> dict[str, Any] | None:

@@ -107,3 +107,12 @@ class V2Alert(Open):
     status: V2AlertStatus
     updatedAt: datetime
     labels: dict[str, str]
+
+
+class PagerDutyReceipt(Open):
+    """``known`` false: nothing open has this ``dedup_key``, and the event changed nothing."""
+
+    status: str
+    message: str
+    dedup_key: str
+    known: bool

@@ -84,6 +84,14 @@ def post_cloudevents(
     )
 
 
+def post_pagerduty(document: Mapping[str, object]) -> Call[models.PagerDutyReceipt]:
+    """An event as PagerDuty's Events API v2 takes it: ``trigger``, ``acknowledge``, ``resolve`` of the alert
+    that ``dedup_key`` names. An acknowledgement goes on to the alert's incident. ``routing_key`` is
+    ignored: the token says who sends.
+    """
+    return Call("POST", "/api/v1/ingest/pagerduty", {202: models.PagerDutyReceipt}, body=document)
+
+
 def post_lines(
     document: bytes | str, *, content_type: str = "text/plain", content_encoding: str | None = None
 ) -> Call[models.Receipt]:

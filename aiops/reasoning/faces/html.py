@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
 
 from aiops.reasoning.faces.foreign import one_line
 from aiops.reasoning.faces.reading import Document, read
@@ -27,7 +28,7 @@ def render_fragment(document: Document, *, top: int = 5) -> str:
 
 def render_html(document: Document, *, top: int = 5) -> str:
     """The answer as a page of its own, to be sent under :func:`content_security_policy`."""
-    values = {**_values(document, top), "style": _files()["analysis.css"]}
+    values = {**_values(document, top), "style": Markup(_files()["analysis.css"])}  # noqa: S704  our own file
     return _environment().get_template("page.html.j2").render(values)
 
 

@@ -1,7 +1,8 @@
 """For chat and tickets: Markdown that CommonMark, Slack, Jira and ServiceNow all show, and that none of them takes orders from.
 
 Prose is escaped; text from outside stands in code spans. Slack reads ``<!channel>`` and ``<address|text>`` even there, and Jira
-reads ``{macro}``, ``[~user]`` and ``!image!`` everywhere, so a zero-width space parts what would begin one of those.
+reads ``{macro}``, ``[~user]``, ``[text|address]`` and ``!image!`` everywhere, so a zero-width space parts what would begin
+one of those.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _PART = "\u200b"
 _PROSE = re.compile(r"[\\`*_\[\]{}#|~!^]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _ADDRESSES = re.compile(r"(?i)(://|www\.|mailto:|@)")
-_BEGINNINGS = re.compile(r"(<(?=\S)|@|\{|\[(?=~)|!(?=\S))")
+_BEGINNINGS = re.compile(r"(<(?=\S)|@|\{|\[(?=~)|!(?=\S)|\|(?=\S))")
 _COMMANDS = re.compile(r"(?i)<(?=[!@#/a-z])")
 
 

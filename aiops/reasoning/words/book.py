@@ -32,6 +32,7 @@ class Book:
         alarms: Mapping[str, Alarm],
         citations: Iterable[Citation],
         directed: frozenset[tuple[str, str, str]] = frozenset(),
+        changes: Mapping[str, Change] | None = None,
     ) -> None:
         """``citations``: of all causes, the first cause's first; they say how much evidence weighs and for which side.
         ``directed``: (source, kind, target) of relations that failure crosses both ways, as a hop does not tell."""
@@ -40,6 +41,7 @@ class Book:
         self._names = names
         self._alarms = alarms
         self._directed = directed
+        self._changes = changes or {}
         self._weighed: dict[str, Citation] = {}
         for citation in citations:
             self._weighed.setdefault(citation.evidence.id, citation)
@@ -56,7 +58,8 @@ class Book:
         if item.id not in self._cited:
             weighed = self._weighed.get(item.id)
             alarm = self._alarms.get(item.ref.id) if item.ref.type == "alarm" else None
-            ended = alarm.ended_at if alarm is not None else None
+            told = alarm if alarm is not None else self._changes.get(item.ref.id)
+            ended = None if told is None else told.ended_at
             self._cited[item.id] = Cited(
                 id=item.id,
                 kind=item.kind,

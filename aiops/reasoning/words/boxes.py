@@ -33,13 +33,12 @@ def _root_cause(brief: Brief) -> Box:
         said.append(_what_happened(brief, sign))
     if brief.finding.ranked.inferred:
         text = f"{name} sent nothing in the window; that it failed is inferred: "
-        text += f"{len(first.explained)} {brief.noun(len(first.explained))} follow from it"
+        text += f"it would explain {len(first.explained)} {brief.noun(len(first.explained))}"
         said.append(Sentence(text, (silence_id(brief), brief.explained(first))))
     elif is_symptomatic(first.kind):
-        shown = sign if sign is not None else None
         text = f"This is a symptom of {name}, no change of its state; what lies behind it was not seen"
-        cited = (brief.book.item(shown),) if shown is not None else (brief.explained(first),)
-        said.append(Sentence(text, cited))
+        cited = () if sign is None else (brief.book.item(sign),)
+        said.append(Sentence(text, (*cited, brief.explained(first))))
     said.extend(_rules(brief))
     said.extend(more for more in (_change_before(brief, sign), tell_vetoed_rival(brief)) if more is not None)
     return Box("Root cause", tuple(said), first.entity.id)
@@ -52,6 +51,8 @@ def _what_happened(brief: Brief, sign: Evidence) -> Sentence:
     what = fault_phrase(brief.name(first.entity.id), first.kind)
     kind = [brief.book.rule(firing) for firing in brief.firings() if firing.kind == first.kind][:1]
     text = f"{what}: at {brief.clock(sign.at_s)} {whose} {told.text}"
+    if sign.entity != first.entity.id:
+        kind.append(brief.explained(first))
     return Sentence(text, (brief.book.item(sign), *kind), told.verbatim)
 
 
@@ -99,7 +100,7 @@ def _critical_failure(brief: Brief) -> Box:
     text = f"{brief.name(entity)} was the first to suffer: at {brief.clock(hurt.at_s)} it {told.text}"
     cited = [brief.book.item(hurt)]
     if sign is not None:
-        text += f", {apart(hurt.at_s - sign.at_s)} the first sign of {brief.name(sign.entity)}"
+        text += f", {apart(hurt.at_s - sign.at_s)} the first sign of the fault"
         cited.append(brief.book.item(sign))
     return Box(title, (Sentence(text, tuple(cited), told.verbatim),), entity)
 
@@ -124,7 +125,7 @@ def _impact(brief: Brief) -> Box:
     first, reached = brief.first, brief.consequences
     name = brief.name(first.entity.id)
     total = len(first.explained) + len(first.unexplained)
-    text = f"{len(first.explained)} of {total} {brief.noun(total)} follow from it"
+    text = f"It explains {len(first.explained)} of {total} {brief.noun(total)}"
     said = [Sentence(text, (brief.explained(first),))]
     if reached.reached:
         text = f"A failure of {name} reaches {counted(len(reached.reached), 'other entity')}"
@@ -149,6 +150,7 @@ def reached_id(brief: Brief) -> str:
         len(reached.reached),
         members=reached.reached,
         entity=brief.first.entity.id,
+        details=(counted(len(reached.services), "service"),),
     )
 
 

@@ -88,7 +88,7 @@ class Brief:
         noun = self.noun(total)
         return self.book.count(
             "explained",
-            f"{count} of {total} {noun} follow from {self.name(cause.entity.id)}",
+            f"{self.name(cause.entity.id)} explains {count} of {total} {noun}",
             count,
             total,
             members=cause.explained,

@@ -11,8 +11,8 @@ from aiops.reasoning.words.brief import Brief
 from aiops.reasoning.words.phrases import happened
 from aiops.reasoning.words.verdict_line import silence_id
 
-#: A relation that was last confirmed so long before the incident is called stale.
-STALE_S = 86_400.0
+#: A relation that was last confirmed so long before the incident is called stale: a daily import failed more than once.
+STALE_S = 172_800.0
 
 
 def tell_chain(brief: Brief) -> tuple[Sentence, ...]:
@@ -37,8 +37,13 @@ def _head(brief: Brief, start: str, sign: Evidence | None) -> Sentence:
         text = f"{brief.name(start)} sent nothing (inferred)"
         return Sentence(text, (_silent(brief, start),), mark="inferred")
     said = brief.said(sign)
-    text = said.text if sign.entity == start else f"{brief.name(start)}: {said.text}"
-    return Sentence(text, said.evidence, said.verbatim, "observed")
+    if sign.entity == start:
+        return Sentence(said.text, said.evidence, said.verbatim, "observed")
+    about = [brief.book.rule(firing) for firing in brief.firings() if firing.entity == start][:1]
+    about = about or [brief.explained(brief.first)] if start == brief.first.entity.id else about
+    if not about:
+        return Sentence(said.text, said.evidence, said.verbatim, "observed")
+    return Sentence(f"{brief.name(start)}: {said.text}", (*said.evidence, *about), said.verbatim, "observed")
 
 
 def _step(brief: Brief, hop: Hop, before: Evidence | None, effect: Evidence | None) -> Sentence:

@@ -36,7 +36,7 @@ _FAULTS: Mapping[str, str] = {
     "log": "logs unusual lines", "state": "changed its state", "pool_exhausted": "has no free connection left",
     "lock_contention": "has transactions that lock each other out", "upstream_down": "lost what stands behind it",
     "peer_timeout": "does not answer in time", "slow_queries": "has slow queries", "heap_exhausted": "ran out of heap",
-    "self_time": "became slow by itself", "overhead": "answers late over the network",
+    "exception": "throws exceptions", "self_time": "became slow by itself", "overhead": "answers late over the network",
 }  # fmt: skip
 
 
@@ -51,7 +51,9 @@ class Told:
 def fault_phrase(name: str, kind: str | None) -> str:
     """``swp2 on core-1 lost link``. A kind without a phrase is named as it stands."""
     phrase = _FAULTS.get(normalise_kind(kind)) if kind else "shows something unusual"
-    return f"{name} {phrase}" if phrase else f"{name}: {(kind or '').replace('_', ' ')}"
+    return (
+        f"{name} {phrase}" if phrase else f"{name} shows {(kind or '').replace('_', ' ').replace('-', ' ')}"
+    )
 
 
 def is_symptomatic(kind: str | None) -> bool:
@@ -85,6 +87,8 @@ def _told(item: Evidence, most: int) -> Told:
         case "log" if item.direction < 0 and item.text.startswith("no longer seen: "):
             line = text.removeprefix("no longer seen: ")
             return Told(f"stopped to log “{line}”", line)
+        case "log" if item.attributes.get("break") == "1":
+            return Told(f"lacks lines: “{text}”", text)
         case "log":
             return Told(f"logged “{text}”", text)
         case "alert":

@@ -83,8 +83,12 @@ def sign_of_cause(
 
 
 def _earliest(matched: Iterable[Evidence]) -> Evidence:
-    """The earliest of what rules matched, live before not; words rather than a number where they come nearly as soon."""
-    live = sorted(matched, key=lambda item: (not is_live(item), item.at_s, item.id))
+    """The earliest of ``matched``, live before not; words rather than a number where they come nearly as soon. Numbers that are
+    much weaker than the strongest are too common to be told."""
+    every = tuple(matched)
+    least = TELLING * max(item.strength for item in every)
+    telling = [item for item in every if item.kind in SPOKEN or item.strength >= least]
+    live = sorted(telling, key=lambda item: (not is_live(item), item.at_s, item.id))
     first = live[0]
     spoken = (item for item in live if item.kind in SPOKEN and is_live(item) == is_live(first))
     return next((item for item in spoken if item.at_s <= first.at_s + WORDS_WAIT_S), first)

@@ -7,6 +7,7 @@ from aiops.reasoning.spread import is_live
 from aiops.reasoning.verdict import direct_evidence
 from aiops.reasoning.words.brief import Brief
 from aiops.reasoning.words.chain import STALE_S, age_of
+from aiops.reasoning.words.quantities import counted
 from aiops.reasoning.words.verdict_line import confidence_id, silence_id
 
 #: Names that are listed of what would raise the confidence.
@@ -57,14 +58,14 @@ def _set(brief: Brief) -> list[Sentence]:
     if found is None:
         return []
     names = brief.names.some(found.causes, NAMED)
-    text = f"In {found.level:.0%} of incidents a true cause is among such {len(found.causes)}: {names}"
-    counted = brief.book.count(
+    text = f"In {found.level:.0%} of incidents a true cause is in such a set, here of {len(found.causes)}: {names}"
+    made_of = brief.book.count(
         "set",
         f"{len(found.causes)} causes at the level of {found.level:.0%}: {brief.names.some(found.causes, 40)}",
         len(found.causes),
         members=found.causes,
     )
-    return [Sentence(text, (counted,))]
+    return [Sentence(text, (made_of,))]
 
 
 def _terms(brief: Brief) -> list[Sentence]:
@@ -74,13 +75,13 @@ def _terms(brief: Brief) -> list[Sentence]:
     if not shown:
         return []
     parts = ", ".join(f"{words} {value:+.2f}" for _, words, value in shown)
-    counted = brief.book.count(
+    made_of = brief.book.count(
         "score",
         f"score {total:.2f}: " + ", ".join(f"{name} {value:+.2f}" for name, _, value in shown),
         total,
         entity=brief.first.entity.id,
     )
-    return [Sentence(f"Its score of {total:.2f} is made of: {parts}", (counted,))]
+    return [Sentence(f"Its score of {total:.2f} is made of: {parts}", (made_of,))]
 
 
 def _doubts(brief: Brief) -> list[Sentence]:
@@ -186,6 +187,7 @@ def _unexplained(brief: Brief) -> list[Sentence]:
         f"{len(left)} {noun} {do} not follow from the first cause, on {every}",
         len(left),
         members=brief.first.unexplained,
+        details=(f"on {counted(len(dict.fromkeys(entities)), 'entity')}",),
     )
     return [Sentence(f"An explanation of the {len(left)} {noun} that {do} not follow, on {names}", (gap,))]
 
@@ -196,13 +198,13 @@ def _rival(brief: Brief) -> list[Sentence]:
     second = brief.causes[1]
     name = brief.name(second.entity.id)
     text = f"Something that tells {brief.name(brief.first.entity.id)} from {name}, which has {second.confidence:.2f}"
-    counted = brief.book.count(
+    made_of = brief.book.count(
         "rival",
         f"{name} has a confidence of {second.confidence:.2f}",
         second.confidence,
         entity=second.entity.id,
     )
-    return [Sentence(text, (counted, confidence_id(brief)))]
+    return [Sentence(text, (made_of, confidence_id(brief)))]
 
 
 def _stale(brief: Brief) -> list[Sentence]:

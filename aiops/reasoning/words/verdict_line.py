@@ -39,7 +39,7 @@ def confidence_id(brief: Brief) -> str:
     how = brief.engine.calibration or "not calibrated: an order, and no probability"
     return brief.book.count(
         "confidence",
-        f"confidence {first.confidence:.2f}, {first.band}; {first.confidence:.0%} in labelled incidents"
+        f"confidence {first.confidence:.2f}, {first.band}: {100 * first.confidence:.0f} of 100 labelled incidents"
         if brief.engine.calibrated
         else f"confidence {first.confidence:.2f}, {first.band}, uncalibrated",
         first.confidence,

@@ -54,13 +54,20 @@ export function worker(text, work, given = {}) {
     try {
       await work();
     } catch (error) {
-      if (error.name !== "AbortError") toast(error instanceof ApiError ? `${titleOf(error)}: ${error.line}` : String(error.message), "bad");
+      if (error.name !== "AbortError") complain(element, error instanceof ApiError ? `${titleOf(error)}: ${error.line}` : String(error.message));
     } finally {
       element.removeAttribute("aria-disabled");
       element.classList.remove("busy");
     }
   }, given);
   return element;
+}
+
+/** Inside the box that is open, else at the edge of the screen: what a box hides helps nobody. */
+function complain(element, text) {
+  const place = element.closest("dialog")?.querySelector(".dialog-said");
+  if (place) place.textContent = text;
+  else toast(text, "bad");
 }
 
 /** A short word at the edge of the screen, read out too. */
@@ -103,6 +110,7 @@ export function dialog(title, body, actions = []) {
     { "aria-labelledby": label },
     h("h2", { id: label }, title),
     h("div", { class: "dialog-body" }, body),
+    h("p", { class: "dialog-said warn", role: "alert" }),
     h("div", { class: "dialog-foot" }, button(actions.length ? "Cancel" : "Close", () => box.close(), { class: "plain" }), actions),
   );
   box.addEventListener("close", () => {
@@ -198,7 +206,7 @@ export function table(label, columns, rows, { sort = false, none = "Nothing here
   const heads = columns.map(([title, , look, key]) => {
     const head = h("th", { scope: "col", class: look ?? "" });
     if (sort && key) append(head, [button(title, () => order(head, key), { class: "head" })]);
-    else append(head, [title]);
+    else append(head, [title || h("span", { class: "visually-hidden" }, "Actions")]);
     return head;
   });
   function order(head, key) {
@@ -216,7 +224,7 @@ export function table(label, columns, rows, { sort = false, none = "Nothing here
   const id = freshId("table");
   return h(
     "div",
-    { class: "table-wrap", role: "region", "aria-label": label, tabindex: "0" },
+    { class: "table-wrap", role: "group", "aria-label": label, tabindex: "0" },
     h("table", { class: "plain-table", id }, h("caption", { class: "visually-hidden" }, label), h("thead", {}, h("tr", {}, heads)), body),
   );
 }

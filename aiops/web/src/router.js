@@ -65,5 +65,6 @@ function follow(event) {
   if (link.origin !== location.origin || link.target || link.hasAttribute("download")) return;
   if (link.pathname.startsWith("/static/") || !routes.some(([pattern]) => pattern.test(link.pathname))) return;
   event.preventDefault();
-  go(link.href);
+  if (link.hash && link.pathname === location.pathname && link.search === location.search) document.getElementById(link.hash.slice(1))?.focus();
+  else go(link.href);
 }

@@ -78,7 +78,8 @@ def test_each_wrong_filter_is_named(client: ApiClient, query: str, name: str) ->
 
 def test_what_a_reader_has_is_not_sent_again(client: ApiClient, site: FakeSite) -> None:
     base = f"{INCIDENTS}/{post(client)['id']}"
-    for path in (INCIDENTS, base, f"{base}/analyses/1"):
+    views = ("/alerts", "/timeline", "/graph", "/graph?format=dot", "/similar", "/activities")
+    for path in (INCIDENTS, base, f"{base}/analyses/1", *(f"{base}{view}" for view in views)):
         first = client.get(path)
         site.clock.advance(minutes=1)
         again = client.get(path, headers={"If-None-Match": f'"x", {first.headers["etag"]}'})

@@ -13,6 +13,8 @@ from tests.support.api_fakes import ADMIN, fake_site
 
 #: Operations that refuse what no schema can say: names that mean nothing, times out of order or of reason.
 JUDGING = (
+    *("POST /api/v1/webhooks", "PATCH /api/v1/webhooks/{webhook_id}", "GET /api/v1/webhooks:dead-letters"),
+    *("GET /api/v1/webhooks/{webhook_id}/deliveries", "GET /api/v1/audit"),
     *("POST /api/v1/incidents", "GET /api/v1/incidents", "POST /api/v1/incidents/{incident_id}/analyses"),
     *("POST /api/v1/topology:import", "GET /api/v1/topology:export", "POST /api/v1/changes"),
     *("GET /api/v1/entities/{entity_id}/neighbors", "GET /api/v1/entities", "POST /api/v1/tokens"),

@@ -130,7 +130,7 @@ def test_an_answer_says_that_it_is_calibrated_and_how() -> None:
     assert found["causes"][0] == document["causes"][0]["entity"]["id"]
     said = " ".join(render_text(document).split())
     assert "40 labelled incidents of 3 systems" in said
-    assert "In 90% of incidents a true cause is among" in said
+    assert "In 90% of incidents a true cause is in such a set" in said
 
 
 def test_confidence_is_the_map_of_the_raw_mixture_and_never_rises() -> None:

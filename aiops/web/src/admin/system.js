@@ -12,7 +12,7 @@ export async function system() {
     "div",
     { class: "explanation" },
     panel("What runs", h("dl", { class: "facts" }, Object.entries(version).map(([name, value]) => [h("dt", {}, name), h("dd", { class: "mono" }, value ?? "switched off")]))),
-    panel("Health", table("Health", [["Part", ([name]) => name], ["", ([, check]) => h("span", { class: check.ok ? "status status-resolved" : "status status-open" }, check.ok ? "well" : "not well")], ["", ([, check]) => check.detail, "wrap"]], Object.entries(ready.checks))),
+    panel("Health", table("Health", [["Part", ([name]) => name], ["State", ([, check]) => h("span", { class: check.ok ? "status status-resolved" : "status status-open" }, check.ok ? "well" : "not well")], ["Detail", ([, check]) => check.detail, "wrap"]], Object.entries(ready.checks))),
     panel("Topology", h("dl", { class: "facts" }, rows(stats.graph))),
     panel("Signals", h("dl", { class: "facts" }, rows(stats.signals))),
     panel("Bundled software", h("p", {}, h("a", { href: "/static/licences.txt", target: "_blank", rel: "noopener" }, "Licences of what this page is made of ↗"))),

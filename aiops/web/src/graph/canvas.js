@@ -3,14 +3,17 @@
 import cytoscape from "cytoscape";
 import { announce } from "../dom.js";
 import { span } from "../when.js";
-import { places } from "./layout.js";
+import { lettersOf, places } from "./layout.js";
 import { sheet } from "./look.js";
 import { HEALTH_WORDS } from "./model.js";
 
 const MARGIN = 28;
 const LARGEST = 1.5;
+const READABLE = 0.8;
 const STEP = 1.25;
 const CROWD = 60;
+/** Room at the foot for the legend. */
+const LEGEND = 44;
 
 /**
  * @param {HTMLElement} container
@@ -19,8 +22,7 @@ const CROWD = 60;
  */
 export function draw(container, graph, how) {
   const box = container.getBoundingClientRect();
-  const wide = box.width > box.height * 1.1;
-  const at = places(graph, wide);
+  const at = places(graph, Math.max(200, box.width), Math.max(200, box.height - LEGEND));
   const net = cytoscape({
     container,
     elements: elements(graph, at),
@@ -34,7 +36,7 @@ export function draw(container, graph, how) {
   });
   let path = { nodes: new Set(), edges: new Set() };
   let chosen = null;
-  fit();
+  frame();
 
   net.on("tap", "node", (event) => choose(event.target.id()));
   net.on("dbltap", "node", (event) => how.opened(event.target.id()));
@@ -48,12 +50,12 @@ export function draw(container, graph, how) {
   container.addEventListener("keydown", press);
   const watch = new ResizeObserver(() => {
     net.resize();
-    fit();
+    frame();
   });
   watch.observe(container);
   const themed = () => {
     net.style(sheet(how));
-    fit();
+    frame();
   };
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   addEventListener("aiops:theme", themed);
@@ -74,6 +76,21 @@ export function draw(container, graph, how) {
       net.nodes().forEach((node) => void node.addClass(any ? (nodes.has(node.id()) ? "path" : "dim") : ""));
       net.edges().forEach((edge) => void edge.addClass(any ? (edges.has(edge.id()) ? "path" : "dim") : ""));
     });
+    frame();
+  }
+
+  /** All of it, where names can be read then; else the path, with the rest around it. */
+  function frame() {
+    fit();
+    const on = net.nodes(".path");
+    if (on.empty() || net.zoom() >= READABLE) return;
+    net.fit(on, MARGIN * 2);
+    if (net.zoom() > 1) {
+      net.zoom(1);
+      net.center(on);
+    }
+    net.panBy({ x: 0, y: -LEGEND / 3 });
+    net.nodes().style("font-size", 12);
   }
 
   function fit() {
@@ -82,6 +99,7 @@ export function draw(container, graph, how) {
       net.zoom(LARGEST);
       net.center();
     }
+    net.panBy({ x: 0, y: -LEGEND / 3 });
     // Names stay readable when a middling graph is small on the screen.
     const size = graph.nodes.length > CROWD ? 12 : Math.min(17, Math.max(12, 11 / net.zoom()));
     net.nodes().style("font-size", size);
@@ -149,15 +167,17 @@ export function draw(container, graph, how) {
 }
 
 function elements(graph, at) {
+  const letters = lettersOf(graph);
   return [
-    ...graph.nodes.map((node) => ({ group: "nodes", data: { ...node, short: shorten(node) }, position: at.get(node.id) })),
+    ...graph.nodes.map((node) => ({ group: "nodes", data: { ...node, short: shorten(node, letters) }, position: at.get(node.id) })),
     ...graph.edges
       .filter((edge) => at.has(edge.from) && at.has(edge.to))
       .map((edge) => ({ group: "edges", data: { ...edge, source: edge.from, target: edge.to, lagText: edge.lag === null ? "" : `+${span(edge.lag)}` } })),
   ];
 }
 
-function shorten(node) {
-  const name = node.label.length > 22 ? `${node.label.slice(0, 10)}…${node.label.slice(-11)}` : node.label;
+function shorten(node, letters) {
+  const half = Math.floor((letters - 1) / 2);
+  const name = node.label.length > letters ? `${node.label.slice(0, half)}…${node.label.slice(-half)}` : node.label;
   return node.rank ? `${node.rank} · ${name}` : name;
 }

@@ -216,6 +216,6 @@ function edgeTable(graph) {
     ["Said by", (edge) => edge.provenance],
     ["Confidence", (edge) => percent(edge.confidence), "num"],
     ["Last seen", (edge) => (edge.seen ? stamp(edge.seen) : ""), "num"],
-    ["", (edge) => [edge.stale && "stale", edge.ranks.length > 0 && (edge.observed ? "on the path" : "on the path, not observed")].filter(Boolean).join(", ")],
+    ["Remarks", (edge) => [edge.stale && "stale", edge.ranks.length > 0 && (edge.observed ? "on the path" : "on the path, not observed")].filter(Boolean).join(", ")],
   ], graph.edges.slice(0, ROWS));
 }

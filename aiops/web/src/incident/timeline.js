@@ -91,7 +91,6 @@ export function timeline(how) {
     const element = s(
       "g",
       { class: `moment lane-${group.lane}`, tabindex: first ? 0 : -1, role: "button", "aria-label": text, on: { click: press, mouseenter: () => { said.textContent = text; }, focus: () => { said.textContent = text; }, keydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); press(); } } } },
-      s("title", {}, text),
       one.until && s("line", { class: "extent", x1: group.x, x2: Math.max(group.x + 2, x(one.until)), y1: y, y2: y }),
       one.detected_at && one.detected_at !== one.at && [s("line", { class: "detected", x1: group.x, x2: x(one.detected_at), y1: y, y2: y }), s("path", { class: "detected", d: `M${x(one.detected_at)} ${y - 5}v10` })],
       skewed && s("path", { class: "skew", d: `M${group.x} ${y - 8}l8 8-8 8-8-8z` }),
@@ -106,7 +105,8 @@ export function timeline(how) {
     const [one] = group.members;
     const lines = group.members.slice(0, 4).map((member) => `${clock(member.at, how.start)} ${[name(member), member.text].filter(Boolean).join(": ")}${member.skew_s ? ` (clock ${span(member.skew_s)} ${member.skew_s > 0 ? "ahead" : "behind"}, corrected)` : ""}${member.until ? `, until ${clock(member.until, how.start)}` : ""}${member.detected_at && member.detected_at !== member.at ? `, detected ${clock(member.detected_at, how.start)}` : ""}`);
     if (group.members.length > 4) lines.push(`and ${group.members.length - 4} more`);
-    return `${plain(one.lane)}: ${lines.join("; ")}`;
+    const many = group.members.length > 1 ? ` ×${group.members.length}` : "";
+    return `${plain(one.lane)}${many}: ${lines.join("; ")}`;
   }
 
   return {

@@ -35,7 +35,7 @@ export function topologyView(main, _names, fields) {
   const search = suggest({ label: "Entity", placeholder: "Name, address or id", chosen: (entity) => go(`/topology${query({ ...asked, entity: entity.id })}`) });
   const find = panel("Find", search.element);
   const facts = h("div", { class: "side" });
-  fillWith(main, h("div", { class: "bar" }, h("h1", {}, "Topology"), h("span", { class: "grow" }), asked.entity && controls()), h("div", { class: "explorer" }, side, panel(asked.entity ? nameOf(asked.entity) : "Neighbourhood", asked.entity ? graph.element : h("div", { class: "panel-inner" }), { tools: asked.entity ? graph.tools : null, look: "picture" })));
+  fillWith(main, h("div", { class: "bar" }, h("h1", {}, "Topology"), h("span", { class: "grow" }), asked.entity && controls()), h("div", { class: "explorer" }, side, panel(asked.entity ? `Around ${nameOf(asked.entity)}` : "Entities", asked.entity ? graph.element : h("div", { class: "panel-inner" }), { tools: asked.entity ? graph.tools : null, look: "picture" })));
   fillWith(side, find, facts);
 
   function controls() {
@@ -174,7 +174,7 @@ export function topologyView(main, _names, fields) {
         place,
         kinds.length
           ? [
-              table("Entities", [["Entity", (entity) => entityLink(entity, { kind: entity.kind }), "", (entity) => entity.name], ["Kind", (entity) => entity.kind, "", (entity) => entity.kind], ["Id", (entity) => h("span", { class: "mono" }, entity.id), "wrap", (entity) => entity.id], ["Labels", (entity) => Object.entries(entity.labels).slice(0, 4).map(([name, value]) => `${name}=${value}`).join(" "), "wrap"]], page.items, { sort: true }),
+              table("Known entities", [["Entity", (entity) => entityLink(entity, { kind: entity.kind }), "", (entity) => entity.name], ["Kind", (entity) => entity.kind, "", (entity) => entity.kind], ["Id", (entity) => h("span", { class: "mono" }, entity.id), "wrap", (entity) => entity.id], ["Labels", (entity) => Object.entries(entity.labels).slice(0, 4).map(([name, value]) => `${name}=${value}`).join(" "), "wrap"]], page.items, { sort: true }),
               page.next_cursor && h("p", { class: "more" }, "The first 200; search for the others."),
             ]
           : h("div", { class: "empty" }, h("strong", {}, "No topology is known yet."), h("p", {}, "It comes from ", h("code", {}, "POST /api/v1/topology:import"), ", from NetBox, or from live data as it arrives.")),
