@@ -70,6 +70,20 @@ def write_rows(
         screen().print(table)
 
 
+def write_document(document: Mapping[str, object], output: Output) -> None:
+    """One document; member by member for people."""
+    if output is Output.JSON:
+        write_json(document)
+    elif output is Output.YAML:
+        write_yaml(document)
+    else:
+        write_rows(
+            [{"member": name, "value": value} for name, value in document.items()],
+            ["member", "value"],
+            output,
+        )
+
+
 def _cell(value: object) -> str:
     """A value in one cell; what is nested is written flat."""
     if value is None:
