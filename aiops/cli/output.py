@@ -61,7 +61,9 @@ def write_rows(
         lines += ["| " + " | ".join(_cell(row.get(column)) for column in columns) + " |" for row in rows]
         write_text("\n".join(lines))
     else:
-        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(
+            title=title or None, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
+        )
         for column in columns:
             # Nothing is cut: an id must be whole to be copied, and the rest folds.
             table.add_column(column, overflow="fold", no_wrap=column in WHOLE)
