@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -48,7 +49,8 @@ class Served:
 @contextmanager
 def served(**given: object) -> Iterator[Served]:
     """A fake site behind the product's server on a free port of the loopback."""
-    limits = ApiLimits(body_timeout_s=0.3, body_bytes=10_000)
+    answer_s = float(str(given.pop("request_timeout_s", 60.0)))
+    limits = ApiLimits(body_timeout_s=0.3, body_bytes=10_000, request_timeout_s=answer_s)
     site = fake_site(limits=limits)
     settings = load_settings(**given)
     services = replace(site.services, protection=Protection(hosts_allowed(settings)))
@@ -282,3 +284,28 @@ def test_metrics_at_an_address_of_their_own(tmp_path: Path) -> None:
             pass
     app.state.desks.close()
     site.close()
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+def test_a_stream_outlives_the_time_of_an_answer_and_ends_with_its_token(end: str) -> None:
+    with served(request_timeout_s=0.5) as server:
+        site = server.site
+        record, token = site.tokens.issue("p", ["incidents:read"], site.clock.at + timedelta(hours=1))
+        headers = {"Authorization": f"Bearer {token}"}
+        place = server.url("/api/v1/incidents:events")
+        with httpx.stream("GET", place, headers=headers, timeout=30) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == ": listening"
+            time.sleep(1.0)
+            posted = {"title": "x", "affected": [{"ref": "service:shop/cart"}], "analyze": False}
+            admin = {"Authorization": f"Bearer {site.admin}"}
+            assert httpx.post(server.url("/api/v1/incidents"), json=posted, headers=admin).status_code == 201
+            while not next(lines).startswith("event: created"):
+                pass
+            if end == "revoked":
+                site.tokens.revoke(record.prefix)
+            else:
+                site.clock.advance(hours=2)
+            rest = list(lines)
+            assert not any("acknowledged" in line for line in rest)
+        assert httpx.get(place, headers=headers).status_code == 401
