@@ -15,12 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
+import uvicorn
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509 import load_der_x509_certificate
 
 from aiops.api.access.audit import AuditQuery
 from aiops.api.app import create_app
@@ -30,7 +32,7 @@ from aiops.errors import ConfigError, StoreUnavailable
 from aiops.settings import Settings, load_settings
 from aiops.wiring import http_protocol
 from aiops.wiring.api import serve_metrics
-from aiops.wiring.http_server import bind, hosts_allowed, make_server, tls_context
+from aiops.wiring.http_server import bind, hosts_allowed, make_server, renew_certificate, tls_context
 from tests.support.api_fakes import FakeSite, fake_site
 
 
@@ -38,6 +40,7 @@ from tests.support.api_fakes import FakeSite, fake_site
 class Served:
     site: FakeSite
     address: tuple[str, int]
+    server: uvicorn.Server
 
     def url(self, path: str, scheme: str = "http") -> str:
         return f"{scheme}://{self.address[0]}:{self.address[1]}{path}"
@@ -64,7 +67,7 @@ def served(**given: object) -> Iterator[Served]:
         assert time.monotonic() < end
         time.sleep(0.01)
     try:
-        yield Served(site, listener.getsockname())
+        yield Served(site, listener.getsockname(), server)
     finally:
         server.should_exit = True
         thread.join(30)
@@ -309,3 +312,32 @@ def test_a_stream_outlives_the_time_of_an_answer_and_ends_with_its_token(end: st
             rest = list(lines)
             assert not any("acknowledged" in line for line in rest)
         assert httpx.get(place, headers=headers).status_code == 401
+
+
+def test_a_renewed_certificate_is_taken_up_and_a_broken_one_is_not(
+    authority: tuple[trustme.CA, Path, Path],
+) -> None:
+    ca, cert, key = authority
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+
+    def shown(server: Served) -> int:
+        """The serial number of the certificate."""
+        with (
+            server.connect() as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+        ):
+            given = connection.getpeercert(binary_form=True)
+        assert given is not None
+        return load_der_x509_certificate(given).serial_number
+
+    with served(tls_cert=cert, tls_key=key) as server:
+        settings = load_settings(tls_cert=cert, tls_key=key)
+        first = shown(server)
+        issued = ca.issue_cert("127.0.0.1")
+        cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        renew_certificate(server.server, settings)
+        assert shown(server) == first, "the key does not belong to it"
+        key.write_bytes(issued.private_key_pem.bytes())
+        renew_certificate(server.server, settings)
+        assert shown(server) != first
