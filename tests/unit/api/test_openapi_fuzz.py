@@ -18,7 +18,7 @@ JUDGING = (
     *("POST /api/v1/incidents", "GET /api/v1/incidents", "POST /api/v1/incidents/{incident_id}/analyses"),
     *("POST /api/v1/topology:import", "GET /api/v1/topology:export", "POST /api/v1/changes"),
     *("GET /api/v1/entities/{entity_id}/neighbors", "GET /api/v1/entities", "POST /api/v1/tokens"),
-    *("GET /api/v1/entities/{entity_id}/impact", "GET /api/v1/entities/{entity_id}/alerts"),
+    *("GET /api/v1/entities/{entity_id}/impact", "POST /api/v1/infer"),
     *("GET /api/v1/incidents/{incident_id}/analyses/{number}", "PATCH /api/v1/incidents/{incident_id}"),
     *("POST /api/v1/incidents/{incident_id}/merge", "POST /api/v1/incidents/{incident_id}/split"),
     *("POST /api/v1/incidents/{incident_id}/alerts", "DELETE /api/v1/incidents/{incident_id}/alerts"),
@@ -47,7 +47,7 @@ CONFIG = schemathesis.Config.from_dict(
         ]
     }
 )
-SITE = fake_site(limits=ApiLimits(analysis_workers=1))
+SITE = fake_site(limits=ApiLimits(analysis_workers=1, stream_s=0.01))
 schemathesis.openapi.media_type(
     "application/x-protobuf", st.binary(max_size=64).map(lambda tail: b"snappy" + tail)
 )
