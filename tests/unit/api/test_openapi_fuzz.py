@@ -38,12 +38,14 @@ CONFIG = schemathesis.Config.from_dict(
             }
             for name in JUDGING
         ]
-        # No schema can say what a snappy block is, and the strategy for it is one for all modules of a test run.
+        # No schema can say what a snappy block is, and the strategy for it is one for all modules of a test run. Of what other
+        # systems send the schema says only what it looks like.
         + [
             {
-                "include-name": "POST /api/v1/write",
+                "include-name": name,
                 "checks": {"positive_data_acceptance": {"expected-statuses": [*ACCEPTED, "400"]}},
             }
+            for name in ("POST /api/v1/write", "POST /api/v1/ingest/pagerduty")
         ]
     }
 )
