@@ -21,6 +21,7 @@ import { entityLink, nameOf, severity, status } from "../words.js";
 
 const POLL_MS = 10_000;
 const RUNNING_MS = 1000;
+const STAGES = { retrieved: "the topology around it is known", observed: "what was seen is read", scored: "every suspect has its score", ranked: "the causes are ranked" };
 
 export async function incidentView(main, [id], fields) {
   const view = { incident: null, tag: null, analysis: null, rank: 1, number: fields.get("analysis"), names: new Map(), kinds: new Map(), cited: new Map(), ended: false, parts: null, timer: 0, graphOf: null };
@@ -55,6 +56,7 @@ export async function incidentView(main, [id], fields) {
   const head = h("div", { class: "incident-head" });
   const affected = h("span", { class: "head-affected" });
   const newer = h("div", { class: "newer", role: "status" });
+  const running = h("span", { class: "running", "aria-live": "off" });
   const body = h("div", { class: "incident-body" });
   const more = detailTabs({
     incident: () => view.incident,
@@ -79,7 +81,7 @@ export async function incidentView(main, [id], fields) {
     about();
     fillWith(
       head,
-      h("p", { class: "crumbs" }, h("a", { href: "/incidents" }, "Incidents"), " / ", one.external_id ? `${one.source} ${one.external_id}` : one.source),
+      h("p", { class: "crumbs" }, h("a", { href: "/incidents" }, "Incidents"), " / ", one.external_id ? `${one.source} ${one.external_id}` : one.source, running),
       h(
         "div",
         { class: "head-line" },
@@ -244,6 +246,14 @@ export async function incidentView(main, [id], fields) {
     fillWith(newer, h("p", { class: "notice" }, `Analysis ${number} is there${moved ? ": the first cause has changed" : ""}. `, button("Show it", renew, { class: "small primary" })));
   }
 
+  /** How far an analysis is that runs now, and whom it suspects so far. */
+  function progress(told) {
+    const suspects = (told.suspects ?? []).slice(0, 3).map((one) => nameOf(one.entity));
+    const text = `The analysis is running: ${STAGES[told.stage] ?? told.stage}${suspects.length ? `; suspects so far: ${suspects.join(", ")}` : ""}`;
+    if (view.analysis) running.textContent = told.stage === "explained" ? "" : text;
+    else fillWith(body, loading(text));
+  }
+
   function wait() {
     clearTimeout(view.timer);
     view.timer = setTimeout(async () => {
@@ -268,7 +278,7 @@ export async function incidentView(main, [id], fields) {
   let poll = 0;
   const soon = debounce(() => !view.ended && reload(), 300);
   const end = listen(at`/incidents/${id}/events`, {
-    event: soon,
+    event: (event) => (event.type === "progress" ? progress(event.data) : soon()),
     state: (state) => {
       clearInterval(poll);
       if (state === "absent") poll = setInterval(soon, POLL_MS);
