@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _bench(name: str, folder: Path, *, quick: bool) -> list[Result]:
-    count, seconds = (40, 5.0) if quick else (400, 30.0)
+    count, seconds = (40, 5.0) if quick else (200, 20.0)
     if name == "growth":
         return _growth(folder, count, quick=quick)
     made = _site(folder, SMALL if quick else ENTITIES)

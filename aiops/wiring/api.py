@@ -42,6 +42,7 @@ from aiops.wiring.http_server import bind, hosts_allowed, make_server
 from aiops.wiring.keeper import start_keeper
 from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.rpc_server import serve_rpc
+from aiops.wiring.site_metrics import Held, SiteMetrics
 from aiops.wiring.site_rules import SiteRules
 from aiops.wiring.stores import (
     Stores,
@@ -142,6 +143,15 @@ def open_site(settings: Settings, clock: Clock | None = None) -> Iterator[Site]:
             own = tenants.site(DEFAULT_TENANT)
             registry.register(
                 IngestMetrics(lambda: sum_readings([site.worker.reading() for site in tenants.opened()]))
+            )
+            registry.register(
+                SiteMetrics(
+                    lambda: [
+                        Held(site.tenant, site.stores.graph, site.stores.incidents)
+                        for site in tenants.opened()
+                    ],
+                    time,
+                )
             )
             app = create_app(own.services, tenants=tenants, pages=page_routes())
             try:

@@ -88,7 +88,14 @@ def test_entities_are_found_by_any_name(there: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("show", "h2"), ("impact", "h2"), ("neighbors", "h2"), ("resolve", "h2"), ("find", "h2")]
+    "words",
+    [
+        ("show", "host:h2"),
+        ("impact", "host:h2"),
+        ("neighbors", "host:h2"),
+        ("resolve", "host:h2"),
+        ("find", "host:h2"),
+    ],
 )
 def test_a_name_that_is_not_there_is_exit_code_3_with_the_nearest(there: Ask, words: tuple[str, ...]) -> None:
     said = there("entities", *words)

@@ -150,8 +150,12 @@ def test_nobody_there_is_said_so() -> None:
     ):
         client.get_version()
     assert len(slept) == 2
-    with pytest.raises(CannotConnect, match="for example"):
-        Client("localhost:8080")
+    for wrong in ("localhost:8080", "http://", "http://[", "http://127.0.0.1:99999", "ftp://x", ""):
+        with pytest.raises(CannotConnect, match="for example"):
+            Client(wrong)
+    for wrong in ("ключ", "a b", "a\nb"):
+        with pytest.raises(CannotConnect, match="no token has"):
+            Client("http://127.0.0.1", wrong)
 
 
 @contextmanager
