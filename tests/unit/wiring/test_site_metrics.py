@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from aiops.api.boundary import ApiMetrics
+from aiops.api.services import VersionInfo
+from aiops.api.webhooks.sender import WebhookMetrics
 from aiops.domain.graph import Entity, GraphDelta, Relation
 from aiops.domain.incident_records import Feedback, IncidentChange
 from aiops.domain.occurrences import Alarm, Incident
@@ -14,6 +19,7 @@ from aiops.store.memory import MemoryGraphStore
 from aiops.wiring.site_metrics import FRESH_S, Held, SiteMetrics
 from tests.support.api_fakes import FakeClock
 
+ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
@@ -65,3 +71,20 @@ def test_a_store_that_cannot_be_read_is_counted_and_hides_no_other() -> None:
     assert registry.get_sample_value("aiops_site_read_failures_total", {"tenant": "red"}) == 0
     assert registry.get_sample_value("aiops_entities_unmatched", {"tenant": "red"}) == 1
     assert registry.get_sample_value("aiops_entities_unmatched", {"tenant": "blue"}) is None
+
+
+def test_every_metric_of_the_server_is_documented_and_every_documented_one_exists() -> None:
+    registry = CollectorRegistry()
+    ApiMetrics(registry, VersionInfo("1"))
+    WebhookMetrics(registry)
+    registry.register(SiteMetrics(tuple, FakeClock(NOON)))
+    made = {metric.name + ("_total" if metric.type == "counter" else "") for metric in registry.collect()}
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    documented = set(
+        re.findall(
+            r"^\| `(aiops_[a-z0-9_]+)`",
+            page.partition("## Metrics of the server")[2].partition("\n## ")[0],
+            re.M,
+        )
+    )
+    assert documented == made

@@ -147,6 +147,7 @@ function axis(from, to, width, y) {
   for (let at = Math.ceil(from / 1000 / step) * step * 1000; at <= to; at += step * 1000) {
     const x = LEFT + ((at - from) / (to - from)) * (width - LEFT - RIGHT);
     const text = clock(at, at);
+    if (x > width - 26) break; // its name would be cut
     ticks.push(s("line", { class: "tick", x1: x, x2: x, y1: 0, y2: y }), s("text", { class: "tick-name", x, y: y + 16, "text-anchor": "middle" }, step >= 60 ? text.slice(0, 5) : text));
   }
   return ticks;
