@@ -28,7 +28,8 @@ def replay(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A recording, a case folder, or a file of Alertmanager's deliveries, one a line; - reads it."
+            help="A recording, or the name of one that ships (aiops demo --list); a case folder; a file of Alertmanager's"
+            " deliveries, one a line; - reads it."
         ),
     ],
     speed: Annotated[
@@ -40,6 +41,7 @@ def replay(
 ) -> None:
     """Send what was recorded to a server in the order and at the pace of its arrival. Times within it stay as they are."""
     times = factor(speed)
+    path = _shipped(path)
     recorded = read_recorded(path, within_s=min(max(times, 1.0), BATCH_S) if times else BATCH_S)
     with share_done(f"replaying {path.name}", quiet=session.quiet) as done:
         sent = send(session.client, recorded, times, done)
@@ -91,3 +93,10 @@ def send(
         sent[delivery.what] += delivery.count
         done(min(passed_s / recorded.span_s, 1.0) if recorded.span_s else 1.0)
     return sent
+
+
+def _shipped(path: Path) -> Path:
+    """A recording that ships, by its name, where there is no file of it."""
+    from aiops.wiring.recordings import scenarios
+
+    return path if path.exists() else scenarios().get(str(path), path)
