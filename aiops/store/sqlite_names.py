@@ -46,12 +46,5 @@ def words_asked(pieces: Sequence[str]) -> str | None:
     triples: dict[str, None] = {}
     for piece in pieces:
         triples.update(dict.fromkeys(piece[at : at + 3] for at in range(len(piece) - 2)))
-        if len(piece) in (1, 2):
-            triples[piece] = None
-    quoted = [_quoted(triple) for triple in triples if "\0" not in triple]
-    return " AND ".join(quoted) or None
-
-
-def _quoted(triple: str) -> str:
-    doubled = triple.replace('"', '""')
-    return f'"{doubled}"' if len(triple) == 3 else f'"{doubled}" *'
+    doubled = [triple.replace('"', '""') for triple in triples if "\0" not in triple]
+    return " AND ".join(f'"{triple}"' for triple in doubled) or None

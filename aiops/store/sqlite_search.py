@@ -1,7 +1,8 @@
-"""Entities by a part of their names in the embedded database; no question reads all of them.
+"""Entities by a part of their names in the embedded database without reading all of them.
 
 A text that stands in few names is found by the index of letter triples. One that stands in many is met soon by whoever reads
-entities in order of their ids; where it is not, all that the index finds is sorted.
+entities in order of their ids; where it is not, all that the index finds is sorted. One or two letters are no triple: they are
+met soon, or all entities are read.
 """
 # ruff: noqa: S608 (the only things formatted into SQL here are constant column lists and question marks)
 
@@ -40,8 +41,7 @@ def find_entities(
 def _holding(connection: sqlite3.Connection, wanted: str, kind: str | None, limit: int) -> list[Entity]:
     """The first ``limit`` entities, by id, that have ``wanted`` in a name."""
     words = words_asked([wanted])
-    short = len(wanted) < 3
-    if words is not None and not short:
+    if words is not None:
         few = _candidates(connection, words, FEW + 1)
         if len(few) <= FEW:
             return _checked(connection, few, wanted, kind, limit)

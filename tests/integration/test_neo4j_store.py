@@ -17,11 +17,14 @@ from aiops.domain.graph import Entity, GraphDelta, Relation
 from aiops.domain.incident_records import Activity, IncidentChange, IncidentQuery
 from aiops.domain.occurrences import Anomaly, Incident
 from aiops.errors import StoreError, StoreUnavailable
+from aiops.store import neo4j_search
+from aiops.store.memory import MemoryGraphStore
 from aiops.store.neo4j import Neo4jGraphStore
 from aiops.store.neo4j_connection import Neo4jConnection
 from aiops.store.neo4j_schema import MIGRATIONS
 from servers.neo4j_server import Neo4jServer
 from tests.support.neo4j_server import empty, query
+from tests.unit.store.test_name_search import named
 
 pytestmark = pytest.mark.integration
 
@@ -316,3 +319,19 @@ def test_a_connection_that_is_cut_is_made_anew_and_nothing_is_written_twice(
     line.close()
     assert line.taken > 4
     assert len(query(server, "MATCH (:Entity)-[r]->(:Entity) RETURN r")) == 1
+
+
+@pytest.mark.parametrize(("few", "in_order"), [(1, 1), (1, 30), (2_000, 5_000)])
+def test_every_way_of_searching_finds_what_memory_finds(
+    server: Neo4jServer, monkeypatch: pytest.MonkeyPatch, few: int, in_order: int
+) -> None:
+    monkeypatch.setattr(neo4j_search, "FEW", few)
+    monkeypatch.setattr(neo4j_search, "READ_IN_ORDER", in_order)
+    memory, store = MemoryGraphStore(), opened(server)
+    for each in (memory, store):
+        each.apply(GraphDelta("lab", tuple(named(120))), at=NOON)
+    for text in ("", "h", "h1", "rack", "rack-16", "service:", "ss", "rack 0 / 0 ß", "none", '"'):
+        for kind, limit in ((None, 7), (None, 500), ("Pod", 3)):
+            assert store.find_entities(text, kind, limit) == memory.find_entities(text, kind, limit), text
+    assert named(120)[77].id in store.nearest_names(named(120)[77].id.replace("rack-11", "rock-11"))
+    store.close()
