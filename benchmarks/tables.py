@@ -21,6 +21,7 @@ PAGES = (
     "docs/streams.md",
     "docs/daemon.md",
     "docs/sources.md",
+    "docs/performance.md",
 )
 #: Scorers shown beside the product, by their name in the results.
 PEERS = {
@@ -88,6 +89,17 @@ def speed() -> str:
     for site, parts in stages.items():
         stages[site][:] = [f"stages of {site}, CPU ms", ", ".join(parts), "", ""]
     return _table(["what", "median", "beside", "ratio"], rows)
+
+
+def analyses() -> str:
+    """From a posted incident to its analysis on generated sites, beside the limits."""
+    document = _read("analysis_load.json")
+    rows = []
+    for row in document["results"]:
+        beside = f"{row['peer']} {_number(row['peer_value'])}" if row["peer"] else ""
+        ratio = f"{row['ratio']:.2f}" if row["ratio"] is not None else ""
+        rows.append([row["name"], f"{_number(row['value'])} {row['unit']}".strip(), beside, ratio])
+    return _table(["what", "value", "beside", "ratio"], rows)
 
 
 def journal() -> str:
@@ -306,6 +318,7 @@ TABLES = {
     "faults": faults,
     "journal": journal,
     "adaptation": adaptation,
+    "analyses": analyses,
     "accuracy": accuracy,
     "calibration": calibration,
     "differences": differences,

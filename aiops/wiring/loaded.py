@@ -5,6 +5,11 @@ from __future__ import annotations
 import gc
 
 
+#: New objects before the youngest are looked through, and so on. The default of 700 looks dozens of times through the objects of
+#: one analysis while they are in use (measured: a tenth of its CPU time).
+COLLECT_AT = (20_000, 20, 20)
+
+
 def keep_loaded() -> None:
     """Tell the garbage collector that what is loaded by now stays. For the entry points of processes, once each.
 
@@ -13,3 +18,4 @@ def keep_loaded() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECT_AT)
