@@ -84,3 +84,14 @@ def test_in_sites_made_at_random(seed: int) -> None:
     posted = incident(*named)
     found = retrieve(graph, posted, pipeline.bounds)
     assert check(pipeline, posted, found.subgraph, pipeline.observe(posted, found)) >= 5
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 3))
+def test_the_order_in_which_things_came_changes_no_byte(seed: int) -> None:
+    site, named = random_site(seed)
+    bodies = []
+    for alarms in (site.alarms, site.alarms[::-1]):
+        graph, signals = MemoryGraphStore(), MemorySignalStore()
+        site.write(graph, signals, alarms=alarms)
+        bodies.append(analysis_json(plain_pipeline(graph, signals).analyze(incident(*named))))
+    assert bodies[0] == bodies[1]

@@ -100,6 +100,7 @@ _TAGS = {
         "main",
         "article",
         "section",
+        "h1",
         "h2",
         "h3",
         "ul",
