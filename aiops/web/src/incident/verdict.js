@@ -6,7 +6,8 @@ import { stamp } from "../when.js";
 import { count, kindIcon, nameOf, percent, plain } from "../words.js";
 import { sentence } from "./citations.js";
 
-const SENTENCES = 2;
+/** A box says so much at a glance; the rest is a press away. */
+const GLANCE = 170;
 
 export function banner(analysis, incident, tools) {
   const first = analysis.causes[0];
@@ -50,14 +51,27 @@ export function boxes(analysis, cite, kinds) {
 function box(id, title, said, kinds, cite) {
   if (!said) return null;
   const kind = kinds.get(said.entity);
+  const first = atAGlance(said.sentences);
   return h(
     "section",
     { class: `box box-${id}` },
     h("h2", {}, title, kind && kindIcon(kind)),
     said.name && h("p", { class: "box-title" }, said.name),
-    said.sentences.slice(0, SENTENCES).map((one) => sentence(one, cite)),
-    said.sentences.length > SENTENCES && h("details", {}, h("summary", {}, `${said.sentences.length - SENTENCES} more`), said.sentences.slice(SENTENCES).map((one) => sentence(one, cite))),
+    said.sentences.slice(0, first).map((one) => sentence(one, cite)),
+    said.sentences.length > first && h("details", {}, h("summary", {}, `${said.sentences.length - first} more`), said.sentences.slice(first).map((one) => sentence(one, cite))),
   );
+}
+
+/** How many sentences fit; one always does. */
+function atAGlance(sentences) {
+  let letters = 0;
+  let fit = 0;
+  for (const { text } of sentences) {
+    letters += text.length;
+    if (fit > 0 && letters > GLANCE) break;
+    fit += 1;
+  }
+  return fit;
 }
 
 /** Where the answer brings no boxes: the same from its causes. */
