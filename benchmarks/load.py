@@ -137,7 +137,7 @@ async def _load(
     ]
     while time.monotonic() < ends - 10.0:
         await asyncio.sleep(min(rng.uniform(*KILL_S), max(0.0, ends - 10.0 - time.monotonic())))
-        if neo4j is not None and rng.random() < 0.4:
+        if neo4j is not None and (not done.kills["neo4j"] or rng.random() < 0.4):
             done.kills["neo4j"] += 1
             await asyncio.to_thread(neo4j.kill)
             home, ports = folder / "neo4j", [int(uri.rsplit(":", 1)[1]) for uri in (neo4j.uri, neo4j.http)]

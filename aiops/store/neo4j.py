@@ -18,6 +18,7 @@ from aiops.store.merge import (
     RelationKey,
     checked_delta,
     folded,
+    from_known,
     plan_delta,
     relation_order,
     shortened,
@@ -81,7 +82,7 @@ class Neo4jGraphStore(Neo4jLedger, Neo4jFeed):
             if checked.complete:
                 keys |= open_keys(tx, checked.source)
             entities = _load_locked(tx, checked, keys)
-            intervals, places = load_intervals(tx, keys)
+            intervals, places = load_intervals(tx, from_known(keys, entities))
             plan = plan_delta(checked, moment, entities, intervals)
             write_entities(tx, plan.entities_created, plan.entities_updated)
             write_intervals(tx, plan.intervals, places)

@@ -86,6 +86,10 @@ class TokenStore(Protocol):
         :class:`aiops.errors.BackPressure` while too many are being checked."""
         ...
 
+    def is_usable(self, prefix: str) -> bool:
+        """Whether a token that was verified before may still be used: for answers that go on for minutes."""
+        ...
+
     def issue(
         self,
         name: str,
@@ -208,6 +212,10 @@ class SqliteTokenStore:
             return None
         self._used(found[0], now)
         return found[0]
+
+    def is_usable(self, prefix: str) -> bool:
+        found = self._find(prefix)
+        return found is not None and found[0].usable_at(self._clock.now())
 
     def _used(self, record: TokenRecord, now: datetime) -> None:
         """Keeps when it was used. A file that can be read and not written (a full disk) refuses nobody for that."""
