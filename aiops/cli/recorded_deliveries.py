@@ -57,7 +57,12 @@ def read_recorded(path: Path, *, within_s: float = 1.0) -> Recorded:
     if str(path) == "-" or path.is_file():
         return _json_lines(path)
     if (path / "case.json").is_file():
-        return _case(path, within_s)
+        try:
+            return _case(path, within_s)
+        except (KeyError, orjson.JSONDecodeError) as error:
+            raise InputError(
+                f"{path} is no case folder (rca-case/1): {error} is missing or no JSON"
+            ) from error
     if path.is_dir():
         return _recording(path, within_s)
     raise InputError(

@@ -287,6 +287,11 @@ def test_what_was_recorded_is_replayed(there: Ask, tmp_path: Path) -> None:
     assert there("replay", str(file), "--speed", "fast").code == 2
     assert there("replay", str(tmp_path / "none")).code == 1
     assert there("replay", str(tmp_path)).code == 1
+    (tmp_path / "case.json").write_text("{}")
+    (tmp_path / "topology.json").write_text("{}")
+    broken = there("replay", str(tmp_path))
+    assert (broken.code, broken.err.count("\n")) == (1, 1)
+    assert "detected_at" in broken.err
 
 
 def test_webhooks_are_made_tried_and_removed(there: Ask) -> None:
