@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CASES ?= ../shared/data/cases
 CACHE ?= artefacts/bench
 
-.PHONY: help setup setup-dev system demo test check bench bench-ingest calibration weights lab clean
+.PHONY: help setup setup-dev system demo test check bench bench-ingest bench-api calibration weights lab clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -67,6 +67,14 @@ bench-ingest: setup-dev system ## pace, losses and memory of the stream beside r
 	$(BIN)/python -m benchmarks.scaleout -o benchmarks/results/scaleout.json
 	$(BIN)/python -m benchmarks.detection -o benchmarks/results/detection.json
 	$(BIN)/python -m benchmarks.faults -o benchmarks/results/faults.json
+	$(BIN)/python -m benchmarks.tables
+
+bench-api: setup-dev system ## the API on large sites: analyses, lists, alerts, lookups, and a load with kills (an hour)
+	$(BIN)/python -m benchmarks.analysis_load -o benchmarks/results/analysis_load.json
+	$(BIN)/python -m benchmarks.incidents_list -o benchmarks/results/incidents_list.json
+	$(BIN)/python -m benchmarks.alerts -o benchmarks/results/alerts.json
+	$(BIN)/python -m benchmarks.lookups -o benchmarks/results/lookups.json
+	$(BIN)/python -m benchmarks.load -o benchmarks/results/load.json
 	$(BIN)/python -m benchmarks.tables
 
 calibration: setup-dev ## make the map of confidence anew from labelled cases, and measure it

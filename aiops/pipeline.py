@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from aiops.contracts import (
     Surroundings,
 )
 from aiops.domain.analysis import Analysis, Engine
-from aiops.domain.batches import CLOCK_SKEW
+from aiops.domain.batches import CLOCK_SKEW, SignalWindow
 from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, RuleOutcome
 from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference, evidence_id
 from aiops.domain.graph import Subgraph
@@ -27,12 +27,16 @@ from aiops.domain.occurrences import Incident
 from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import ModelError
 from aiops.reasoning.clocks import clock_skews
+from aiops.reasoning.daily import suspects_of, without_habits, yesterday_of
 from aiops.reasoning.diagnosis import Matter, ReasoningWeights, diagnose
 from aiops.reasoning.documents import hash_inputs
 from aiops.reasoning.explanation import explain
 from aiops.reasoning.obstacles import with_obstacles
 from aiops.reasoning.retrieval import RetrievalBounds, Retrieved, retrieve, window_of
 from aiops.reasoning.suspects import found_so_far, likeliest
+
+#: Reads the signals of some entities around an incident.
+Recall = Callable[[Incident, Sequence[str]], SignalWindow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,14 @@ class Pipeline:
         seen = self.observe(incident, found)
         past = self.history.past_incidents(before=incident.started_at) if self.history is not None else ()
         return self.analyze_observed(
-            incident, found.subgraph, seen, assume=assume, gaps=found.gaps, watch=watch, past=past
+            incident,
+            found.subgraph,
+            seen,
+            assume=assume,
+            gaps=found.gaps,
+            watch=watch,
+            past=past,
+            recall=self._recall,
         )
 
     def observe(self, incident: Incident, found: Retrieved) -> Observations:
@@ -100,9 +111,11 @@ class Pipeline:
         gaps: Iterable[str] = (),
         watch: Watch = unwatched,
         past: Sequence[PastIncident] = (),
+        recall: Recall | None = None,
     ) -> Analysis:
         """Analyse what is handed in and read nothing else: for case folders and what-if. Pure but for ``watch``. ``past``:
-        incidents to compare with; those that did not begin before this one are left out."""
+        incidents to compare with; those that did not begin before this one are left out. ``recall`` is asked what the
+        metrics that speak did yesterday."""
         what_if = assume or Assumption()
         notes = [
             *gaps,
@@ -112,7 +125,7 @@ class Pipeline:
         unread = self.corrector is None or not self.corrector.heeded
         told = Progress("observed", len(subgraph.entities), len(seen.alarms))
         watch(told)
-        matter = self.gather(incident, subgraph, seen, what_if, notes, brief=unread)
+        matter = self.gather(incident, subgraph, seen, what_if, notes, brief=unread, recall=recall)
         if watch is not unwatched:
             watch(replace(told, stage="scored", suspects=likeliest(matter.table)))
         diagnosis = diagnose(matter, self.weights)
@@ -131,6 +144,25 @@ class Pipeline:
         watch(replace(told, stage="explained"))
         return analysis
 
+    def _recall(self, incident: Incident, entities: Sequence[str]) -> SignalWindow:
+        start, end = window_of(incident)
+        return self.signals.window(
+            start=start - timedelta(seconds=self.history_s), end=end, entities=entities
+        )
+
+    def _without_habits(
+        self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet, recall: Recall
+    ) -> EvidenceSet:
+        """Metrics that did the same yesterday at this hour explain nothing today."""
+        entities = suspects_of(evidence)
+        before = yesterday_of(incident)
+        window = recall(before, entities) if entities else None
+        if window is None or not window.series:
+            return evidence
+        return without_habits(
+            evidence, self.extractor.extract(before, subgraph, Observations(window, (), ()))
+        )
+
     def gather(
         self,
         incident: Incident,
@@ -140,12 +172,16 @@ class Pipeline:
         notes: list[str],
         *,
         brief: bool = False,
+        recall: Recall | None = None,
     ) -> Matter:
         """All that is known before anything is concluded. What stands in the way is added to ``notes``. ``brief``: as for
         :class:`aiops.contracts.Prior`. Pure."""
         states = tuple(state for state in seen.window.states if state.property != CLOCK_SKEW)
         seen = replace(seen, window=replace(seen.window, states=states))
-        evidence = _assume(self.extractor.extract(incident, subgraph, seen), what_if, incident)
+        evidence = self.extractor.extract(incident, subgraph, seen)
+        if recall is not None:
+            evidence = self._without_habits(incident, subgraph, evidence, recall)
+        evidence = _assume(evidence, what_if, incident)
         subgraph = with_obstacles(subgraph, evidence)
         rules = _suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
         table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy, brief=brief)

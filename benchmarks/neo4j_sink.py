@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -49,21 +49,29 @@ _Row = dict[str, object]
 _Step = tuple[LiteralString, list[_Row]]
 Calls = list[Callable[[], object]]
 
-ENTITY: LiteralString = "MERGE (e:Entity {id: row.id}) SET e = row.e, e:Pod"
-ENTITY_LABELS: LiteralString = "MATCH (e:Entity {id: row.id}) SET e.labels = row.labels"
-NAMES: LiteralString = "MATCH (e:Entity {id: row.id}) MERGE (n:Name {text: row.name}) MERGE (n)-[:NAMES]->(e)"
+ENTITY: LiteralString = "MERGE (e:Entity {tenant: 'default', id: row.id}) SET e = row.e, e:Pod"
+ENTITY_LABELS: LiteralString = "MATCH (e:Entity {tenant: 'default', id: row.id}) SET e.labels = row.labels"
+NAMES: LiteralString = (
+    "MATCH (e:Entity {tenant: 'default', id: row.id}) MERGE (n:Name {tenant: 'default', text: row.name})"
+    " MERGE (n)-[:NAMES]->(e)"
+)
 RELATION: LiteralString = (
-    "MATCH (a:Entity {id: row.a}), (b:Entity {id: row.b}) MERGE (a)-[r:RUNS_ON {source: row.source}]->(b)"
-    " SET r = row.r"
+    "MATCH (a:Entity {tenant: 'default', id: row.a}), (b:Entity {tenant: 'default', id: row.b})"
+    " MERGE (a)-[r:RUNS_ON {source: row.source}]->(b) SET r = row.r"
 )
 RELATION_SEEN: LiteralString = (
-    "MATCH (a:Entity {id: row.a})-[r:RUNS_ON {source: row.source}]->(b:Entity {id: row.b})"
-    " SET r.last_seen = row.at"
+    "MATCH (a:Entity {tenant: 'default', id: row.a})-[r:RUNS_ON {source: row.source}]->"
+    "(b:Entity {tenant: 'default', id: row.b}) SET r.last_seen = row.at"
 )
 ALARM: LiteralString = (
-    "MATCH (e:Entity {id: row.entity}) MERGE (n:Alarm {key: row.n.key}) SET n = row.n MERGE (n)-[:ON]->(e)"
+    "MATCH (e:Entity {tenant: 'default', id: row.entity}) MERGE (n:Alarm {tenant: 'default', key: row.n.key})"
+    " SET n = row.n MERGE (n)-[:ON]->(e)"
 )
-ALARM_ENDED: LiteralString = "MATCH (n:Alarm {key: row.key}) SET n.ended_at = row.at, n.message = row.message"
+ALARM_ENDED: LiteralString = (
+    "MATCH (n:Alarm {tenant: 'default', key: row.key}) SET n.ended_at = row.at, n.message = row.message"
+)
+
+TENANT: _Row = {"tenant": "default"}
 
 
 def pods(where: str, count: int, turn: int) -> list[Entity]:
@@ -115,6 +123,11 @@ def parts(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
         yield items[begin : begin + ROWS]
 
 
+def _said(properties: Mapping[str, object]) -> list[tuple[str, object]]:
+    """All but the number of the change, which a bare driver does not give."""
+    return sorted((name, value) for name, value in properties.items() if name != "mark")
+
+
 class Bench:
     """One server with a store of ours and a bare driver."""
 
@@ -138,13 +151,13 @@ class Bench:
         """What lies in the graph of what was written for ``where``."""
         found: set[str] = set()
         statements: tuple[LiteralString, ...] = (
-            "MATCH (n) WHERE NOT n:Aiops RETURN labels(n) AS k, properties(n) AS p",
+            "MATCH (n) WHERE n:Entity OR n:Name OR n:Alarm RETURN labels(n) AS k, properties(n) AS p",
             "MATCH (a)-[r]->(b) RETURN [type(r), coalesce(a.id, a.text, a.key), coalesce(b.id, b.text)] AS k,"
             " properties(r) AS p",
         )
         for statement in statements:
             with self.driver.session() as session:
-                texts = (f"{row['k']} {sorted(row['p'].items())}" for row in session.run(statement))
+                texts = (f"{row['k']} {_said(row['p'])}" for row in session.run(statement))
                 found.update(text.replace(where, "WHERE") for text in texts if where in text)
         return frozenset(found)
 
@@ -165,7 +178,9 @@ class Bench:
 def entity_calls(bench: Bench, side: str, turn: int) -> Calls:
     calls: Calls = []
     for part in parts(pods(side, bench.count, turn)):
-        rows: list[_Row] = [{"id": entity.id, "e": entity_properties(entity)} for entity in part]
+        rows: list[_Row] = [
+            {"id": entity.id, "e": {**TENANT, **entity_properties(entity)}} for entity in part
+        ]
         names: list[_Row] = [{"id": entity.id, "name": name} for entity in part for name in names_of(entity)]
         if side == "ours":
             calls.append(partial(bench.store.apply, GraphDelta("kube", tuple(part)), at=NOON))
@@ -205,6 +220,7 @@ def alarm_calls(bench: Bench, side: str, turn: int) -> Calls:
             {
                 "entity": alarm.entity,
                 "n": {
+                    **TENANT,
                     **alarm_properties(alarm),
                     "started_at": alarm.started_at,
                     "ended_at": alarm.ended_at,

@@ -34,7 +34,11 @@ class Records:
         if entry is None:
             return
         try:
-            await asyncio.wrap_future(self.audit.note(entry))
+            noted = self.audit.note(entry)
+            if noted.done():
+                noted.result()
+            else:
+                await asyncio.wrap_future(noted)
         except StoreUnavailable as error:
             _log.error("an audit entry is lost", entry=repr(entry), reason=str(error))
 

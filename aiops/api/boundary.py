@@ -55,6 +55,12 @@ class ApiMetrics:
         self.analysis_s = Histogram(
             "aiops_analysis_duration_seconds", "Duration of analyses", buckets=_BUCKETS, registry=registry
         )
+        self.confidence = Histogram(
+            "aiops_analysis_confidence",
+            "Confidence of the first cause; 0 where none is named",
+            buckets=[step / 10 for step in range(11)],
+            registry=registry,
+        )
         self.waiting = Gauge("aiops_analysis_queue_depth", "Analyses waiting or running", registry=registry)
         build = Gauge(
             "aiops_build_info",

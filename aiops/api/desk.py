@@ -169,6 +169,7 @@ class AnalysisDesk:
         number = self._keep(analysis, document, now) if keep else None
         self._metrics.analysis_s.observe(took_s)
         self._metrics.analyses.labels(analysis.verdict).inc()
+        self._metrics.confidence.observe(analysis.causes[0].confidence if analysis.causes else 0.0)
         return numbered(document, number)
 
     def _keep(self, analysis: Analysis, document: Document, now: datetime) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Header, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
+from ulid import ULID
 
 from aiops.api.access.idempotency import KeptAnswer, KeyInUse, KeyReused
 from aiops.api.guard import services_of, token_of
@@ -54,6 +55,18 @@ async def answered_once(
         raise
     await run_in_threadpool(store.finish, owner, key, mark, given)
     return answer_of(given)
+
+
+async def id_under_key(request: Request, key: str | None) -> str | None:
+    """The id for what a request with a key makes; None: it has no key.
+
+    The same request has the same id in every process and after every kill, so what was written and not answered when it was
+    cut off is found again by the repeat and not made twice.
+    """
+    if key is None:
+        return None
+    parts = (_owner(request), key, await _fingerprint(request))
+    return str(ULID.from_bytes(hashlib.sha256("\n".join(parts).encode()).digest()[:16]))
 
 
 def answer_of(given: KeptAnswer, more: Mapping[str, str] | None = None) -> Response:

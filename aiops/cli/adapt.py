@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import typer
@@ -21,7 +22,9 @@ def adapt_to(incidents: Path, out: Path, *, base: Path | None, seed: int, output
 
     settings = load(model=base)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed} models asked"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as progress:
         task = progress.add_task("adapting", total=None)
         adapted = adapt_model(settings, incidents, out, seed=seed, on_step=lambda: progress.advance(task))
     verdict = adapted.verdict

@@ -8,14 +8,24 @@ import typer
 
 from aiops.cli.output import EXIT_INCONCLUSIVE, Output, write_json, write_text, write_yaml
 
+#: Sections that only an explanation has; the rest is what one acts on.
+_FOR_EXPLANATIONS = frozenset({"confidence", "what_if", "timeline", "looked_at"})
+
 
 def analysis_text(document: Mapping[str, object], output: Output, *, top: int, explain: bool = False) -> str:
-    """The analysis in words: short for a terminal, whole as Markdown or where it shall ``explain``."""
+    """The analysis in words. A terminal is shown what one acts on, and all of it where it shall ``explain``."""
     from aiops.reasoning.rendering import render_markdown, render_text
 
-    if output is Output.MARKDOWN or explain:
+    if output is Output.MARKDOWN:
         return render_markdown(document, top=top)
-    return render_text(document, top=top)
+    sections = document.get("sections")
+    if explain or not isinstance(sections, (list, tuple)):
+        return render_text(document, top=top)
+    kept = [one for one in sections if one["id"] not in _FOR_EXPLANATIONS]
+    return (
+        render_text({**document, "sections": kept}, top=top)
+        + "\n(--explain shows how sure this is and why)\n"
+    )
 
 
 def show_analysis(document: Mapping[str, object], output: Output, *, top: int, explain: bool = False) -> None:

@@ -9,6 +9,8 @@ import typer
 
 from aiops.cli.analyze import case_folders
 from aiops.cli.output import EXIT_NOT_FOUND, Output, note, write_json, write_rows, write_yaml
+from aiops.cli.progress import share_done
+from aiops.cli.session import Quiet
 
 
 def bench(
@@ -17,6 +19,7 @@ def bench(
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap and of the random baseline.")] = 7,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only these data sets.")] = None,
     model: Annotated[bool, typer.Option(help="Let the network correct the prior.")] = True,
+    quiet: Quiet = False,
 ) -> None:
     """Analyse labelled cases and score the rankings beside the baselines."""
     from aiops.wiring import load
@@ -25,7 +28,10 @@ def bench(
     if next(case_folders(cases), None) is None:
         note(f"aiops: no case.json at or below {cases}")
         raise typer.Exit(EXIT_NOT_FOUND)
-    result = bench_cases(load(model_enabled=model), cases, seed=seed, only=tuple(only or ()))
+    with share_done("analysing cases", quiet=quiet) as done:
+        result = bench_cases(
+            load(model_enabled=model), cases, seed=seed, only=tuple(only or ()), on_progress=done
+        )
     if not result["sets"]:
         note(f"aiops: no labelled case below {cases}")
         raise typer.Exit(EXIT_NOT_FOUND)

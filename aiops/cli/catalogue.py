@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aiops.cli.output import EXIT_NOT_FOUND, Output, note, write_json, write_rows, write_text
+from aiops.cli.output import EXIT_NOT_FOUND, Output, note, write_document, write_json, write_rows, write_text
 
 app = typer.Typer(help="List the message catalogue and try lines on it.", no_args_is_help=True)
 
@@ -46,6 +46,7 @@ def list_messages(
 def show(
     message: Annotated[str, typer.Argument(help="Id of a message, or name of an event type.")],
     catalogue: Directories = None,
+    output: Format = Output.JSON,
 ) -> None:
     """A message as it is looked for, or what an event type means."""
     from ingest.catalogue.catalogue import load_catalogue
@@ -53,11 +54,11 @@ def show(
     from ingest.catalogue.tables import described, event_row
 
     if message in event_types():
-        write_json(event_row(event_types()[message]))
+        write_document(event_row(event_types()[message]), output)
         return
     for known in load_catalogue(*catalogue or []):
         if known.id == message:
-            write_json(described(known))
+            write_document(described(known), output)
             return
     note(f"no message and no event type is called {message!r}; `aiops catalogue list` shows all")
     raise typer.Exit(EXIT_NOT_FOUND)

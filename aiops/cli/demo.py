@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aiops.cli.output import EXIT_NOT_FOUND, Output, note, write_json, write_text, write_yaml
+from aiops.cli.progress import share_done
+from aiops.cli.session import Quiet
 
 
 def demo(
@@ -17,6 +17,7 @@ def demo(
     output: Annotated[Output, typer.Option("--output", "-o", help="Format.")] = Output.TABLE,
     top: Annotated[int, typer.Option(min=1, help="How many causes a table shows.")] = 3,
     model: Annotated[bool, typer.Option(help="Let the network correct the prior.")] = True,
+    quiet: Quiet = False,
 ) -> None:
     """Replay a recorded outage through the ingest pipeline into an embedded store, post the incident, print the causes."""
     from aiops.reasoning.rendering import render_markdown, render_text
@@ -32,16 +33,8 @@ def demo(
         note(f"aiops: no recorded outage {name!r}; there are: {', '.join(known)}")
         raise typer.Exit(EXIT_NOT_FOUND)
     keep_loaded()
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True,
-    ) as progress:  # fmt: skip
-        task = progress.add_task(f"replaying {name}", total=1.0)
-        result = play(
-            load(model_enabled=model),
-            known[name],
-            on_progress=lambda part: progress.update(task, completed=part),
-        )
+    with share_done(f"replaying {name}", quiet=quiet) as done:
+        result = play(load(model_enabled=model), known[name], on_progress=done)
     if output is Output.JSON:
         write_json(result.document())
         return

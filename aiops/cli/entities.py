@@ -70,7 +70,22 @@ def impact(
 ) -> None:
     """What goes down with an entity, nearest first, and what redundancy keeps alive."""
     found = session.client.get_impact(entity_id_of(session.client, entity), depth=depth, at=as_utc(at))
-    session.document(found)
+    if session.output in (Output.JSON, Output.YAML):
+        session.document(found)
+        return
+    rows: list[dict[str, object]] = [
+        {"entity": one.entity.id, "goes down": "yes", "hops": one.hops, "through": one.through}
+        for one in found.reached
+    ]
+    rows += [
+        {"entity": one.entity.id, "goes down": "no, redundant", "through": one.redundancy_group}
+        for one in found.kept
+    ]
+    session.rows(rows, ["entity", "goes down", "hops", "through"])
+    services = f", services among them: {', '.join(found.services)}" if found.services else ""
+    session.note(f"{found.count} would go down with {found.entity.id}{services}")
+    if found.truncated:
+        session.note("cut; --depth shows less")
 
 
 @on_server(app, "alerts", example="aiops entities alerts host:db-1")

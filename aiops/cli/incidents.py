@@ -98,6 +98,9 @@ def show(
     session: Session,
     incident: Incident,
     top: Annotated[int, typer.Option(min=1, help="How many causes are shown.")] = 5,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="The whole answer, with how sure it is and why.")
+    ] = False,
 ) -> None:
     """An incident with its newest analysis."""
     found = session.client.get_incident(incident)
@@ -109,7 +112,7 @@ def show(
     if found.analysis is None:
         write_text(f"analysis: {found.analysis_status}")
     else:
-        write_text(analysis_text(found.analysis.plain(), session.output, top=top))
+        write_text(analysis_text(found.analysis.plain(), session.output, top=top, explain=explain))
 
 
 lifecycle.add_to(app)

@@ -61,13 +61,29 @@ def write_rows(
         lines += ["| " + " | ".join(_cell(row.get(column)) for column in columns) + " |" for row in rows]
         write_text("\n".join(lines))
     else:
-        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(
+            title=title or None, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
+        )
         for column in columns:
             # Nothing is cut: an id must be whole to be copied, and the rest folds.
             table.add_column(column, overflow="fold", no_wrap=column in WHOLE)
         for row in rows:
             table.add_row(*(Text(_cell(row.get(column))) for column in columns))
         screen().print(table)
+
+
+def write_document(document: Mapping[str, object], output: Output) -> None:
+    """One document; member by member for people."""
+    if output is Output.JSON:
+        write_json(document)
+    elif output is Output.YAML:
+        write_yaml(document)
+    else:
+        write_rows(
+            [{"member": name, "value": value} for name, value in document.items()],
+            ["member", "value"],
+            output,
+        )
 
 
 def _cell(value: object) -> str:

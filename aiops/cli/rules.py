@@ -60,9 +60,10 @@ def lint(
     ]
     if not rows:
         note("no problems")
-        return
-    write_rows(rows, ["rule", "code", "place", "problem"], output)
-    raise typer.Exit(EXIT_ERROR)
+    if rows or output is not Output.TABLE:
+        write_rows(rows, ["rule", "code", "place", "problem"], output)
+    if rows:
+        raise typer.Exit(EXIT_ERROR)
 
 
 @app.command("test", epilog="Example: aiops rules test tests/rules --packs site-rules.yaml")

@@ -10,7 +10,7 @@ from typing import Annotated, Concatenate, ParamSpec
 
 import typer
 
-from aiops.cli.output import Output, note, write_json, write_rows, write_yaml
+from aiops.cli.output import Output, note, write_document, write_rows
 from aiops.cli.profiles import Connection, find_connection
 from aiops.client import Client, NotFound
 from aiops.client.documents import Answered
@@ -64,14 +64,7 @@ class Session:
 
     def document(self, item: Answered | Mapping[str, object]) -> None:
         """One document, member by member for people."""
-        document = item.plain() if isinstance(item, Answered) else dict(item)
-        if self.output is Output.JSON:
-            write_json(document)
-        elif self.output is Output.YAML:
-            write_yaml(document)
-        else:
-            pairs = [{"member": name, "value": value} for name, value in document.items()]
-            write_rows(pairs, ["member", "value"], self.output)
+        write_document(item.plain() if isinstance(item, Answered) else item, self.output)
 
 
 def open_session(

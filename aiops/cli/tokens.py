@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,20 +14,36 @@ from aiops.cli.session import Session, on_server
 app = typer.Typer(help="Make, list and revoke tokens.", no_args_is_help=True)
 
 
+class Scope(StrEnum):
+    INGEST = "ingest:write"
+    READ_INCIDENTS = "incidents:read"
+    WRITE_INCIDENTS = "incidents:write"
+    ANALYZE = "analysis:run"
+    READ_TOPOLOGY = "topology:read"
+    WRITE_TOPOLOGY = "topology:write"
+    WRITE_RULES = "rules:write"
+    ADMIN = "admin"
+
+
 @on_server(app, "create", example="aiops token create prometheus --scope ingest:write --days 365")
 def create(
     session: Session,
     name: Annotated[str, typer.Argument(help="Whose it is, for example prometheus.")],
-    scope: Annotated[
-        list[str], typer.Option("--scope", help="What it allows, repeatable, for example ingest:write.")
-    ],
+    scope: Annotated[list[Scope], typer.Option("--scope", help="What it allows, repeatable.")],
     days: Annotated[
         int | None, typer.Option(min=1, help="Valid for so many days; for ever unless given.")
     ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Whose data it sees; that of your own token unless given.")
+    ] = None,
+    rate: Annotated[int | None, typer.Option(min=1, help="Requests a minute at most.")] = None,
 ) -> None:
     """Make a token. It is shown this once; with --quiet nothing else is."""
+    document: dict[str, object] = {"name": name, "scopes": [one.value for one in scope]}
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    made = session.client.post_token({"name": name, "scopes": scope, "expires_at": expires})
+    given = {"expires_at": expires, "tenant": tenant, "rate_per_minute": rate}
+    document |= {key: value for key, value in given.items() if value is not None}
+    made = session.client.post_token(document)
     if session.quiet and session.output is Output.TABLE:
         write_text(made.token)
         return
@@ -37,7 +54,7 @@ def create(
 @on_server(app, "list", example="aiops token list")
 def list_tokens(session: Session) -> None:
     """All tokens, without their secrets."""
-    columns = ["prefix", "name", "scopes", "created_at", "expires_at", "revoked_at"]
+    columns = ["prefix", "name", "tenant", "scopes", "expires_at", "revoked_at", "last_used_at"]
     session.rows(session.client.list_tokens().items, columns)
 
 

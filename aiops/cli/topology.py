@@ -14,6 +14,7 @@ from aiops.cli.output import EXIT_ERROR, Output, note, write_json, write_rows, w
 from aiops.cli.profiles import Connection, find_connection
 from aiops.cli.session import CaFile, Format, Profile, Quiet, Server, Session, Token, on_server, open_session
 from aiops.cli.topology_difference import difference
+from aiops.errors import InputError, TopologyError
 
 app = typer.Typer(help="Import, export, compare and check topology documents.", no_args_is_help=True)
 
@@ -107,12 +108,24 @@ def _held(data: Path | None, store: str | None, at: datetime | None) -> object:
 
 
 @app.command("lint", epilog="Example: aiops topology lint site.json")
-def lint_topology(file: File) -> None:
-    """Check a document; every problem is named with its JSON pointer."""
+def lint_topology(
+    file: File, output: Annotated[Output, typer.Option("--output", "-o", help="Format.")] = Output.TABLE
+) -> None:
+    """Check a document; every problem is named with its JSON pointer. Exit code 1: there are some."""
     from ingest.topology.documents import parse_topology
 
-    delta = parse_topology(read_json(file))
-    note(f"{file}: {len(delta.entities)} entities, {len(delta.relations)} relations, no problems")
+    rows: list[dict[str, object]] = []
+    try:
+        delta = parse_topology(read_json(file))
+        note(f"{file}: {len(delta.entities)} entities, {len(delta.relations)} relations, no problems")
+    except TopologyError as error:
+        problems = error.details.get("problems")
+        listed = problems if isinstance(problems, tuple) else (("", error.message),)
+        rows = [{"pointer": where, "problem": text} for where, text in listed]
+    if rows or output is not Output.TABLE:
+        write_rows(rows, ["pointer", "problem"], output)
+    if rows:
+        raise typer.Exit(EXIT_ERROR)
 
 
 @on_server(app, "diff", example="aiops topology diff site.json --exit-code")
@@ -176,8 +189,6 @@ def from_netbox(
 
 
 def _object(document: object, file: Path) -> Mapping[str, object]:
-    from aiops.errors import InputError
-
     if not isinstance(document, dict):
         raise InputError(f"{file} is no topology: it is no JSON object", hint="docs/topology.md shows one")
     return document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,7 +114,7 @@ def train(
         pretext=tuple(filter(None, pretext.split(","))),
     )
     mixture = Mixture(simulated, _folders(cases or [], credit or []), tuple(recordings or ()), gate_cases)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         tabling = progress.add_task("tables", total=None)
         fitting = progress.add_task("training", total=epochs)
         folding = progress.add_task("leaving one out", total=None)

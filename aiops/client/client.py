@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -223,7 +224,17 @@ class AsyncClient(AsyncMethods):
 
 
 def _address(server: str) -> str:
-    if not server.startswith(("http://", "https://")):
+    """Without a slash at its end. Raises :class:`CannotConnect` on what is none."""
+    try:
+        parts = urlsplit(server)
+        valid = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port >= 0)
+        )
+    except ValueError:
+        valid = False
+    if not valid:
         raise CannotConnect(f"{server!r} is no address of a server", hint="for example http://127.0.0.1:8080")
     return server.rstrip("/")
 
@@ -235,7 +246,11 @@ def _beyond_this_machine(server: str) -> bool:
 
 def _headers(token: str | None) -> Mapping[str, str]:
     headers = {"User-Agent": f"aiops-client/{__version__}"}
-    return headers if token is None else headers | {"Authorization": f"Bearer {token}"}
+    if token is None:
+        return headers
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise CannotConnect("the token has characters that no token has", hint="copy it again, on one line")
+    return headers | {"Authorization": f"Bearer {token}"}
 
 
 def _timeout(timeout_s: float | None) -> httpx.Timeout:

@@ -31,6 +31,7 @@ class EventReader:
     def __init__(self, last_id: str | None = None, pause_s: float = 1.0) -> None:
         self.last_id = last_id
         self.pause_s = pause_s
+        self._id = last_id
         self._kind = ""
         self._data: list[str] = []
         self._size = 0
@@ -51,17 +52,17 @@ class EventReader:
             case "event":
                 self._kind = value
             case "id" if "\0" not in value:
-                self.last_id = value
+                self._id = value
             case "retry" if value.isascii() and value.isdigit():
                 self.pause_s = min(int(value) / 1000, 60.0)
 
     def drop(self) -> None:
-        """Forget an event of which only a part came."""
-        self._kind, self._data, self._size = "", [], 0
+        """Forget an event of which only a part came; it will come again."""
+        self._id, self._kind, self._data, self._size = self.last_id, "", [], 0
 
     def _complete(self) -> Iterator[Event]:
         kind, text = self._kind or "message", "\n".join(self._data)
-        given = bool(self._data)
+        given, self.last_id = bool(self._data), self._id
         self.drop()
         if not given:
             return

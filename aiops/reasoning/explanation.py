@@ -28,7 +28,7 @@ from aiops.reasoning.words.book import KEPT_TEXT, Book
 from aiops.reasoning.words.brief import Brief
 from aiops.reasoning.words.memory import recall
 from aiops.reasoning.words.names import shortened
-from aiops.reasoning.words.phrases import said_by
+from aiops.reasoning.words.phrases import said_by, without_ids
 from aiops.reasoning.words.signs import sign_of_cause, with_lags
 
 OWN_CITATIONS = 12  # of the cause's own evidence, strongest first
@@ -219,7 +219,7 @@ def _statements(
         what = shortened(said_by(item), KEPT_TEXT)
         said.append((f"{clock(item.at_s, start_s)} {ground.names.of(item.entity)}: {what}", (item.id,)))
     for firing in firings:
-        text = f"{firing.statement} (rule {firing.rule})"
+        text = f"{without_ids(firing.statement)} (rule {firing.rule})"
         said.append((text, tuple(cited for cited in firing.evidence if cited in known)))
     if finding.ranked.pinned is not None:
         pin = finding.ranked.pinned

@@ -15,9 +15,8 @@ from aiops.domain.incident_records import Activity, PastIncident
 
 #: Past incidents that are compared with, the newest.
 KEPT = 500
-#: What leaves the resolved incidents as they are; an analysis does so unless it is of one of them.
-_HARMLESS = frozenset({"acknowledged", "commented", "analyzed", "rerooted", "analysis_failed"})
-_NEW = frozenset({"created"})
+#: What may make an incident a past one. Everything else matters only where it happens to a past one.
+_MAKES_PAST = frozenset({"resolved", "split"})
 
 
 class RememberedHistory:
@@ -58,9 +57,9 @@ class RememberedHistory:
         return read
 
     def _harmless(self, activity: Activity) -> bool:
-        if activity.kind in _NEW:
-            return activity.details.get("status", "open") != "resolved"
-        return activity.kind in _HARMLESS and activity.incident_id not in self._ids
+        """Whether ``activity`` leaves the past as it is. What was split off may be resolved already."""
+        made = activity.kind in _MAKES_PAST or (activity.kind == "created" and "from" in activity.details)
+        return not made and activity.incident_id not in self._ids
 
 
 _END = datetime(9999, 1, 1, tzinfo=UTC)

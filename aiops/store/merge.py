@@ -11,7 +11,7 @@ plan. Time rules, all on the ``at`` of the statements and not on their order of 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -126,6 +126,11 @@ def touched_ids(delta: GraphDelta) -> tuple[str, ...]:
     for relation in delta.relations:
         ids.update((relation.source_id, relation.target_id))
     return tuple(sorted(ids))
+
+
+def from_known(keys: Iterable[RelationKey], entities: Container[str]) -> set[RelationKey]:
+    """Those of ``keys`` that may have intervals, where ``entities`` are the stored ones of all at which they begin."""
+    return {key for key in keys if key[0] in entities}
 
 
 def touched_keys(delta: GraphDelta) -> tuple[RelationKey, ...]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from aiops.contracts import ApplyResult
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
-from aiops.store.lookup import MAX_COMPARED, nearest
+from aiops.store.lookup import nearest_by_pieces
 from aiops.store.merge import (
     EPOCH,
     RelationKey,
     checked_delta,
     folded,
+    from_known,
     plan_delta,
     relation_order,
     shortened,
@@ -32,6 +34,7 @@ from aiops.store.neo4j_ledger import Neo4jLedger
 from aiops.store.neo4j_relations import load_intervals, open_keys, write_intervals
 from aiops.store.neo4j_retention import prune
 from aiops.store.neo4j_rows import ENTITY, RELATION, at_read, entity_of, relation_of
+from aiops.store.neo4j_search import find_entities, names_containing
 from aiops.store.neo4j_statements import found_in_batches, rows, tuples
 from aiops.store.neo4j_tenancy import DEFAULT_TENANT, TenantGraph, Tx
 from aiops.store.sqlite_rows import moment_or_none
@@ -79,7 +82,7 @@ class Neo4jGraphStore(Neo4jLedger, Neo4jFeed):
             if checked.complete:
                 keys |= open_keys(tx, checked.source)
             entities = _load_locked(tx, checked, keys)
-            intervals, places = load_intervals(tx, keys)
+            intervals, places = load_intervals(tx, from_known(keys, entities))
             plan = plan_delta(checked, moment, entities, intervals)
             write_entities(tx, plan.entities_created, plan.entities_updated)
             write_intervals(tx, plan.intervals, places)
@@ -92,20 +95,7 @@ class Neo4jGraphStore(Neo4jLedger, Neo4jFeed):
         return self._graph.read(lambda tx: load_entities(tx, (entity_id,)).get(entity_id))
 
     def find_entities(self, query: str = "", kind: str | None = None, limit: int = 50) -> tuple[Entity, ...]:
-        wanted = folded(query)
-        named = (
-            "MATCH (n:Name {tenant: $tenant})-[:NAMES]->(e:Entity) WHERE n.text CONTAINS $text"
-            " WITH e, max(n.text = $text) AS exact"
-        )
-        every = "MATCH (e:Entity {tenant: $tenant}) WITH e, false AS exact"
-        of_kind = "WHERE e.kind_key = $kind" if kind is not None else ""
-        cypher = (
-            f"{named if wanted else every} {of_kind}"
-            f" WITH e, exact ORDER BY exact DESC, coalesce(e.full_id, e.id) LIMIT $limit"
-            f" RETURN {ENTITY}"
-        )
-        given = {"text": wanted, "kind": shortened(kind or ""), "limit": max(limit, 0)}
-        return tuple(map(entity_of, self._graph.read(lambda tx: tuples(tx, cypher, **given))))
+        return self._graph.read(lambda tx: find_entities(tx, folded(query), kind, max(limit, 0)))
 
     def resolve(self, names: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         cypher = "MATCH (n:Name {tenant: $tenant, text: row})-[:NAMES]->(e:Entity)"
@@ -119,12 +109,7 @@ class Neo4jGraphStore(Neo4jLedger, Neo4jFeed):
         return {name: tuple(sorted(ids.get(folded(name), ()))) for name in names}
 
     def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
-        cypher = f"MATCH (e:Entity {{tenant: $tenant}}) WITH e ORDER BY coalesce(e.full_id, e.id) LIMIT $limit RETURN {ENTITY}"
-        found = self._graph.read(lambda tx: tuples(tx, cypher, limit=MAX_COMPARED))
-        entities = [entity_of(row) for row in found]
-        return nearest(
-            name, (text for item in entities for text in (item.id, item.name, *item.aliases)), limit
-        )
+        return self._graph.read(lambda tx: nearest_by_pieces(name, limit, partial(names_containing, tx)))
 
     def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
         at = utc(as_of)

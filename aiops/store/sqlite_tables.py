@@ -159,6 +159,7 @@ GRAPH_MIGRATIONS: tuple[str, ...] = (
     INSERT INTO entity_words (rowid, text) SELECT d.n,
         (SELECT group_concat('  ' || folded || ' ', '') FROM entity_name e WHERE e.entity_id = d.entity_id) || '  '
         FROM entity_doc d;
+    CREATE INDEX relation_open_kind ON relation (kind) WHERE valid_to IS NULL;
     CREATE INDEX alarm_open ON alarm (started_at) WHERE ended_at IS NULL;
     CREATE INDEX anomaly_open ON anomaly (started_at) WHERE ended_at IS NULL;
     """,

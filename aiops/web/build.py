@@ -79,6 +79,10 @@ def sources_hash() -> str:
 
 def build(static: Path = STATIC, *, force: bool = False) -> bool:
     """Bundle, unless ``static`` is current; whether something was done. Raises :class:`PageBuildError`."""
+    if not SOURCES.is_dir():
+        raise PageBuildError(
+            f"{SOURCES} is not there: an installed wheel is bundled already; bundle in a checkout"
+        )
     if not force and is_current(static):
         return False
     toolchain = _toolchain()

@@ -38,10 +38,11 @@ from aiops.wiring.analysis import (
     make_pipeline,
 )
 from aiops.wiring.delivery_ports import WorkerPort
-from aiops.wiring.http_server import bind, hosts_allowed, make_server
+from aiops.wiring.http_server import bind, hosts_allowed, make_server, renew_certificate
 from aiops.wiring.keeper import start_keeper
 from aiops.wiring.loaded import keep_loaded
 from aiops.wiring.rpc_server import serve_rpc
+from aiops.wiring.site_metrics import Held, SiteMetrics
 from aiops.wiring.site_rules import SiteRules
 from aiops.wiring.stores import (
     Stores,
@@ -142,6 +143,15 @@ def open_site(settings: Settings, clock: Clock | None = None) -> Iterator[Site]:
             own = tenants.site(DEFAULT_TENANT)
             registry.register(
                 IngestMetrics(lambda: sum_readings([site.worker.reading() for site in tenants.opened()]))
+            )
+            registry.register(
+                SiteMetrics(
+                    lambda: [
+                        Held(site.tenant, site.stores.graph, site.stores.incidents)
+                        for site in tenants.opened()
+                    ],
+                    time,
+                )
             )
             app = create_app(own.services, tenants=tenants, pages=page_routes())
             try:
@@ -285,9 +295,12 @@ def run_api(settings: Settings, *, announce: Callable[[str], None], fd: int | No
         for number in (signal.SIGINT, signal.SIGTERM):
             # The server raises the signal that ended it once more; then it has been obeyed already.
             signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-        signal.signal(
-            signal.SIGHUP, lambda *_: threading.Thread(target=site.rules.reload, daemon=True).start()
-        )
+
+        def take_up() -> None:
+            site.rules.reload()
+            renew_certificate(server, settings)
+
+        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=take_up, daemon=True).start())
         site.tenants.attach(lambda tenant: start_keeper(settings, tenant))
         records = site.access.tokens.records()
         site.tenants.open_all(sorted({record.tenant for record in records if record.revoked_at is None}))

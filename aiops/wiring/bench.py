@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -190,10 +191,26 @@ def examine_cases(
             on_case(folder.name)
 
 
-def bench_cases(settings: Settings, root: Path, *, seed: int, only: Sequence[str] = ()) -> dict[str, Any]:
-    """Score every labelled case below ``root`` (of the data sets ``only``, where any are named)."""
+def bench_cases(
+    settings: Settings,
+    root: Path,
+    *,
+    seed: int,
+    only: Sequence[str] = (),
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Score every labelled case below ``root`` (of the data sets ``only``, where any are named).
+
+    ``on_progress`` is told the share done, 0 to 1.
+    """
     cases = [case for case in find_cases(root) if not only or case.data_set in only]
-    return bench_with(Examiner(settings, seed=seed), cases, seed=seed)
+    done = count(1)
+    return bench_with(
+        Examiner(settings, seed=seed),
+        cases,
+        seed=seed,
+        on_case=lambda _: on_progress(next(done) / len(cases)),
+    )
 
 
 def bench_with(

@@ -6,6 +6,7 @@ import socket
 import ssl
 from pathlib import Path
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
@@ -13,6 +14,7 @@ from aiops.errors import ConfigError, StoreUnavailable
 from aiops.settings import Settings
 from aiops.wiring.http_protocol import bounded_protocol
 
+_log = structlog.get_logger(__name__)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MAX_HEAD_BYTES = 32 * 1024  # first line and headers; the application refuses less than that with a problem
 
@@ -73,6 +75,23 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
             hint="check that they belong together, and AIOPS_TLS_KEY_PASSWORD_FILE",
         ) from error
     return context
+
+
+def renew_certificate(server: uvicorn.Server, settings: Settings) -> None:
+    """Connections from now on get the certificate that is in the files now. One that cannot be used is logged, and the one from
+    before stays."""
+    context = getattr(server.config, "ssl", None)
+    if settings.tls_cert is None or context is None:
+        return
+    try:
+        tls_context(settings)  # as a whole, before any of it is used
+        context.load_cert_chain(
+            settings.tls_cert, settings.tls_key, settings.secret("tls_key_password") or ""
+        )
+    except (ConfigError, ssl.SSLError, OSError) as error:
+        _log.error("the changed certificate is refused, the old one stays", reason=str(error))
+    else:
+        _log.info("certificate renewed")
 
 
 def _readable(path: Path, key: str) -> None:

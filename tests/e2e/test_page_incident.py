@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.http_site import ADMIN
+from tests.support.http_site import ADMIN, START, alert, stamp, topology
+from tests.support.ingest_sites import lines
 from tests.support.page_fixtures import Outage
 from tests.support.page_site import Reader, reader
 
@@ -131,6 +133,36 @@ def test_the_timeline_has_lanes_and_words(browser: Browser, outage: Outage) -> N
         expect(
             page.get_by_role("group", name="Timeline", exact=True).get_by_role("row").nth(1)
         ).to_be_visible()
+
+
+def test_a_clock_that_is_off_is_marked(browser: Browser, outage: Outage) -> None:
+    """A host's clock is seven minutes ahead: its mark in the timeline says so, and its lines are quoted as they came."""
+    document = topology(["service:till RUNS_ON host:till-1", "service:till DEPENDS_ON host:till-db"])
+    outage.server.send("POST", "/api/v1/topology:import", 200, json=document)
+
+    def line(at_s: float, severity: int, text: str) -> None:
+        written = f"<{8 + severity}>1 {stamp(at_s + 420)} till-db kernel - - - {text}"
+        outage.server.site.worker.take_syslog(lines([written], at_s=START.timestamp() + at_s))
+
+    for number in range(30):
+        line(-600 + number * 10, 6, "routine check fine")
+    for number in range(5):
+        line(-20 + number, 3, "Out of memory: Killed process 77 (<b>postgres</b>)")
+    alerts = [alert("service:till", 0, "TillDown"), alert("host:till-db", -15, "MemoryLow")]
+    made = outage.post("The till", "service:till", started_at=stamp(0), alerts=[*map(_posted, alerts)])
+    with reader(browser, outage.address) as tab:
+        page = tab.open(f"/incidents/{made['id']}")
+        expect(page.locator(".moment .skew").first).to_be_visible()
+        mark = page.locator(".moment:has(.skew)").first
+        assert "clock 7 min ahead, corrected" in str(mark.get_attribute("aria-label"))
+        quoted = page.locator(".evidence pre.verbatim").filter(has_text="Out of memory").first
+        assert "(<b>postgres</b>)" in str(quoted.text_content())
+        expect(page.locator(".explanation")).to_contain_text("the clock of host till-db is 7 min ahead")
+        tab.keep("skew")
+
+
+def _posted(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in ("labels", "annotations", "startsAt")}
 
 
 def test_the_explanation_cites_and_the_tabs_have_addresses(browser: Browser, outage: Outage) -> None:

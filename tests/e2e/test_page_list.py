@@ -9,12 +9,24 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from aiops.web import build
 from tests.support.http_site import ADMIN, site_settings
 from tests.support.page_fixtures import HOSTILE, Outage
 from tests.support.page_site import PHONE, Served, reader, served
+from tests.support.processes import aiops
 
 pytestmark = pytest.mark.integration
 REFUSED = "status of 401"
+
+
+def test_aiops_serve_has_the_page(browser: Browser, tmp_path: Path) -> None:
+    build.build()
+    with aiops("serve", "--port", "0", "--data", str(tmp_path)) as program:
+        address = program.wait_for(r"serves (http://127\.0\.0\.1:\d+)").group(1)
+        with reader(browser, address) as tab:
+            page = tab.open("/")
+            expect(page.get_by_role("heading", name="Send a first alert")).to_be_visible()
+            expect(page.locator(".live")).to_have_text("live")
 
 
 def test_a_token_is_tried_before_it_is_kept(browser: Browser, outage: Outage) -> None:
@@ -88,7 +100,7 @@ def test_filters_live_in_the_address(browser: Browser, outage: Outage) -> None:
         expect(page.get_by_role("link", name="VPN drops")).to_have_count(0)
         assert page.url.endswith("?status=resolved")
         page.get_by_role("button", name="All", exact=True).click()
-        page.get_by_label("Severity").select_option("major")
+        page.get_by_label("Severity").select_option("warning")
         expect(page.locator("tbody tr")).to_have_count(1)
         page.get_by_label("Severity").select_option("")
         page.get_by_label("Search incidents").fill("mail")

@@ -33,7 +33,7 @@ from aiops.api.webhooks.administration import Webhooks
 from aiops.api.webhooks.destinations import Destinations
 from aiops.api.webhooks.posting import Poster
 from aiops.api.webhooks.store import SqliteWebhooks, WebhookBounds
-from aiops.contracts import ApplyResult
+from aiops.contracts import ApplyResult, Observations
 from aiops.domain.analysis import Analysis, Engine, Impact, RootCause
 from aiops.domain.evidence import evidence_id
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
@@ -320,6 +320,20 @@ class FakeAnalyze:
         )
 
 
+def infer_nothing(
+    incident: Incident,
+    subgraph: Subgraph,
+    _seen: Observations,
+    *,
+    healthy: frozenset[str] = frozenset(),
+    failed: frozenset[str] = frozenset(),
+) -> Analysis:
+    """Names nobody, whatever is handed in."""
+    size = len(subgraph.entities) - len(healthy | failed)
+    engine = Engine("0", "none", None, incident.started_at, "sha256:0", False)
+    return Analysis(incident.id, "inconclusive", "nobody", (), (), Impact(size, (), 0), (), engine)
+
+
 def _cause(entity: Entity | None) -> RootCause:
     assert entity is not None
     return RootCause(1, entity, "down", "failure", 0.8, "high", {}, None, (), (), (), (), (), None, ())
@@ -430,6 +444,7 @@ def fake_site(
         incidents=graph,
         ingest=ingest,
         analyze=analyze,
+        infer=infer_nothing,
         renderers=FakeRenderers(),
         rules=FakeRules(),
         read_netbox=read_netbox,

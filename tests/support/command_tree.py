@@ -54,7 +54,11 @@ def _below(command: Any, prefix: str) -> Iterator[Leaf]:
             path,
             " ".join((inner.help or "").split()),
             (inner.epilog or "").removeprefix("Example: "),
-            tuple(_taken(one) for one in inner.params if one.name != "help"),
+            tuple(
+                _taken(one)
+                for one in inner.params
+                if one.name != "help" and not getattr(one, "hidden", False)
+            ),
         )
 
 

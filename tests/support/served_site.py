@@ -23,9 +23,17 @@ class ServedSite:
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """The address under which ``app`` answers."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
+def served(app: FastAPI, *, certificate: Path | None = None) -> Iterator[str]:
+    """The address under which ``app`` answers; with a ``certificate`` (PEM, with its key) by TLS."""
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        ssl_certfile=certificate,
+        ssl_keyfile=certificate,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="served-site")
     thread.start()
@@ -34,7 +42,7 @@ def served(app: FastAPI) -> Iterator[str]:
         assert time.monotonic() < end, "uvicorn did not start"
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(30)

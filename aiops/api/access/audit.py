@@ -1,6 +1,7 @@
 """Who did what, when, from where: every write and every refused access, in a SQLite file that is only added to.
 
-An entry is durable before its request is answered. One thread writes for all requests, as many as wait in one transaction.
+An entry is durable before its request is answered. One thread writes for all requests, as many as wait in one transaction. What
+comes again within the same minute is counted in memory and written once a second: a kill loses such a count, and no entry.
 Never in it: secrets, bodies, query strings.
 """
 
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +29,8 @@ Kind = Literal["write", "delivery", "refused"]
 MAX_IDS = 64
 MAX_ID_LENGTH = 200
 MAX_WAITING = 10_000
+MAX_COUNTED = 10_000  # deliveries and refusals of this minute that are told apart in memory
+COUNT_EVERY_S = 1.0
 TRIM_EVERY = 500  # entries
 #: Which part of the bound in bytes each kind may fill, so that a flood of one pushes out none of another.
 _SHARES: dict[Kind, float] = {"write": 0.5, "delivery": 0.25, "refused": 0.25}
@@ -103,7 +108,10 @@ class AuditTrail(Protocol):
 
 @dataclass(slots=True)
 class _Noted:
+    """``same``: what it has in common with others that are one entry; None: it stands for itself."""
+
     entry: AuditEntry
+    same: str | None
     done: Future[None] = field(default_factory=Future)
 
 
@@ -117,7 +125,9 @@ class SqliteAudit:
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
         self._file = SqliteFile(path, "audit log", _STEPS, synchronous="NORMAL")
-        self._waiting: queue.Queue[_Noted | None] = queue.Queue(MAX_WAITING)
+        self._waiting: queue.SimpleQueue[_Noted | None] = queue.SimpleQueue()
+        self._counting = threading.Lock()
+        self._counts: dict[str, int] = {}  # of entries that are in the file, since they were written last
         self._thread: threading.Thread | None = None
         self._problem = ""
 
@@ -130,11 +140,12 @@ class SqliteAudit:
         return self
 
     def close(self) -> None:
-        """What was noted is written first."""
+        """What was noted and counted is written first."""
         if self._thread is not None:
             self._waiting.put(None)
             self._thread.join()
             self._thread = None
+            self._write_counts()
         self._file.close()
 
     @property
@@ -143,16 +154,17 @@ class SqliteAudit:
         return self._problem
 
     def note(self, entry: AuditEntry) -> Future[None]:
-        noted = _Noted(entry)
-        try:
-            if self._thread is None:
-                raise queue.Full
-            self._waiting.put_nowait(noted)
-        except queue.Full:
+        noted = _Noted(entry, _same(entry))
+        if self._thread is None or self._waiting.qsize() >= MAX_WAITING:
             noted.done.set_exception(StoreUnavailable("the audit log takes no more entries now"))
+        elif self._counted(noted.same):
+            noted.done.set_result(None)
+        else:
+            self._waiting.put(noted)
         return noted.done
 
     def entries(self, query: AuditQuery) -> tuple[AuditEntry, ...]:
+        self._write_counts()
         where, values = _conditions(query)
         rows = self._file.execute(
             f"SELECT {_COLUMNS} FROM entry {where} ORDER BY number DESC LIMIT ?",  # noqa: S608 - constants
@@ -162,16 +174,18 @@ class SqliteAudit:
 
     def _write(self) -> None:
         """The thread: everything that waits goes into one transaction."""
-        since_trim, going_on = 0, True
+        since_trim, going_on, counts_due = 0, True, 0.0
         while going_on:
-            batch = [self._waiting.get()]
-            while len(batch) < TRIM_EVERY and not self._waiting.empty():
-                batch.append(self._waiting.get())
-            going_on = batch[-1] is not None
+            batch = self._batch()
             noted = [one for one in batch if one is not None]
+            going_on = len(noted) == len(batch)
             since_trim += len(noted)
             try:
-                self._keep([one.entry for one in noted])
+                self._keep(noted)
+                self._remember(noted)
+                if not noted or time.monotonic() >= counts_due:
+                    self._write_counts()
+                    counts_due = time.monotonic() + COUNT_EVERY_S
                 if since_trim >= TRIM_EVERY:
                     since_trim = 0
                     self._trim()
@@ -185,10 +199,48 @@ class SqliteAudit:
                 for one in noted:
                     one.done.set_result(None)
 
-    def _keep(self, entries: Sequence[AuditEntry]) -> None:
-        if entries:
+    def _batch(self) -> list[_Noted | None]:
+        """All that waits; empty after a second without any."""
+        batch: list[_Noted | None] = []
+        with suppress(queue.Empty):
+            batch.append(self._waiting.get(timeout=COUNT_EVERY_S))
+            while len(batch) < TRIM_EVERY and batch[-1] is not None:
+                batch.append(self._waiting.get_nowait())
+        return batch
+
+    def _keep(self, noted: Sequence[_Noted]) -> None:
+        if len(noted) == 1:
+            self._file.execute(_INSERT, _row(noted[0]))
+        elif noted:
             with self._file.transaction():
-                self._file.execute_many(_INSERT, [_row(entry) for entry in entries])
+                self._file.execute_many(_INSERT, [_row(one) for one in noted])
+
+    def _counted(self, same: str | None) -> bool:
+        """Whether there is an entry for it already, to which this was added."""
+        if same is None:
+            return False
+        with self._counting:
+            if same not in self._counts:
+                return False
+            self._counts[same] += 1
+            return True
+
+    def _remember(self, noted: Sequence[_Noted]) -> None:
+        """From now on repeats of these are counted in memory."""
+        with self._counting:
+            for one in noted:
+                if one.same is not None and len(self._counts) < MAX_COUNTED:
+                    self._counts.setdefault(one.same, 0)
+
+    def _write_counts(self) -> None:
+        """What came since, and forget the entries of minutes that are over."""
+        minute = str(int(self._clock.now().timestamp() // 60))
+        with self._counting:
+            found = [(count, same) for same, count in self._counts.items() if count]
+            self._counts = {same: 0 for same in self._counts if same.split("\n", 2)[1] == minute}
+        if found:
+            with self._file.transaction():
+                self._file.execute_many("UPDATE entry SET times = times + ? WHERE same = ?", found)
 
     def _trim(self) -> None:
         """Drops what is too old, then the oldest of each kind until its share of the bytes holds."""
@@ -204,15 +256,21 @@ class SqliteAudit:
                 )
 
 
-def _row(entry: AuditEntry) -> tuple[object, ...]:
+def _same(entry: AuditEntry) -> str | None:
+    if entry.kind == "write":
+        return None
+    minute = str(int(entry.at.timestamp() // 60))
+    parts = (entry.tenant, entry.token, entry.actor, entry.peer, entry.method, entry.route, entry.reason)
+    return "\n".join((entry.kind, minute, str(entry.status), *parts))
+
+
+def _row(noted: _Noted) -> tuple[object, ...]:
+    entry, same = noted.entry, noted.same
     ids = "\n".join(one[:MAX_ID_LENGTH] for one in entry.ids[:MAX_IDS])
     texts = (entry.tenant, entry.token, entry.actor[:200], entry.peer, entry.method[:20], entry.route[:200])
     size = _ROW_BYTES + sum(map(len, texts)) + len(ids) + len(entry.reason) + len(entry.request_id)
     at = entry.at.timestamp()
-    same = None
-    if entry.kind != "write":
-        same = "\n".join((entry.kind, str(int(at // 60)), *texts, str(entry.status), entry.reason))
-        size += len(same)
+    size += len(same or "")
     return (
         *(entry.kind, at, *texts, entry.status, entry.reason[:200]),
         *(ids, entry.request_id, size, same),

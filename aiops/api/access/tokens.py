@@ -23,7 +23,7 @@ import structlog
 
 from aiops.api.access.sqlite_file import SqliteFile
 from aiops.contracts import Clock
-from aiops.errors import ConfigError, StoreUnavailable
+from aiops.errors import BackPressure, ConfigError, StoreUnavailable
 
 SCOPES: tuple[str, ...] = (
     *("ingest:write", "incidents:read", "incidents:write", "analysis:run"),
@@ -35,6 +35,7 @@ TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,31}$"
 MIN_BOOTSTRAP_LENGTH = 8  # characters; docs/access.md recommends 32 random ones
 MAX_TOKEN_LENGTH = 512
 MAX_TOKENS = 10_000
+MAX_CHECKS = 8  # of tokens not seen before, that wait or are checked: they may not take all threads
 _FORM = re.compile(r"aiops_([a-z0-9]{4,32})_([A-Za-z0-9_-]{16,256})")
 SCRYPT_COST = 2**14  # with block size 8: 16 MiB, about 40 ms
 LAST_USE_STEP = timedelta(minutes=1)  # the last use is written no more often
@@ -81,7 +82,12 @@ class TokenStore(Protocol):
     """Who may do what. Safe to call from several threads."""
 
     def verify(self, token: str) -> TokenRecord | None:
-        """The record of a token that is genuine and usable now; None for every other text."""
+        """The record of a token that is genuine and usable now; None for every other text. Raises
+        :class:`aiops.errors.BackPressure` while too many are being checked."""
+        ...
+
+    def is_usable(self, prefix: str) -> bool:
+        """Whether a token that was verified before may still be used: for answers that go on for minutes."""
         ...
 
     def issue(
@@ -123,6 +129,7 @@ class SqliteTokenStore:
         self._scrypt_lock = (
             threading.Lock()
         )  # one scrypt at a time: wrong tokens cannot take all cores and memory
+        self._checks = threading.BoundedSemaphore(MAX_CHECKS)
         self._file = SqliteFile(path, "tokens' file", _STEPS)
 
     def open(self) -> SqliteTokenStore:
@@ -206,6 +213,10 @@ class SqliteTokenStore:
         self._used(found[0], now)
         return found[0]
 
+    def is_usable(self, prefix: str) -> bool:
+        found = self._find(prefix)
+        return found is not None and found[0].usable_at(self._clock.now())
+
     def _used(self, record: TokenRecord, now: datetime) -> None:
         """Keeps when it was used. A file that can be read and not written (a full disk) refuses nobody for that."""
         if record.last_used_at is not None and now - record.last_used_at < LAST_USE_STEP:
@@ -225,13 +236,21 @@ class SqliteTokenStore:
             if known is not None:
                 self._verified.move_to_end(digest)
                 return known[1] and hmac.compare_digest(known[0], expected)
-        with self._scrypt_lock:
-            matches = hmac.compare_digest(_scrypt(token, salt, self._cost), expected)
+        if not self._checks.acquire(blocking=False):
+            raise BackPressure("too many new tokens are being checked", hint="try again", retry_after_s=1)
+        try:
+            matches = self._check(token, salt, expected)
+        finally:
+            self._checks.release()
         with self._lock:
             self._verified[digest] = (expected, matches)
             while len(self._verified) > self._remembered:
                 self._verified.popitem(last=False)
         return matches
+
+    def _check(self, token: str, salt: bytes, expected: bytes) -> bool:
+        with self._scrypt_lock:
+            return hmac.compare_digest(_scrypt(token, salt, self._cost), expected)
 
     def _insert(self, record: TokenRecord, token: str) -> TokenRecord:
         salt = secrets.token_bytes(16)

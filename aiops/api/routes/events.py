@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from aiops.api.documents import progress_document
-from aiops.api.guard import GuardedRoute, needs, problems, services_of
+from aiops.api.guard import GuardedRoute, needs, problems, services_of, token_of
 from aiops.api.incident_changes import incident_of
 from aiops.api.incident_documents import activity_document
 from aiops.api.routes.incidents import IncidentId
@@ -99,7 +99,7 @@ async def _stream(request: Request, incident_id: str | None, after: int | None) 
     begin = newest if after is None else min(after, newest)
     ending = anyio.Event()
     return EventSourceResponse(
-        _flow(services, incident_id, begin, ending),
+        _flow(services, token_of(request).prefix, incident_id, begin, ending),
         ping=HEARTBEAT_S,
         ping_message_factory=_heartbeat,
         send_timeout=SEND_TIMEOUT_S,
@@ -110,15 +110,17 @@ async def _stream(request: Request, incident_id: str | None, after: int | None) 
 
 
 async def _flow(
-    services: Services, incident_id: str | None, after: int, ending: anyio.Event
+    services: Services, token: str, incident_id: str | None, after: int, ending: anyio.Event
 ) -> AsyncIterator[ServerSentEvent]:
-    """Everything after ``after``, until the time is up or the process is ``ending``."""
+    """Everything after ``after``, until the time is up, the token is no longer good, or the process is ``ending``."""
     now = asyncio.get_running_loop().time
     ends = now() + services.limits.stream_s
     with services.streams.listening(incident_id) as listener:
         yield ServerSentEvent(comment="listening", retry=RETRY_MS)
         while not (ending.is_set() or services.streams.closed) and (left := ends - now()) > 0:
-            found = await run_in_threadpool(_newer, services, incident_id, after)
+            found = await run_in_threadpool(_newer, services, token, incident_id, after)
+            if found is None:
+                return
             for activity in found:
                 if activity.kind in _ENDS:  # what was told of the analysis was told before it ended
                     for told in listener.taken():
@@ -131,9 +133,13 @@ async def _flow(
                 await listener.wait(min(POLL_S, left))
 
 
-def _newer(services: Services, incident_id: str | None, after: int) -> tuple[Activity, ...]:
-    """Nothing while the store is away: the next look makes up for it."""
+def _newer(
+    services: Services, token: str, incident_id: str | None, after: int
+) -> tuple[Activity, ...] | None:
+    """Nothing while the store is away: the next look makes up for it. None: the token is revoked or expired."""
     try:
+        if not services.tokens.is_usable(token):
+            return None
         return services.incidents.activities(incident_id=incident_id, after=after, limit=BATCH)
     except StoreUnavailable:
         return ()

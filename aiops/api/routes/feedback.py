@@ -17,7 +17,7 @@ from aiops.api.incident_changes import author_of, change_incident, incident_of
 from aiops.api.incident_documents import feedback_document
 from aiops.api.problems import invalid
 from aiops.api.references import one_entity
-from aiops.api.repeats import IdempotencyKey, answered_once
+from aiops.api.repeats import IdempotencyKey, answered_once, id_under_key
 from aiops.api.routes.incidents import IncidentId
 from aiops.api.schemas.lifecycle import FeedbackDocument, FeedbackList, FeedbackRequest
 from aiops.api.services import Services
@@ -44,9 +44,10 @@ async def post_feedback(
 ) -> Response:
     """Say whether an analysis was right, what it was in truth, and what fixed it."""
     services, by = services_of(request), author_of(request)
+    identifier = await id_under_key(request, idempotency_key) or str(ULID.from_datetime(by.at))
 
     async def work() -> KeptAnswer:
-        feedback = await run_in_threadpool(_feedback, given, incident_id, by, services)
+        feedback = await run_in_threadpool(_feedback, identifier, given, incident_id, by, services)
         await run_in_threadpool(
             change_incident, services, incident_id, lambda known: [transitions.judge(known, feedback)]
         )
@@ -71,7 +72,9 @@ def list_feedback(request: Request, incident_id: IncidentId) -> Response:
     return page(request, [feedback_document(feedback) for feedback in found], None)
 
 
-def _feedback(given: FeedbackRequest, incident_id: str, by: Author, services: Services) -> Feedback:
+def _feedback(
+    identifier: str, given: FeedbackRequest, incident_id: str, by: Author, services: Services
+) -> Feedback:
     """With every name looked up. Raises a 404 or 422 problem and :class:`aiops.errors.NothingResolved`."""
     incident_of(services, incident_id)
     heads = services.incidents.analysis_heads(incident_id)
@@ -94,7 +97,7 @@ def _feedback(given: FeedbackRequest, incident_id: str, by: Author, services: Se
     if both:
         raise invalid("/labels/non_causal", f"{min(both)} cannot be causal and not causal at once")
     return Feedback(
-        id=str(ULID.from_datetime(by.at)),
+        id=identifier,
         incident_id=incident_id,
         at=by.at,
         actor=by.actor,

@@ -23,7 +23,7 @@ from aiops.api.incident_documents import age_s, row_document
 from aiops.api.preconditions import digest_of, incident_tag, not_modified
 from aiops.api.problems import invalid, invalid_parameter
 from aiops.api.references import Resolved, ids_named, resolve_references, take_alerts
-from aiops.api.repeats import IdempotencyKey, answered_once
+from aiops.api.repeats import IdempotencyKey, answered_once, id_under_key
 from aiops.api.schemas.incidents import (
     IncidentDocument,
     IncidentPage,
@@ -102,16 +102,17 @@ async def post_incident(
 ) -> Response:
     """Store an incident and analyse it. 201: new; 200: known by ``source`` and ``external_id``, now updated."""
     wait_s = wait_of(wait, prefer, services_of(request))
-    return await answered_once(request, idempotency_key, lambda: _post(request, posted, wait_s))
+    keyed = await id_under_key(request, idempotency_key)
+    return await answered_once(request, idempotency_key, lambda: _post(request, posted, wait_s, keyed))
 
 
-async def _post(request: Request, posted: IncidentRequest, wait_s: float) -> KeptAnswer:
+async def _post(request: Request, posted: IncidentRequest, wait_s: float, keyed: str | None) -> KeptAnswer:
     services, desk = services_of(request), desk_of(request)
     if posted.analyze:
         desk.reserve()
     try:
         source = posted.source or token_of(request).name
-        stored = await run_in_threadpool(_store, posted, source, author_of(request), services)
+        stored = await run_in_threadpool(_store, posted, source, author_of(request), services, keyed)
     except BaseException:
         if posted.analyze:
             desk.release()
@@ -135,8 +136,11 @@ class _Stored:
     resolved: Resolved
 
 
-def _store(posted: IncidentRequest, source: str, by: Author, services: Services) -> _Stored:
-    """Resolve what the incident is about, take its alerts, and write it with them: a repeat keeps status and id."""
+def _store(
+    posted: IncidentRequest, source: str, by: Author, services: Services, keyed: str | None
+) -> _Stored:
+    """Resolve what the incident is about, take its alerts, and write it with them: a repeat keeps status and id. ``keyed``: the
+    id that the request's key gives where there is no natural one."""
     starts = [alert.startsAt for alert in posted.alerts if alert.startsAt is not None]
     started_at = posted.started_at or min(starts, default=by.at)
     if posted.ended_at is not None and posted.ended_at < started_at:
@@ -144,7 +148,7 @@ def _store(posted: IncidentRequest, source: str, by: Author, services: Services)
     resolved = resolve_references(posted, services, at=started_at)
     resolved = take_alerts(posted.alerts, resolved, started_at, services)
     incident = Incident(
-        id=_id_of(source, posted.external_id, by.at),
+        id=_id_of(source, posted.external_id, by.at, keyed),
         title=posted.title,
         started_at=started_at,
         severity=posted.severity,
@@ -159,14 +163,17 @@ def _store(posted: IncidentRequest, source: str, by: Author, services: Services)
         window_after_s=duration_s(posted.window.after),
         owner=posted.owner or "",
     )
-    written, new = _record(incident, resolved, by, services)
+    repeatable = keyed is not None or posted.external_id is not None
+    written, new = _record(incident, resolved, by, services, repeatable=repeatable)
     return _Stored(written, new, resolved)
 
 
-def _record(incident: Incident, resolved: Resolved, by: Author, services: Services) -> tuple[Incident, bool]:
+def _record(
+    incident: Incident, resolved: Resolved, by: Author, services: Services, *, repeatable: bool
+) -> tuple[Incident, bool]:
     """The incident as it is stored now, and whether it is new. An update that lost a race is made anew."""
     book, keys = services.incidents, [alarm_key(alarm) for alarm in resolved.alarms]
-    known = book.incident(incident.id) if incident.external_id is not None else None
+    known = book.incident(incident.id) if repeatable else None
     if known is None:
         (written,) = book.record([transitions.created(incident, by, alarms=keys)])
         services.streams.ring()
@@ -189,10 +196,10 @@ def _record(incident: Incident, resolved: Resolved, by: Author, services: Servic
     raise AssertionError("the last attempt returns or raises")
 
 
-def _id_of(source: str, external_id: str | None, now: datetime) -> str:
-    """A new ULID; where there is a natural key, the one that belongs to it, so that a repeat finds the first."""
+def _id_of(source: str, external_id: str | None, now: datetime, keyed: str | None) -> str:
+    """A new ULID; where there is a natural key, the one that belongs to it, so that a repeat finds the first; else ``keyed``."""
     if external_id is None:
-        return str(ULID.from_datetime(now))
+        return keyed or str(ULID.from_datetime(now))
     digest = hashlib.sha256(f"{source}\x1f{external_id}".encode()).digest()
     return str(ULID.from_bytes(digest[:16]))
 

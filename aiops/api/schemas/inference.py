@@ -22,7 +22,7 @@ from aiops.api.schemas.topology import TopologyEntity, TopologyRelation
 MAX_ENTITIES, MAX_RELATIONS = 5_000, 50_000
 MAX_ALARMS, MAX_CHANGES, MAX_STATES = 10_000, 10_000, 20_000
 MAX_LOGS, MAX_SERIES, MAX_SAMPLES = 50_000, 5_000, 10_000
-Number = Annotated[float, Field(allow_inf_nan=False, strict=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class InferenceSubgraph(Strict):

@@ -13,7 +13,7 @@ from aiops.domain.incident_records import PastIncident
 from aiops.domain.occurrences import Alarm, Change, Incident
 from aiops.reasoning.moments import clock, rfc3339, roughly
 from aiops.reasoning.words.names import Names, shortened
-from aiops.reasoning.words.phrases import said_by
+from aiops.reasoning.words.phrases import said_by, without_ids
 from aiops.reasoning.words.quantities import unit_of
 
 #: Longest text of a cited thing, in characters; a line may have megabytes.
@@ -139,7 +139,7 @@ class Book:
             self._cited[identifier] = Cited(
                 id=identifier,
                 kind="rule",
-                text=shortened(firing.statement, KEPT_TEXT),
+                text=shortened(without_ids(firing.statement), KEPT_TEXT),
                 ref=Reference("rule", firing.rule),
                 name=firing.rule,
                 entity=firing.entity,

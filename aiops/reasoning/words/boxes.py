@@ -7,7 +7,8 @@ from aiops.domain.explanation import Box, Boxes, Sentence
 from aiops.reasoning.moments import span
 from aiops.reasoning.spread import is_live
 from aiops.reasoning.words.brief import Brief
-from aiops.reasoning.words.phrases import fault_phrase, happened, is_symptomatic
+from aiops.reasoning.words.names import shortened
+from aiops.reasoning.words.phrases import fault_phrase, happened, is_symptomatic, without_ids
 from aiops.reasoning.words.quantities import counted
 from aiops.reasoning.words.rivals import tell_vetoed_rival
 from aiops.reasoning.words.signs import SAME_MOMENT_S
@@ -16,6 +17,8 @@ from aiops.reasoning.words.verdict_line import silence_id
 #: Rules that are quoted in the first box.
 RULES_SAID = 2
 NAMED = 5
+#: Longest sentence of a rule that is told, in characters.
+QUOTED_RULE = 600
 
 
 def make_boxes(brief: Brief) -> Boxes | None:
@@ -60,8 +63,9 @@ def _rules(brief: Brief) -> list[Sentence]:
     spoken = [firing for firing in brief.firings() if firing.effect in ("support", "pin")]
     spoken.sort(key=lambda firing: firing.kind != brief.first.kind)
     return [
-        Sentence(f"Rule {firing.rule}: {firing.statement}", (brief.book.rule(firing),), firing.statement)
+        Sentence(f"Rule {firing.rule}: {said}", (brief.book.rule(firing),), said)
         for firing in spoken[:RULES_SAID]
+        for said in [shortened(without_ids(firing.statement), QUOTED_RULE)]
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from aiops.domain.fault_kinds import normalise_kind
 from aiops.reasoning.words.names import Names, shortened
 from aiops.reasoning.words.quantities import quantity, unit_of
 
+_SILENCE = re.compile(r"(\d+ of \d+ series) of \S+:.+? ended")
 #: Longest verbatim text in a sentence, in characters; the evidence has more of it.
 QUOTED = 240
 #: Kinds that say how it looks from outside: a symptom, never a root.
@@ -72,9 +74,12 @@ def happened(item: Evidence, names: Names, most: int = QUOTED) -> Told:
 
 def said_by(item: Evidence) -> str:
     """The evidence's text without ids of ours in it."""
-    if item.name == "gone silent":
-        return item.text.replace(f" of {item.entity} ended", " ended")
-    return item.text
+    return without_ids(item.text) if item.kind != "log" else item.text
+
+
+def without_ids(text: str) -> str:
+    """``text`` without the id of whose series ended, which stands beside it by name."""
+    return _SILENCE.sub(r"\1 ended", text) if " ended" in text else text
 
 
 def _told(item: Evidence, most: int) -> Told:

@@ -13,29 +13,21 @@ from aiops.reasoning.words.names import shortened
 from aiops.reasoning.words.phrases import happened
 from aiops.reasoning.words.signs import speaks_of_harm
 
-#: Most moments of a timeline. Changes, maintenance, the cause and the detection come first, then alerts, then the rest.
-MOMENTS = 80
+#: Most moments of a timeline; of those, changes; and entities told of one change.
+MOMENTS, CHANGES, ENTITIES = 80, 20, 4
 #: Longest verbatim text of a moment, in characters, and the least strength of metrics and lines that get one.
 QUOTED_HERE, LEAST = 140, 2.5
 #: Changes begin to be of interest so long before the incident, seconds.
 CHANGES_FROM_S = 86_400.0
-_IMPORTANCE = {
-    lane: place
-    for place, lane in enumerate(("cause", "detection", "change", "maintenance", "symptom", "alert"))
-}
+_IMPORTANCE = {"cause": 0, "symptom": 1, "alert": 2}
 _PLACE = {lane: place for place, lane in enumerate(LANES)}
 
 
 def make_timeline(brief: Brief) -> tuple[Moment, ...]:
     """By time, then lane, then entity and text."""
-    alerted = _first_alerts(brief)
-    found = [*_seen(brief, alerted), *_announced(brief), *_detection(brief)]
-    found.sort(
-        key=lambda moment: (_IMPORTANCE.get(moment.lane, 9), moment.at_s, moment.entity or "", moment.text)
-    )
-    kept = found[:MOMENTS]
-    kept.sort(key=lambda moment: (moment.at_s, _PLACE[moment.lane], moment.entity or "", moment.text))
-    return tuple(kept)
+    found = [*_seen(brief), *_announced(brief), *_detection(brief)]
+    found.sort(key=lambda moment: (moment.at_s, _PLACE[moment.lane], moment.entity or "", moment.text))
+    return tuple(found)
 
 
 def tell_timeline(brief: Brief, timeline: tuple[Moment, ...]) -> tuple[Sentence, ...]:
@@ -62,35 +54,44 @@ def skew_id(brief: Brief, entity: str) -> str:
     return brief.book.gap("clock", f"the clock of {brief.name(machine)} is {ahead(ahead_s)}", entity=machine)
 
 
-def _seen(brief: Brief, alerted: dict[str, float]) -> Iterator[Moment]:
-    members: frozenset[str] = frozenset()
-    cited = {}
-    if brief.causes:
-        members = frozenset(brief.finding.ranked.members)
-        cited = {citation.evidence.id: citation.evidence for citation in brief.first.citations}
-        for path in brief.first.paths[:1]:
-            ends = (brief.signs.of(entity) for entity in path.entities())
-            cited.update({item.id: item for item in ends if item is not None})
-    for item in brief.matter.evidence.items:
-        if item.kind == "alert" and not item.chronic and len(cited) < 2 * MOMENTS:
-            cited.setdefault(item.id, item)
-    shown = frozenset(sign.id for sign in brief.signs_of_causes[:1] if sign is not None)
+def _seen(brief: Brief) -> Iterator[Moment]:
+    members = frozenset(brief.finding.ranked.members) if brief.causes else frozenset()
     hurt = frozenset(brief.diagnosis.complaints.entities())
     machines = _machine_of(brief) if brief.skews else {}
-    for item in cited.values():
-        if item.chronic or item.kind in ("change", "fact") or not (item.id in shown or _worth_a_moment(item)):
-            continue
+    alerted = _first_alerts(brief)
+    for item, lane in _chosen(brief, members, hurt):
         told = happened(item, brief.names, QUOTED_HERE)
         skew_s = brief.skews.get(item.entity, brief.skews.get(machines.get(item.entity, "")))
         yield Moment(
             item.at_s,
-            _lane(item, members, hurt),
+            lane,
             item.entity,
             f"{brief.name(item.entity)} {told.text}",
             (brief.book.item(item),),
             skew_s=skew_s if item.kind == "log" else None,
             detected_at_s=alerted.get(item.entity),
         )
+
+
+def _chosen(brief: Brief, members: frozenset[str], hurt: frozenset[str]) -> list[tuple[Evidence, str]]:
+    """What gets a moment, with its lane: the cause's evidence before alerts before the rest, each by time."""
+    wanted = {
+        item.id: item for item in brief.matter.evidence.items if item.kind == "alert" and not item.chronic
+    }
+    shown: frozenset[str] = frozenset()
+    if brief.causes:
+        wanted.update({citation.evidence.id: citation.evidence for citation in brief.first.citations})
+        ends = (brief.signs.of(entity) for path in brief.first.paths[:1] for entity in path.entities())
+        wanted.update({item.id: item for item in ends if item is not None})
+        shown = frozenset(sign.id for sign in brief.signs_of_causes[:1] if sign is not None)
+    found = [
+        (item, _lane(item, members, hurt))
+        for item in wanted.values()
+        if not item.chronic and item.kind not in ("change", "fact")
+        if item.id in shown or _worth_a_moment(item)
+    ]
+    found.sort(key=lambda one: (_IMPORTANCE.get(one[1], 9), one[0].at_s, one[0].entity, one[0].id))
+    return found[: MOMENTS - CHANGES - 1]
 
 
 def _worth_a_moment(item: Evidence) -> bool:
@@ -108,22 +109,26 @@ def _lane(item: Evidence, members: frozenset[str], hurt: frozenset[str]) -> str:
 
 
 def _announced(brief: Brief) -> Iterator[Moment]:
+    """The newest changes, and maintenance that was not over."""
     start_s = brief.start_s
-    for change in brief.matter.seen.changes:
-        at_s = change.started_at.timestamp()
-        maintenance = change.kind == "maintenance"
-        over = change.ended_at is not None and change.ended_at.timestamp() < start_s
-        if at_s < start_s - CHANGES_FROM_S or (maintenance and over):
-            continue
-        for entity in change.entities[:4]:
-            yield _announcement(brief, change, entity, at_s, maintenance)
+    found = [
+        (change, entity)
+        for change in brief.matter.seen.changes
+        if change.started_at.timestamp() >= start_s - CHANGES_FROM_S
+        if change.kind != "maintenance" or change.ended_at is None or change.ended_at.timestamp() >= start_s
+        for entity in change.entities[:ENTITIES]
+    ]
+    found.sort(key=lambda one: (-one[0].started_at.timestamp(), one[0].id, one[1]))
+    for change, entity in found[:CHANGES]:
+        yield _announcement(brief, change, entity)
 
 
-def _announcement(brief: Brief, change: Change, entity: str, at_s: float, maintenance: bool) -> Moment:
+def _announcement(brief: Brief, change: Change, entity: str) -> Moment:
+    maintenance = change.kind == "maintenance"
     what = "maintenance" if maintenance else f"{change.kind} change"
     by = f" by {change.author}" if change.author else ""
     return Moment(
-        at_s,
+        change.started_at.timestamp(),
         "maintenance" if maintenance else "change",
         entity,
         f"{brief.name(entity)}: {what} “{shortened(' '.join(change.title.split()), QUOTED_HERE)}”{by}",

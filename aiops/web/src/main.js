@@ -43,7 +43,7 @@ function top() {
     h("span", { class: "grow" }),
     search.element,
     themeButton(),
-    button("?", keys.help, { class: "plain icon", "aria-label": "Keys", title: "Keys (?)" }),
+    button("?", keys.help, { class: "plain icon keys-button", "aria-label": "Keys", title: "Keys (?)" }),
     button("Sign out", signOut, { class: "plain" }),
   );
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from aiops.api.access import tokens as tokens_module
 from aiops.api.access.rates import MAX_COUNTERS, Rates, _Counters
 from aiops.api.access.sqlite_file import SqliteFile
 from aiops.api.access.tokens import SqliteTokenStore
@@ -252,3 +254,39 @@ def test_a_tenant_that_is_not_served_here_is_told_why() -> None:
     client.close()
     app.state.desks.close()
     site.close()
+
+
+def test_a_flood_of_wrong_tokens_takes_neither_all_threads_nor_known_tokens(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(site.services)
+    client = ApiClient(app, site.admin)
+    assert client.get("/api/v1/stats").status_code == 200
+    record, token = site.tokens.issue("p", ["topology:read"], None)
+    gate = threading.Event()
+    real = tokens_module._scrypt
+
+    def slow(text: str, salt: bytes, cost: int) -> bytes:
+        gate.wait(20)
+        return real(text, salt, cost)
+
+    monkeypatch.setattr(tokens_module, "_scrypt", slow)
+    wrong = [f"{token[:-4]}{number:04d}" for number in range(60)]
+    running = [client.start("GET", "/api/v1/stats", headers=bearer(text)) for text in wrong]
+    end = time.monotonic() + 20
+    while sum(one.done() for one in running) < len(running) - tokens_module.MAX_CHECKS:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    at_once = {one.result().status_code for one in running if one.done()}
+    assert client.get("/api/v1/stats").status_code == 200
+    gate.set()
+    statuses = [one.result(30).status_code for one in running]
+    assert (statuses.count(401), statuses.count(429)) == (
+        tokens_module.MAX_CHECKS,
+        60 - tokens_module.MAX_CHECKS,
+    )
+    assert at_once == {429}
+    assert client.get("/api/v1/stats", headers=bearer(token)).status_code == 200
+    assert record.prefix in token
+    client.close()
+    app.state.desks.close()

@@ -17,9 +17,11 @@ import yaml
 from aiops.api.access.tokens import SCOPES
 from aiops.api.app import create_app
 from aiops.api.problems import TITLES, TYPE_PREFIX
+from aiops.domain.graph import Entity, GraphDelta
 from tests.support.api_fakes import FakeSite
 
-PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "api.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -39,22 +41,27 @@ def server(site: FakeSite) -> Iterator[str]:
     thread.join(30)
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+def _blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-def test_every_example_runs_against_a_live_server(server: str, site: FakeSite, tmp_path: Path) -> None:
-    environment = {**os.environ, "AIOPS": server, "TOKEN": site.admin}
-    for block in _blocks("sh"):
+def run_examples(page: str, server: str, token: str, folder: Path) -> None:
+    """Every shell block, one after the other; the first that fails fails the test."""
+    environment = {**os.environ, "AIOPS": server, "TOKEN": token}
+    for block in _blocks("sh", page):
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment,
             capture_output=True,
             text=True,
             timeout=60,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+
+
+def test_every_example_runs_against_a_live_server(server: str, site: FakeSite, tmp_path: Path) -> None:
+    run_examples(PAGE, server, site.admin, tmp_path)
     other, incident = sorted(site.graph.incidents(), key=lambda incident: incident.external_id or "")
     assert (incident.external_id, incident.status, incident.severity) == ("INC-1", "resolved", "major")
     assert (other.status, other.merged_into) == ("resolved", incident.id)
@@ -63,6 +70,22 @@ def test_every_example_runs_against_a_live_server(server: str, site: FakeSite, t
     assert {told.resolution for told in site.graph.feedback(incident.id)} == {"power supply replaced", ""}
     assert site.graph.counts()["alarm"] == 2
     assert [record.revoked_at is None for record in site.tokens.records()].count(False) == 1
+
+
+def test_every_example_of_other_systems_runs(server: str, site: FakeSite, tmp_path: Path) -> None:
+    entities = (Entity("service:orders", "Service", "orders"), Entity("host:db-1", "Host", "db-1"))
+    site.graph.apply(GraphDelta("hand", entities), at=site.clock.now())
+    run_examples((DOCS / "integrations.md").read_text(encoding="utf-8"), server, site.admin, tmp_path)
+    (incident,) = site.graph.incidents()
+    assert (incident.source, incident.external_id, incident.status) == (
+        "servicenow",
+        "INC0012345",
+        "resolved",
+    )
+    assert incident.severity == "critical"
+    (told,) = site.graph.feedback(incident.id)
+    assert (told.root_entity, told.resolution) == ("host:db-1", "old logs removed, rotation switched on")
+    assert site.graph.entity("interface:sw-1/ge-0/0/1") is not None
 
 
 def test_configurations_point_at_routes_that_exist(site: FakeSite) -> None:

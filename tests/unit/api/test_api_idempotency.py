@@ -8,7 +8,8 @@ import pytest
 
 from aiops.api.access.idempotency import KeptAnswer, KeyInUse, KeyReused, SqliteIdempotency
 from aiops.errors import StoreUnavailable
-from tests.support.api_fakes import FakeClock
+from tests.support.api_client import ApiClient
+from tests.support.api_fakes import FakeClock, FakeSite
 
 ANSWER = KeptAnswer(201, "/x", b"{}")
 
@@ -65,3 +66,25 @@ def test_a_day_later_a_key_is_free() -> None:
 def test_a_file_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         SqliteIdempotency(tmp_path / "no" / "such", FakeClock()).open()
+
+
+def test_a_request_that_was_cut_off_before_its_answer_makes_nothing_twice(
+    client: ApiClient, site: FakeSite
+) -> None:
+    posted = {"title": "x", "affected": [{"ref": "service:shop/cart"}], "analyze": False}
+    key = {"Idempotency-Key": "k"}
+    first = client.post("/api/v1/incidents", json=posted, headers=key)
+    judged = {"verdict": "correct"}
+    place = f"/api/v1/incidents/{first.json()['id']}/feedback"
+    assert client.post(place, json=judged, headers=key).status_code == 201
+    # Killed after it was written and before the answer was kept: nobody remembers the key.
+    site.idempotency._file.execute("DELETE FROM answer")
+    site.clock.advance(seconds=5)
+    again = client.post("/api/v1/incidents", json=posted, headers=key)
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    assert client.post(place, json=judged, headers=key).status_code == 201
+    assert len(site.graph.incidents()) == 1
+    assert len(site.graph.feedback()) == 1
+    other = client.post("/api/v1/incidents", json=posted, headers={"Idempotency-Key": "l"})
+    plain = client.post("/api/v1/incidents", json=posted)
+    assert (other.status_code, plain.status_code, len(site.graph.incidents())) == (201, 201, 3)

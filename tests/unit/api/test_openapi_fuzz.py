@@ -18,7 +18,7 @@ JUDGING = (
     *("POST /api/v1/incidents", "GET /api/v1/incidents", "POST /api/v1/incidents/{incident_id}/analyses"),
     *("POST /api/v1/topology:import", "GET /api/v1/topology:export", "POST /api/v1/changes"),
     *("GET /api/v1/entities/{entity_id}/neighbors", "GET /api/v1/entities", "POST /api/v1/tokens"),
-    *("GET /api/v1/entities/{entity_id}/impact", "GET /api/v1/entities/{entity_id}/alerts"),
+    *("GET /api/v1/entities/{entity_id}/impact", "POST /api/v1/infer"),
     *("GET /api/v1/incidents/{incident_id}/analyses/{number}", "PATCH /api/v1/incidents/{incident_id}"),
     *("POST /api/v1/incidents/{incident_id}/merge", "POST /api/v1/incidents/{incident_id}/split"),
     *("POST /api/v1/incidents/{incident_id}/alerts", "DELETE /api/v1/incidents/{incident_id}/alerts"),
@@ -38,16 +38,18 @@ CONFIG = schemathesis.Config.from_dict(
             }
             for name in JUDGING
         ]
-        # No schema can say what a snappy block is, and the strategy for it is one for all modules of a test run.
+        # No schema can say what a snappy block is, and the strategy for it is one for all modules of a test run. Of what other
+        # systems send the schema says only what it looks like.
         + [
             {
-                "include-name": "POST /api/v1/write",
+                "include-name": name,
                 "checks": {"positive_data_acceptance": {"expected-statuses": [*ACCEPTED, "400"]}},
             }
+            for name in ("POST /api/v1/write", "POST /api/v1/ingest/pagerduty")
         ]
     }
 )
-SITE = fake_site(limits=ApiLimits(analysis_workers=1))
+SITE = fake_site(limits=ApiLimits(analysis_workers=1, stream_s=0.01))
 schemathesis.openapi.media_type(
     "application/x-protobuf", st.binary(max_size=64).map(lambda tail: b"snappy" + tail)
 )

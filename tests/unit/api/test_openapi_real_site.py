@@ -38,6 +38,7 @@ def app() -> Iterator[FastAPI]:
         http_site(site_settings(Path(data), model_enabled=False)) as site,
     ):
         fill(site)
+        site.site.app.state.services.streams.close()  # a stream of events ends as soon as it has begun
         yield site.site.app
 
 

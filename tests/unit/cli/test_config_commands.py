@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,27 @@ def test_the_example_passes_its_own_check(tmp_path: Path) -> None:
     file = tmp_path / "aiops.yaml"
     file.write_text(text)
     assert run("check", "-c", str(file), "--skip-files") == (0, f"{file}: ok\n")
+
+
+def test_the_connection_is_told_with_who_said_so_and_without_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("AIOPS_TOKEN", "aiops_ab12_thisisthesecret")
+    monkeypatch.delenv("AIOPS_SERVER", raising=False)
+    code, text = run("connection", "--server", "http://127.0.0.1:9", "-o", "json")
+    rows = {row["what"]: row for row in json.loads(text)}
+    assert code == 0
+    assert (rows["server"]["value"], rows["server"]["from"]) == ("http://127.0.0.1:9", "--server")
+    assert (rows["token"]["value"], rows["token"]["from"]) == ("aiops_ab12_...", "AIOPS_TOKEN")
+    monkeypatch.setenv("AIOPS_TOKEN", "thisisthesecret")
+    assert "thisisthesecret" not in run("connection")[1]
+
+
+@pytest.mark.parametrize("output", ["json", "yaml", "markdown", "table"])
+def test_every_output_of_a_check(tmp_path: Path, output: str) -> None:
+    file = tmp_path / "aiops.yaml"
+    file.write_text("jurnal: 1\n")
+    code, text = run("check", "-c", str(file), "-o", output)
+    assert code == 2
+    assert "jurnal" in text

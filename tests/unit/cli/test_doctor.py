@@ -224,6 +224,15 @@ def test_a_server_of_another_version_and_time(server: Ask) -> None:
     assert "NTP" in rows["clock"]["hint"]
 
 
+def test_a_server_whose_store_is_away(ask: Ask, tmp_path: Path) -> None:
+    with served_site(tmp_path / "away") as site:
+        site.site.stores.graph.close()
+        row = found(ask("doctor", "-o", "json", "--server", site.address, "--token", ADMIN))["ready"]
+    assert row["result"] == "failed"
+    assert "graph" in row["detail"]
+    assert "on the server's own machine" in row["hint"]
+
+
 def test_tokens_that_are_missing_wrong_or_too_narrow(
     server: Ask, shop: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,7 +94,7 @@ def test_feedback_is_kept(there: Ask, incident: str) -> None:
     )
     assert kept["verdict"] == "correct"
     assert kept["root_cause"] == {"entity": "host:h1", "kind": "crash"}
-    wrong = there("incidents", "feedback", incident, "wrong", "--cause", "h2")
+    wrong = there("incidents", "feedback", incident, "wrong", "--cause", "host:h2")
     assert wrong.code == 1
     assert "host:h1" in wrong.err
     assert there("incidents", "feedback", incident, "perhaps").code == 2

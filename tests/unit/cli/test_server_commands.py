@@ -88,7 +88,14 @@ def test_entities_are_found_by_any_name(there: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("show", "h2"), ("impact", "h2"), ("neighbors", "h2"), ("resolve", "h2"), ("find", "h2")]
+    "words",
+    [
+        ("show", "host:h2"),
+        ("impact", "host:h2"),
+        ("neighbors", "host:h2"),
+        ("resolve", "host:h2"),
+        ("find", "host:h2"),
+    ],
 )
 def test_a_name_that_is_not_there_is_exit_code_3_with_the_nearest(there: Ask, words: tuple[str, ...]) -> None:
     said = there("entities", *words)
@@ -174,6 +181,14 @@ def test_a_token_is_made_used_and_revoked(there: Ask) -> None:
     made = there("token", "create", "sender", "--scope", "ingest:write", "--days", "1", "--quiet")
     token = made.out.strip()
     assert token.startswith("aiops_")
+    assert there("token", "create", "x", "--scope", "ingest:writ").code == 2
+    made = there(
+        "token", "create", "other", "--scope", "admin", "--tenant", "apart", "--rate", "60", "-o", "json"
+    )
+    assert (json.loads(made.out)["tenant"], json.loads(made.out)["rate_per_minute"]) == ("apart", 60)
+    assert (
+        there("incidents", "list", "--token", json.loads(made.out)["token"], "-o", "json").out.strip() == "[]"
+    )
     assert there("alerts", "send", "A", "host=h1", "--start", "2026-08-01", "--token", token).code == 0
     narrow = there("incidents", "list", "--token", token)
     assert narrow.code == 1

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import trustme
 
 from aiops.client import (
     AsyncClient,
@@ -29,7 +31,15 @@ from aiops.client import (
 from aiops.client import models as documents
 from aiops.client.event_stream import EventReader
 from tests.support.http_site import ADMIN
-from tests.support.served_site import ServedSite
+from tests.support.served_site import ServedSite, served_site
+from tests.support.served_site import served as served_by
+
+
+@pytest.fixture
+def site_of_ones_own(tmp_path: Path) -> Iterator[ServedSite]:
+    with served_site(tmp_path / "own") as site:
+        yield site
+
 
 NUMBERS = itertools.count()
 QUICK = Retries(attempts=3, first_s=0.01, longest_s=0.05)
@@ -150,8 +160,31 @@ def test_nobody_there_is_said_so() -> None:
     ):
         client.get_version()
     assert len(slept) == 2
-    with pytest.raises(CannotConnect, match="for example"):
-        Client("localhost:8080")
+    for wrong in ("localhost:8080", "http://", "http://[", "http://127.0.0.1:99999", "ftp://x", ""):
+        with pytest.raises(CannotConnect, match="for example"):
+            Client(wrong)
+    for wrong in ("ключ", "a b", "a\nb"):
+        with pytest.raises(CannotConnect, match="no token has"):
+            Client("http://127.0.0.1", wrong)
+
+
+def test_a_certificate_of_ones_own_has_to_be_named(site_of_ones_own: ServedSite, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate, trusted, other = (tmp_path / name for name in ("server.pem", "ca.pem", "other.pem"))
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    authority.cert_pem.write_to_path(str(trusted))
+    trustme.CA().cert_pem.write_to_path(str(other))
+    with served_by(site_of_ones_own.site.app, certificate=certificate) as address:
+        with Client(address, ADMIN, ca_file=trusted) as client:
+            assert client.get_stats().graph is not None
+        for wrong in (None, other):
+            with (
+                Client(address, ADMIN, ca_file=wrong, retries=QUICK) as client,
+                pytest.raises(CannotConnect, match="--ca-file"),
+            ):
+                client.get_stats()
+    with pytest.raises(CannotConnect, match="PEM"):
+        Client(address, ca_file=tmp_path / "none.pem")
 
 
 @contextmanager

@@ -205,3 +205,32 @@ def test_a_ticket_of_the_past_is_found_by_the_next_analysis_and_the_same_store_g
     assert analysis_json(pipeline.analyze(incident("service:edge"))) == analysis_json(first), (
         "what came later is unknown"
     )
+
+
+def test_what_happens_to_open_incidents_is_not_read_again_and_what_happens_to_past_ones_is() -> None:
+    store = MemoryGraphStore()
+    chain().write(store, MemorySignalStore())
+    resolved(store, "INC-1", days=5.0)
+    asked: list[int] = []
+
+    class Counting:
+        """The ledger, and how often it was asked for the past."""
+
+        def __getattr__(self, name: str) -> object:
+            if name == "past_incidents":
+                asked.append(1)
+            return getattr(store, name)
+
+    remembered = RememberedHistory(Counting())  # type: ignore[arg-type]
+    remembered.past_incidents(before=START)
+    for kind in ("created", "alerts_added", "analyzed", "rerooted", "commented"):
+        store.record([IncidentChange(incident(), (Activity("incident-1", kind, START, "aiops"),))])
+        remembered.past_incidents(before=START)
+    assert len(asked) == 1
+    again = Feedback("f-2", "INC-1", START, "desk", "correct", root_entity="host:db-1", resolution="moved")
+    (known,) = store.past_incidents(before=START)
+    store.record(
+        [IncidentChange(known.incident, (Activity("INC-1", "feedback", START, "desk"),), feedback=again)]
+    )
+    (told,) = remembered.past_incidents(before=START)
+    assert (told.cause, told.resolution, len(asked)) == ("host:db-1", "moved", 2)

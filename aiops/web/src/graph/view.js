@@ -119,6 +119,9 @@ export function graphView(how) {
     state.chosen = id;
     const node = state.drawn?.nodes.find((one) => one.id === id);
     card.hidden = !node;
+    // On the side where it does not hide what it speaks of.
+    const at = node && state.canvas?.points()[id];
+    card.classList.toggle("left", Boolean(at && at.x > canvas.clientWidth / 2));
     if (node) fillWith(card, node.size ? groupCard(node) : nodeCard(node));
     if (tell) how.chosen?.(id);
   }

@@ -22,6 +22,7 @@ export function timeline(how) {
   const said = h("p", { class: "timeline-said", "aria-live": "polite" });
   const place = h("div", { class: "timeline" });
   const toggle = button("Table", () => { state.table = !state.table; toggle.textContent = state.table ? "Timeline" : "Table"; toggle.setAttribute("aria-pressed", String(state.table)); draw(); }, { class: "small", "aria-pressed": "false" });
+  const key = h("span", { class: "timeline-key faint" });
   const watch = new ResizeObserver(() => !state.table && draw());
   watch.observe(place);
 
@@ -93,7 +94,7 @@ export function timeline(how) {
       { class: `moment lane-${group.lane}`, tabindex: first ? 0 : -1, role: "button", "aria-label": text, on: { click: press, mouseenter: () => { said.textContent = text; }, focus: () => { said.textContent = text; }, keydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); press(); } } } },
       one.until && s("line", { class: "extent", x1: group.x, x2: Math.max(group.x + 2, x(one.until)), y1: y, y2: y }),
       one.detected_at && one.detected_at !== one.at && [s("line", { class: "detected", x1: group.x, x2: x(one.detected_at), y1: y, y2: y }), s("path", { class: "detected", d: `M${x(one.detected_at)} ${y - 5}v10` })],
-      skewed && s("path", { class: "skew", d: `M${group.x} ${y - 8}l8 8-8 8-8-8z` }),
+      skewed && s("path", { class: "skew", d: `M${group.x} ${y - 10}l10 10-10 10-10-10z` }),
       shape(group.lane, group.x, y),
       many > 1 && s("text", { class: "many", x: group.x + 9, y: y + 4 }, `×${many}`),
       s("rect", { class: "target", x: group.x - 10, y: y - ROW / 2, width: 20 + (many > 1 ? 18 : 0), height: ROW }),
@@ -111,10 +112,12 @@ export function timeline(how) {
 
   return {
     element: h("div", {}, place, said),
-    tools: toggle,
+    tools: h("span", { class: "tools" }, key, toggle),
     set(moments) {
       state.moments = [...moments].filter((one) => one.at).sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
       state.number = (state.number ?? 0) + 1;
+      const signs = [["┆ incident began", true], ["┈ start to detection", state.moments.some((one) => one.detected_at && one.detected_at !== one.at)], ["◇ clock was off, corrected", state.moments.some((one) => one.skew_s)]];
+      fillWith(key, signs.filter(([, there]) => there).map(([text]) => h("span", {}, text)));
       draw();
     },
     end: () => watch.disconnect(),
@@ -147,6 +150,7 @@ function axis(from, to, width, y) {
   for (let at = Math.ceil(from / 1000 / step) * step * 1000; at <= to; at += step * 1000) {
     const x = LEFT + ((at - from) / (to - from)) * (width - LEFT - RIGHT);
     const text = clock(at, at);
+    if (x > width - 26) break; // its name would be cut
     ticks.push(s("line", { class: "tick", x1: x, x2: x, y1: 0, y2: y }), s("text", { class: "tick-name", x, y: y + 16, "text-anchor": "middle" }, step >= 60 ? text.slice(0, 5) : text));
   }
   return ticks;

@@ -7,6 +7,7 @@ import { graphView } from "../graph/view.js";
 import { confirmCause, copyMarkdown, markWrong, rerun, statusButtons } from "../incident/actions.js";
 import { causeList } from "../incident/causes.js";
 import { cited, kindsIn, namesIn } from "../incident/citations.js";
+import { fillAbout, headOf } from "../incident/head.js";
 import { evidencePanel } from "../incident/evidence.js";
 import { detailTabs } from "../incident/tabs.js";
 import { momentsOf, timeline } from "../incident/timeline.js";
@@ -16,11 +17,11 @@ import * as keys from "../keys.js";
 import { button, copyText, empty, failure, loading, panel, tabs, toast, worker } from "../parts.js";
 import { go, setFields } from "../router.js";
 import { listen } from "../stream.js";
-import { age, stamp } from "../when.js";
-import { entityLink, nameOf, severity, status } from "../words.js";
+import { nameOf } from "../words.js";
 
 const POLL_MS = 10_000;
 const RUNNING_MS = 1000;
+const STAGES = { retrieved: "the topology around it is known", observed: "what was seen is read", scored: "every suspect has its score", ranked: "the causes are ranked" };
 
 export async function incidentView(main, [id], fields) {
   const view = { incident: null, tag: null, analysis: null, rank: 1, number: fields.get("analysis"), names: new Map(), kinds: new Map(), cited: new Map(), ended: false, parts: null, timer: 0, graphOf: null };
@@ -55,6 +56,7 @@ export async function incidentView(main, [id], fields) {
   const head = h("div", { class: "incident-head" });
   const affected = h("span", { class: "head-affected" });
   const newer = h("div", { class: "newer", role: "status" });
+  const running = h("span", { class: "running", "aria-live": "off" });
   const body = h("div", { class: "incident-body" });
   const more = detailTabs({
     incident: () => view.incident,
@@ -67,37 +69,13 @@ export async function incidentView(main, [id], fields) {
   });
   fillWith(main, head, newer, body, more.element);
 
-  /** Whom it is about; drawn again when the graph has told what they are. */
-  function about() {
-    const ids = view.incident.affected;
-    fillWith(affected, ids.slice(0, 5).map((entity) => entityLink({ id: entity, name: view.names.get(entity) ?? nameOf(entity), kind: view.kinds.get(entity) })), ids.length > 5 && h("span", { class: "faint" }, `and ${ids.length - 5} more`));
-  }
+  const about = () => fillAbout(affected, view);
 
   function top() {
-    const one = view.incident;
     const held = head.contains(document.activeElement);
     about();
-    fillWith(
-      head,
-      h("p", { class: "crumbs" }, h("a", { href: "/incidents" }, "Incidents"), " / ", one.external_id ? `${one.source} ${one.external_id}` : one.source),
-      h(
-        "div",
-        { class: "head-line" },
-        h("h1", {}, one.title),
-        h("div", { class: "head-tools" }, statusButtons(one, { done: reload, tag: () => view.tag }), worker("Re-run", again, { data: { act: "rerun" } }), view.analysis && button("What if", asks, { data: { act: "what-if" } }), button("Copy link", () => copyText(location.origin + permalink(), "the link"), { class: "plain" })),
-      ),
-      h(
-        "p",
-        { class: "head-facts" },
-        severity(one.severity),
-        status(one.status),
-        h("span", {}, "began ", stamp(one.started_at), one.ended_at ? [", ended ", stamp(one.ended_at, one.started_at), ", lasted "] : ", open for ", age(one.started_at, one.ended_at)),
-        h("span", {}, one.owner ? ["owner ", h("b", {}, one.owner)] : h("span", { class: "faint" }, "nobody has taken it")),
-        one.merged_into && h("span", {}, "merged into ", h("a", { href: `/incidents/${encodeURIComponent(one.merged_into)}` }, one.merged_into)),
-        affected,
-      ),
-      one.description && one.description !== one.title && h("p", { class: "head-description" }, one.description),
-    );
+    const tools = [statusButtons(view.incident, { done: reload, tag: () => view.tag }), worker("Re-run", again, { data: { act: "rerun" } }), view.analysis && button("What if", asks, { data: { act: "what-if" } }), button("Copy link", () => copyText(location.origin + permalink(), "the link"), { class: "plain" })];
+    fillWith(head, headOf(view.incident, { tools, affected, running }));
     if (held) head.querySelector(".head-tools button")?.focus();
   }
 
@@ -244,6 +222,14 @@ export async function incidentView(main, [id], fields) {
     fillWith(newer, h("p", { class: "notice" }, `Analysis ${number} is there${moved ? ": the first cause has changed" : ""}. `, button("Show it", renew, { class: "small primary" })));
   }
 
+  /** How far an analysis is that runs now, and whom it suspects so far. */
+  function progress(told) {
+    const suspects = (told.suspects ?? []).slice(0, 3).map((one) => nameOf(one.entity));
+    const text = `The analysis is running: ${STAGES[told.stage] ?? told.stage}${suspects.length ? `; suspects so far: ${suspects.join(", ")}` : ""}`;
+    if (view.analysis) running.textContent = told.stage === "explained" ? "" : text;
+    else fillWith(body, loading(text));
+  }
+
   function wait() {
     clearTimeout(view.timer);
     view.timer = setTimeout(async () => {
@@ -268,7 +254,7 @@ export async function incidentView(main, [id], fields) {
   let poll = 0;
   const soon = debounce(() => !view.ended && reload(), 300);
   const end = listen(at`/incidents/${id}/events`, {
-    event: soon,
+    event: (event) => (event.type === "progress" ? progress(event.data) : soon()),
     state: (state) => {
       clearInterval(poll);
       if (state === "absent") poll = setInterval(soon, POLL_MS);

@@ -149,7 +149,7 @@ export function incidentsView(main, _names, fields) {
   let poll = 0;
   const soon = debounce(load, SETTLE_MS);
   const end = listen("/incidents:events", {
-    event: soon,
+    event: (event) => event.type !== "progress" && soon(),
     state: (state) => {
       clearInterval(poll);
       live.className = `live is-${state}`;
