@@ -31,7 +31,6 @@ def serve(
     """Serve the REST API. Ready when GET /readyz answers 200."""
     from aiops.telemetry import configure_logging
     from aiops.wiring import load
-    from aiops.wiring.api import run_api
     from aiops.wiring.replicas import end_with_parent, run_replicas
 
     settings = load(host=host, port=port, data=data, store=store, grpc_port=grpc_port, workers=workers)
@@ -41,4 +40,6 @@ def serve(
     else:
         if fd is not None:
             end_with_parent()
+        from aiops.wiring.api import run_api
+
         run_api(settings, announce=note, fd=fd)
