@@ -1,7 +1,7 @@
 # One image for the API and the daemon; the base installation without torch.
 FROM python:3.11-slim
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY pyproject.toml hatch_build.py README.md LICENSE CHANGELOG.md ./
 COPY aiops aiops
 COPY ingest ingest
 COPY graph_models graph_models

@@ -15,7 +15,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 
-$(VENV)/.base: pyproject.toml | $(BIN)/python
+PAGE := hatch_build.py aiops/web/build.py aiops/web/package.json aiops/web/package-lock.json $(shell find aiops/web/src aiops/web/templates -type f)
+
+$(VENV)/.base: pyproject.toml $(PAGE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
