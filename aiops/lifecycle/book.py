@@ -24,7 +24,7 @@ from aiops.lifecycle.records import (
     point_of,
     who_resolved,
 )
-from aiops.lifecycle.surroundings import Surroundings
+from aiops.lifecycle.surroundings import Near, Surroundings
 
 #: Of alarms in one step: what is recorded at once keeps others from writing for so long.
 PAGE = 500
@@ -44,12 +44,12 @@ class Waiting:
 class Book:
     """Made for one lease. :meth:`load` first; then :meth:`hear`, :meth:`look_at_topology` and :meth:`read` at every step."""
 
-    def __init__(self, store: Records, policy: GroupingPolicy, tally: Tally) -> None:
+    def __init__(self, store: Records, policy: GroupingPolicy, tally: Tally, topology: Near) -> None:
         self._store = store
         self._policy = policy
         self._tally = tally
         self._now = datetime.max.replace(tzinfo=UTC)
-        self._surroundings = Surroundings(store, lambda: self._now)
+        self._surroundings = Surroundings(topology, lambda: self._now)
         self._grouping = Grouping(policy, self._surroundings)
         self._windows = Windows(store, self._surroundings)
         self.cases: dict[str, Case] = {}

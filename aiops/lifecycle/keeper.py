@@ -18,6 +18,7 @@ from aiops.errors import AiopsError, BackPressure, StoreConflict, StoreUnavailab
 from aiops.lifecycle.cases import Case
 from aiops.lifecycle.policy import GroupingPolicy
 from aiops.lifecycle.records import CURSOR, Records, Tally
+from aiops.lifecycle.surroundings import Near
 from aiops.lifecycle.watching import Watched
 
 __all__ = ["Analyse", "Keeper", "Records"]
@@ -39,12 +40,15 @@ class Keeper:
         *,
         executor: Executor | None = None,
         told: Callable[[], None] = lambda: None,
+        topology: Near | None = None,
     ) -> None:
         """``holder`` tells this keeper from others of the same store. ``executor`` runs analyses beside; None: within a step.
-        ``told`` is called when something was recorded, so that whoever listens reads on."""
+        ``told`` is called when something was recorded, so that whoever listens reads on. ``topology``: where what lies around an
+        alarm is read, if not from the store."""
         self._store = store
         self._analyse = analyse
         self._policy = policy
+        self._topology: Near = topology if topology is not None else store
         self._holder = holder
         self._executor = executor
         self._told = told
@@ -66,7 +70,7 @@ class Keeper:
             self._leased = now
         try:
             if self._book is None or self._book.is_full:
-                self._book = Watched(self._store, self._policy, self.tally)
+                self._book = Watched(self._store, self._policy, self.tally, self._topology)
                 self._book.load(now)
             more = self._work(self._book, now)
             self._conflicts = 0

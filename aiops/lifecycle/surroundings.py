@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from aiops.contracts import GraphStore
 from aiops.domain.graph import Relation, Spread, Subgraph, causes_of, relation_kind
 
 #: Kinds that other things are in: a place takes down what is in it, and nothing in it takes down the place.
@@ -39,6 +38,12 @@ class Around:
 NOTHING = Around()
 
 
+class Near(Protocol):
+    """The part of a graph that is read here; :class:`aiops.contracts.GraphStore` promises what it gives."""
+
+    def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph: ...
+
+
 class Topology(Protocol):
     """What grouping asks of the graph. Deterministic for one state of the graph."""
 
@@ -52,14 +57,14 @@ class Topology(Protocol):
 
 
 class Surroundings:
-    """:class:`Topology` over a graph store. ``remembered``: most entities kept in memory; ``hub``: most entities in one answer.
+    """:class:`Topology` over a graph. ``remembered``: most entities kept in memory; ``hub``: most entities in one answer.
 
     What was read as of now or later holds for whatever comes after it, for as long as :meth:`refresh` is told what changed.
     """
 
     def __init__(
         self,
-        graph: GraphStore,
+        graph: Near,
         now: Callable[[], datetime],
         *,
         remembered: int = 200_000,

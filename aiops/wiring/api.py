@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -16,17 +16,10 @@ from aiops import __version__
 from aiops.api.access.tokens import DEFAULT_TENANT
 from aiops.api.app import create_app
 from aiops.api.services import ApiLimits, Health, IngestPort, Protection, Services, SourceReading, VersionInfo
-from aiops.contracts import Clock, Corrector, Observations
-from aiops.domain.analysis import Analysis
-from aiops.domain.graph import Subgraph
-from aiops.domain.occurrences import Incident
-from aiops.domain.progress import Watch, unwatched
+from aiops.contracts import Clock, Corrector
 from aiops.errors import AiopsError, StoreUnavailable
 from aiops.packages import check_package_is_ours
-from aiops.pipeline import Assumption, Pipeline
-from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.history import RememberedHistory
-from aiops.reasoning.rendering import content_security_policy, render_html, render_markdown, render_text
 from aiops.settings import Settings
 from aiops.web.pages import page_routes
 from aiops.wiring.access import Access, audit_health, open_access
@@ -37,6 +30,7 @@ from aiops.wiring.analysis import (
     load_reloading_rules,
     make_pipeline,
 )
+from aiops.wiring.answers import DocumentRenderers, PipelineAnalyze, PipelineInfer
 from aiops.wiring.delivery_ports import WorkerPort
 from aiops.wiring.http_server import bind, hosts_allowed, make_server, renew_certificate
 from aiops.wiring.keeper import start_keeper
@@ -58,60 +52,6 @@ from ingest.topology.documents import topology_document
 from ingest.topology.netbox import read_netbox
 from ingest.worker import IngestWorker
 from rules.reload import ReloadingRuleEngine
-
-
-class PipelineAnalyze:
-    """The API's :class:`aiops.api.services.Analyze`."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-
-    def __call__(
-        self,
-        incident: Incident,
-        *,
-        healthy: frozenset[str] = frozenset(),
-        failed: frozenset[str] = frozenset(),
-        watch: Watch = unwatched,
-    ) -> Analysis:
-        return self.pipeline.analyze(incident, assume=Assumption(healthy, failed), watch=watch)
-
-
-class PipelineInfer:
-    """The API's :class:`aiops.api.services.Infer`."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-
-    def __call__(
-        self,
-        incident: Incident,
-        subgraph: Subgraph,
-        seen: Observations,
-        *,
-        healthy: frozenset[str] = frozenset(),
-        failed: frozenset[str] = frozenset(),
-    ) -> Analysis:
-        return self._pipeline.analyze_observed(incident, subgraph, seen, assume=Assumption(healthy, failed))
-
-
-class DocumentRenderers:
-    """The API's :class:`aiops.api.services.Renderers`."""
-
-    def document(self, analysis: Analysis) -> Mapping[str, object]:
-        return analysis_document(analysis)
-
-    def markdown(self, document: Mapping[str, object]) -> str:
-        return render_markdown(document)
-
-    def text(self, document: Mapping[str, object]) -> str:
-        return render_text(document)
-
-    def html(self, document: Mapping[str, object]) -> str:
-        return render_html(document)
-
-    def html_policy(self) -> str:
-        return content_security_policy()
 
 
 @dataclass(frozen=True, slots=True)

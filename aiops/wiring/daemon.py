@@ -26,7 +26,8 @@ from aiops.settings import Settings
 from aiops.store.memory import MemoryGraphStore
 from aiops.wiring.access import Access, audit_health, open_access
 from aiops.wiring.analysis import load_catalogue, load_corrector, load_mapping, load_reloading_rules
-from aiops.wiring.api import DocumentRenderers, limits_of, site_services
+from aiops.wiring.answers import DocumentRenderers
+from aiops.wiring.api import limits_of, site_services
 from aiops.wiring.config import DaemonConfig
 from aiops.wiring.delivery_ports import JournalPort
 from aiops.wiring.http_listener import HttpListener

@@ -26,6 +26,7 @@ from aiops.lifecycle.keeper import Keeper, Records
 from aiops.lifecycle.policy import GroupingPolicy
 from aiops.lifecycle.transitions import analysis_activities
 from aiops.settings import Settings
+from aiops.wiring.answers import PipelineAnalyze
 from aiops.wiring.tenants import Stop, TenantSite
 from ingest.topology.located_yaml import Located, load_yaml
 
@@ -35,6 +36,8 @@ SWITCH_S = 0.001
 #: After an error: so long before the next try, and at most.
 RETRY_S = 0.5
 RETRY_MAX_S = 10.0
+#: A step that takes longer when the process ends is left where it is: what it records, it records whole.
+STOP_S = 5.0
 _KNOWN = frozenset(one.name for one in fields(GroupingPolicy))
 _log = structlog.get_logger("aiops.keeper")
 
@@ -136,7 +139,9 @@ def make_keeper(
         return None
     store = cast("Records", site.stores.graph)  # every graph store is the whole database
     ring = site.services.streams.ring
-    return Keeper(store, Analyst(site.services), policy, holder, executor=executor, told=ring)
+    analyse = site.services.analyze
+    near = analyse.pipeline.graph if isinstance(analyse, PipelineAnalyze) else None
+    return Keeper(store, Analyst(site.services), policy, holder, executor=executor, told=ring, topology=near)
 
 
 @dataclass(slots=True)
@@ -178,12 +183,14 @@ def start_keeper(settings: Settings, site: TenantSite) -> Stop:
     sys.setswitchinterval(SWITCH_S)
     stop = threading.Event()
     loop = _Loop(keeper, site.services, stop)
-    thread = threading.Thread(target=loop.run, name=f"keeper-{site.tenant}")
+    thread = threading.Thread(target=loop.run, name=f"keeper-{site.tenant}", daemon=True)
     thread.start()
 
     def end() -> None:
         stop.set()
-        thread.join()
-        executor.shutdown(wait=True, cancel_futures=True)
+        thread.join(STOP_S)
+        if thread.is_alive():
+            _log.warning("the keeper is cut short; whoever comes next begins where it recorded last")
+        executor.shutdown(wait=not thread.is_alive(), cancel_futures=True)
 
     return end
