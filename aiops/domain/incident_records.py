@@ -79,7 +79,8 @@ class IncidentChange:
 class IncidentQuery:
     """Which incidents, in which order. Empty members ask for nothing. ``since`` <= started_at < ``until``. ``q``: part of title,
     description or external id, case-insensitive. ``labels``: all of them. ``entity``: affected. ``cause``: first cause of the
-    newest analysis. ``sort``: started_at, severity (info is least), status (open, acknowledged, resolved), confidence (none is
+    newest analysis. ``merged``: also those that became a part of another
+    one. ``sort``: started_at, severity (info is least), status (open, acknowledged, resolved), confidence (none is
     least) or alerts, with ``-`` before it descending; ties by -started_at, -id.
     ``after``: the place that the page before gave; it holds for the same query only."""
 
@@ -93,6 +94,7 @@ class IncidentQuery:
     q: str = ""
     min_confidence: float | None = None
     cause: str | None = None
+    merged: bool = False
     sort: str = "-started_at"
     limit: int = 50
     after: str | None = None

@@ -94,6 +94,7 @@ def _digest(query: IncidentQuery) -> str:
         query.q,
         query.min_confidence,
         query.cause,
+        query.merged,
         query.sort,
     )
     return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:12]

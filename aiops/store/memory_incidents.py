@@ -331,6 +331,7 @@ def _wanted(line: IncidentRow, query: IncidentQuery) -> bool:
             query.min_confidence is None
             or (line.confidence is not None and line.confidence >= query.min_confidence),
             query.cause is None or line.cause == query.cause,
+            query.merged or row.merged_into is None,
         )
     )
 

@@ -118,5 +118,6 @@ def _asked(query: IncidentQuery) -> tuple[str, Mapping[str, object]]:
     if query.entity is not None:
         match = "MATCH (:Entity {tenant: $tenant, id: $entity})<-[:AFFECTS]-(n:Incident)"
         used["entity"] = shortened(query.entity)
+    hidden = [] if query.merged else ["n.merged_into IS NULL"]
     conditions = [condition for name, condition in _FILTERS.items() if name in used]
-    return f"{match} WHERE {' AND '.join(['true', *conditions])}", used
+    return f"{match} WHERE {' AND '.join(['true', *hidden, *conditions])}", used

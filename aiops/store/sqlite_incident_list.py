@@ -100,4 +100,6 @@ def _filters(query: IncidentQuery) -> tuple[list[str], list[object]]:
         ask("i.confidence >= ?", query.min_confidence)
     if query.cause is not None:
         ask("i.cause = ?", query.cause)
+    if not query.merged:
+        ask("i.merged_into IS NULL")
     return where, given

@@ -162,3 +162,11 @@ def test_what_changes_moves_in_the_list(filled: Store) -> None:
     filled.record([IncidentChange(INCIDENTS[4], link=taken)])
     rows = filled.find_incidents(IncidentQuery(sort="-alerts")).rows
     assert [(row.incident.id, row.alarms) for row in rows[:3]] == [("I5", 2), ("I4", 1), ("I3", 0)]
+
+
+def test_what_became_a_part_of_another_is_listed_where_it_is_asked_for(filled: Store) -> None:
+    filled.record([IncidentChange(replace(INCIDENTS[4], merged_into="I4"))])
+    assert ids(filled) == ["I4", "I3", "I2", "I1"]
+    assert ids(filled, status=("resolved",)) == ["I3"]
+    assert ids(filled, merged=True) == ["I5", "I4", "I3", "I2", "I1"]
+    assert ids(filled, merged=True, source="snow") == ["I5", "I1"]

@@ -148,9 +148,9 @@ class HttpSite:
                     pass
 
     def incidents(self, **parameters: str) -> list[Document]:
-        """What the list shows, but for those that became a part of others."""
+        """What the list shows."""
         items = self.send("GET", "/api/v1/incidents", 200, params=parameters)["items"]
-        return [item for item in items if not item.get("merged_into")]
+        return list(items)
 
     def whole(self, incident_id: str) -> Document:
         return self.send("GET", f"/api/v1/incidents/{incident_id}", 200)

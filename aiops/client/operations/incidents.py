@@ -42,6 +42,7 @@ def list_incidents(
     q: str | None = None,
     min_confidence: float | None = None,
     cause_entity: str | None = None,
+    merged: bool | None = None,
     sort: Literal[
         "-started_at",
         "started_at",
@@ -76,6 +77,7 @@ def list_incidents(
             "q": q,
             "min_confidence": min_confidence,
             "cause_entity": cause_entity,
+            "merged": merged,
             "sort": sort,
             "limit": limit,
             "cursor": cursor,
