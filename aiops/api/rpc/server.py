@@ -1,10 +1,12 @@
-"""The gRPC server: the service, its health and its reflection, on a loop and a thread of its own."""
+"""The gRPC server: the service, its health and its reflection, on a loop and a thread of their own."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import structlog
@@ -36,36 +38,43 @@ class RpcOptions:
     stop_s: float = 10.0
 
 
+class _Loop:
+    """The one event loop that gRPC runs on: its library wakes the loop it was first used on, and no other, so the loop is made
+    once a process, by its first server, and lives as long."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """``work`` to its end, on the loop; raises what it raises."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True).start()
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+_LOOP = _Loop()
+
+
 class RpcServer:
     """Serves between :meth:`start` and :meth:`stop`; ``port`` is the one that was taken."""
 
     def __init__(self, app: ASGIApp, options: RpcOptions) -> None:
         self._app = app
         self._options = options
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)
         self._server: grpc.aio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
         self.port = options.port
 
     def start(self) -> None:
         """Raises :class:`StoreUnavailable` where the address is taken."""
-        self._thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self._begin(), self._loop).result()
-        except BaseException:
-            self._end_loop()
-            raise
+        _LOOP.run(self._begin())
 
     def stop(self) -> None:
         """Calls that are running may end within ``stop_s``."""
-        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
-        self._end_loop()
-
-    def _end_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        _LOOP.run(self._finish())
 
     async def _begin(self) -> None:
         options = self._options
