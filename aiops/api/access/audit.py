@@ -173,11 +173,13 @@ class SqliteAudit:
         return tuple(_entry(row) for row in rows)
 
     def _write(self) -> None:
-        """The thread: everything that waits goes into one transaction."""
+        """The thread: everything that waits goes into one transaction. Whoever went away meanwhile is told nothing, and what it
+        did is kept all the same."""
         since_trim, going_on, counts_due = 0, True, 0.0
         while going_on:
             batch = self._batch()
             noted = [one for one in batch if one is not None]
+            heard = [one for one in noted if one.done.set_running_or_notify_cancel()]
             going_on = len(noted) == len(batch)
             since_trim += len(noted)
             try:
@@ -192,11 +194,11 @@ class SqliteAudit:
             except AiopsError as error:
                 self._problem = error.message
                 _log.exception("audit entries cannot be kept", count=len(noted))
-                for one in noted:
+                for one in heard:
                     one.done.set_exception(error)
             else:
                 self._problem = ""
-                for one in noted:
+                for one in heard:
                     one.done.set_result(None)
 
     def _batch(self) -> list[_Noted | None]:

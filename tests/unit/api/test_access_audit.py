@@ -149,3 +149,13 @@ def test_hostile_texts_are_cut_and_kept_as_text(tmp_path: Path) -> None:
     assert found.reason.startswith("');")
     audit.close()
     assert sqlite3.connect(tmp_path / "audit.sqlite").execute("SELECT count(*) FROM entry").fetchone() == (1,)
+
+
+def test_whoever_does_not_wait_for_its_entry_stops_nobody(tmp_path: Path) -> None:
+    trail = SqliteAudit(tmp_path / "audit.sqlite", FakeClock()).open()
+    gone = [trail.note(entry(ids=(f"I{number}",))) for number in range(200)]
+    left = [future.cancel() for future in gone]
+    assert any(left)
+    trail.note(entry(ids=("last",))).result(timeout=30)
+    assert len(trail.entries(AuditQuery(limit=500))) == 201
+    trail.close()

@@ -61,6 +61,7 @@ class Leaning:
     """A corrector that has much to say of edges and nothing of candidates."""
 
     model = "leaning"
+    heeded = True
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
