@@ -175,7 +175,7 @@ def test_the_graph_and_the_past_are_asked(site: ServedSite, incident: str) -> No
     told = {name: answer["data"] for name, answer in talk(site, ask).items()}
     assert [one["id"] for one in told["search"]["entities"]] == ["host:web-1"]
     assert told["entity"]["entity"]["id"] == "device:core"
-    assert len(told["neighbors"]["relations"]) == 2
+    assert len(told["neighbors"]["relations"]) >= 2
     assert told["impact"]["count"] == 2
     assert incident in {one["id"] for one in told["incidents"]["incidents"]}
     assert told["incident"]["incident"]["title"] == "Shop is slow"
