@@ -11,8 +11,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -73,9 +75,11 @@ def run(folder: Path, store: str, seconds: float, seed: int = SEED) -> list[Resu
         start(folder / "neo4j", PASSWORD, bolt=free_port(), http=free_port()) if store == "neo4j" else None
     )
     server = _server(folder, neo4j)
+    # A server goes with the thread that started it, so that thread lives until the store was checked.
+    starter = ThreadPoolExecutor(1)
     try:
         server.start()
-        done, neo4j = asyncio.run(_load(folder, server, neo4j, seconds, random.Random(seed)))
+        done, neo4j = asyncio.run(_load(folder, server, neo4j, seconds, random.Random(seed), starter))
         asyncio.run(_until_quiet(server))
         server.kill()
         verdict = check(folder, neo4j, done)
@@ -83,6 +87,7 @@ def run(folder: Path, store: str, seconds: float, seed: int = SEED) -> list[Resu
         server.kill()
         if neo4j is not None:
             neo4j.stop()
+        starter.shutdown()
     assert not verdict.lost, verdict.lost[:20]
     assert not verdict.doubled, verdict.doubled[:20]
     assert not done.odd, done.odd[:20]
@@ -116,9 +121,15 @@ def _server(folder: Path, neo4j: Neo4jServer | None) -> Served:
 
 
 async def _load(
-    folder: Path, server: Served, neo4j: Neo4jServer | None, seconds: float, rng: random.Random
+    folder: Path,
+    server: Served,
+    neo4j: Neo4jServer | None,
+    seconds: float,
+    rng: random.Random,
+    starter: Executor,
 ) -> tuple[Acknowledged, Neo4jServer | None]:
     done = Acknowledged()
+    run_on = asyncio.get_running_loop().run_in_executor
     topology = {
         "source": "load",
         "at": "2026-01-01T00:00:00Z",
@@ -139,13 +150,14 @@ async def _load(
         await asyncio.sleep(min(rng.uniform(*KILL_S), max(0.0, ends - 10.0 - time.monotonic())))
         if neo4j is not None and (not done.kills["neo4j"] or rng.random() < 0.4):
             done.kills["neo4j"] += 1
-            await asyncio.to_thread(neo4j.kill)
-            home, ports = folder / "neo4j", [int(uri.rsplit(":", 1)[1]) for uri in (neo4j.uri, neo4j.http)]
-            neo4j = await asyncio.to_thread(start, home, PASSWORD, bolt=ports[0], http=ports[1])
+            await run_on(starter, neo4j.kill)
+            bolt, http = (int(uri.rsplit(":", 1)[1]) for uri in (neo4j.uri, neo4j.http))
+            again = partial(start, folder / "neo4j", PASSWORD, bolt=bolt, http=http)
+            neo4j = await run_on(starter, again)
         else:
             done.kills["api"] += 1
-            await asyncio.to_thread(server.kill)
-            await asyncio.to_thread(server.start)
+            await run_on(starter, server.kill)
+            await run_on(starter, server.start)
     await asyncio.gather(*senders)
     return done, neo4j
 

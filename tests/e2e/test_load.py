@@ -9,7 +9,7 @@ import pytest
 from benchmarks.load import run
 
 
-@pytest.mark.parametrize("store", ["sqlite"])  # on Neo4j: python -m benchmarks.load --only neo4j
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("neo4j", marks=pytest.mark.integration)])
 @pytest.mark.timeout(600)
 def test_a_load_with_kills_in_it_loses_and_doubles_nothing(tmp_path: Path, store: str) -> None:
     found = {row.name.split(": ")[1]: row.value for row in run(tmp_path, store, 25.0, seed=3)}
