@@ -6,30 +6,25 @@ import asyncio
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 
 import orjson
 import structlog
-from ulid import ULID
 
 from aiops.api.boundary import ApiMetrics
-from aiops.api.documents import written
+from aiops.api.filing import Document, file_analysis, resource
 from aiops.api.incident_changes import change_incident
 from aiops.api.places import Places
 from aiops.api.problems import Problem, problem_of
 from aiops.api.services import Services
-from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
 from aiops.domain.progress import Progress, Watch, unwatched
 from aiops.errors import AiopsError
-from aiops.lifecycle.transitions import Author, analysis_activities, analysis_failed
+from aiops.lifecycle.transitions import Author, analysis_failed
 
 MAX_FAILURES = 1000
 _log = structlog.get_logger(__name__)
-Document = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,45 +152,12 @@ class AnalysisDesk:
         rendered = self._services.renderers.document(analysis)
         took_s = time.perf_counter() - started
         now = self._services.clock.now()
-        head: dict[str, object] = {
-            "id": str(ULID.from_datetime(now)),
-            "incident_id": incident.id,
-            "created_at": written(now),
-            "duration_ms": round(took_s * 1000),
-            **assumed.document(),
-        }
-        document = {**head, **{key: value for key, value in rendered.items() if key not in head}}
-        document.pop("number", None)
-        number = self._keep(analysis, document, now) if keep else None
+        document = resource(incident.id, rendered, at=now, took_s=took_s, more=assumed.document())
+        number = file_analysis(self._services.incidents, analysis, document, now) if keep else None
         self._metrics.analysis_s.observe(took_s)
         self._metrics.analyses.labels(analysis.verdict).inc()
         self._metrics.confidence.observe(analysis.causes[0].confidence if analysis.causes else 0.0)
         return numbered(document, number)
-
-    def _keep(self, analysis: Analysis, document: Document, now: datetime) -> int:
-        """Store the analysis with what is told of it; its number."""
-        incidents, incident_id = self._services.incidents, analysis.incident_id
-        causes = [(cause.entity.id, cause.confidence) for cause in analysis.causes]
-        first = next(iter(analysis.causes), None)
-        heads = incidents.analysis_heads(incident_id)
-        activities = analysis_activities(
-            incident_id,
-            now,
-            verdict=analysis.verdict,
-            cause=first.entity.id if first else None,
-            cause_kind=first.kind if first else None,
-            confidence=first.confidence if first else None,
-            before=heads[-1].cause if heads else None,
-        )
-        return incidents.put_analysis_with(
-            incident_id,
-            orjson.dumps(document),
-            at=now,
-            causes=causes,
-            verdict=analysis.verdict,
-            cause_kind=first.kind if first else None,
-            activities=activities,
-        )
 
     def _tell_failure(self, incident: Incident, error: Exception) -> None:
         """Say in the incident's history that there is no analysis; where even that cannot be stored, in the log alone."""

@@ -17,14 +17,12 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 from ulid import ULID
 
-from aiops.api.documents import written
+from aiops.api.filing import file_analysis, resource
 from aiops.api.services import Services
-from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
 from aiops.errors import AiopsError, ConfigError
 from aiops.lifecycle.keeper import Keeper, Records
 from aiops.lifecycle.policy import GroupingPolicy
-from aiops.lifecycle.transitions import analysis_activities
 from aiops.settings import Settings
 from aiops.wiring.answers import PipelineAnalyze
 from aiops.wiring.tenants import Stop, TenantSite
@@ -83,7 +81,10 @@ class Analyst:
         rendered = services.renderers.document(analysis)
         if self._is_known(incident.id, rendered):
             return False
-        self._keep(analysis, rendered, round((time.perf_counter() - started) * 1000))
+        now = services.clock.now()
+        took_s = time.perf_counter() - started
+        document = resource(incident.id, rendered, at=now, took_s=took_s)
+        file_analysis(services.incidents, analysis, document, now)
         services.streams.ring()
         return True
 
@@ -94,40 +95,6 @@ class Analyst:
         before = orjson.loads(kept[1])
         now = orjson.loads(orjson.dumps(rendered))
         return all(before.get(name) == now.get(name) for name in ("engine", "verdict", "causes", "gaps"))
-
-    def _keep(self, analysis: Analysis, rendered: Mapping[str, object], took_ms: int) -> None:
-        incidents, incident_id = self._services.incidents, analysis.incident_id
-        now = self._services.clock.now()
-        head = {
-            "id": str(ULID.from_datetime(now)),
-            "incident_id": incident_id,
-            "created_at": written(now),
-            "duration_ms": took_ms,
-        }
-        document = {
-            **head,
-            **{name: value for name, value in rendered.items() if name not in {*head, "number"}},
-        }
-        first = next(iter(analysis.causes), None)
-        heads = incidents.analysis_heads(incident_id)
-        told = analysis_activities(
-            incident_id,
-            now,
-            verdict=analysis.verdict,
-            cause=first.entity.id if first else None,
-            cause_kind=first.kind if first else None,
-            confidence=first.confidence if first else None,
-            before=heads[-1].cause if heads else None,
-        )
-        incidents.put_analysis_with(
-            incident_id,
-            orjson.dumps(document),
-            at=now,
-            causes=[(cause.entity.id, cause.confidence) for cause in analysis.causes],
-            verdict=analysis.verdict,
-            cause_kind=first.kind if first else None,
-            activities=told,
-        )
 
 
 def make_keeper(

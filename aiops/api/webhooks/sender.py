@@ -32,7 +32,6 @@ PAGES = 20  # in one round
 AT_ONCE = 8  # endpoints that are sent to at the same time
 STOP_S = 20.0
 GONE = "the receiver answered 410: it wants no more"
-GIVEN_UP = "too many deliveries wait"
 _log = structlog.get_logger(__name__)
 
 

@@ -29,6 +29,8 @@ CREATE TABLE place (name TEXT PRIMARY KEY, number INTEGER NOT NULL)""",
 )
 _ENDPOINT = "id, url, secret, created_at, created_by, events, format, description, disabled, since, old_secret, old_until"
 _DELIVERY = "id, endpoint, number, event, body, created_at, state, attempts, next_at, ended_at, status, error"
+#: Why a delivery ended that was never tried.
+GIVEN_UP = "too many deliveries wait"
 _PLACE = "activities"
 
 
@@ -114,9 +116,9 @@ class SqliteWebhooks:
             )
             self._file.execute("INSERT OR REPLACE INTO place VALUES (?, ?)", (_PLACE, place))
             return self._file.changed(
-                """UPDATE delivery SET state = 'dead', ended_at = ?, next_at = NULL, error = 'too many deliveries wait'
+                """UPDATE delivery SET state = 'dead', ended_at = ?, next_at = NULL, error = ?
                 WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' ORDER BY number DESC, id DESC LIMIT -1 OFFSET ?)""",
-                (at.timestamp(), self._bounds.pending),
+                (at.timestamp(), GIVEN_UP, self._bounds.pending),
             )
 
     def keep(self, delivery: Delivery) -> None:

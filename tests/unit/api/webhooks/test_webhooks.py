@@ -22,8 +22,8 @@ from aiops.api.webhooks.administration import Webhooks
 from aiops.api.webhooks.destinations import Destinations
 from aiops.api.webhooks.endpoints import BACKOFF_S, EVENTS, Delivery
 from aiops.api.webhooks.posting import Outcome, Poster
-from aiops.api.webhooks.sender import GIVEN_UP, SenderParts, WebhookMetrics, WebhookSender, judged
-from aiops.api.webhooks.store import SqliteWebhooks, WebhookBounds
+from aiops.api.webhooks.sender import SenderParts, WebhookMetrics, WebhookSender, judged
+from aiops.api.webhooks.store import GIVEN_UP, SqliteWebhooks, WebhookBounds
 from aiops.domain.incident_records import ACTIVITY_KINDS, Activity, IncidentChange
 from aiops.domain.occurrences import Incident
 from aiops.store.memory import MemoryGraphStore
