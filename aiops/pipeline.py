@@ -19,8 +19,8 @@ from aiops.contracts import (
 )
 from aiops.domain.analysis import Analysis, Engine
 from aiops.domain.batches import CLOCK_SKEW, SignalWindow
-from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, RuleOutcome
-from aiops.domain.evidence import Channel, Evidence, EvidenceSet, Reference, evidence_id
+from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
+from aiops.domain.evidence import EvidenceSet
 from aiops.domain.graph import Subgraph
 from aiops.domain.incident_records import PastIncident
 from aiops.domain.occurrences import Incident
@@ -34,17 +34,10 @@ from aiops.reasoning.explanation import explain
 from aiops.reasoning.obstacles import with_obstacles
 from aiops.reasoning.retrieval import RetrievalBounds, Retrieved, retrieve, window_of
 from aiops.reasoning.suspects import found_so_far, likeliest
+from aiops.reasoning.what_if import Assumption, assumed, suppose
 
 #: Reads the signals of some entities around an incident.
 Recall = Callable[[Incident, Sequence[str]], SignalWindow]
-
-
-@dataclass(frozen=True, slots=True)
-class Assumption:
-    """What-if: entities to be taken as healthy, or as failed, whatever was seen of them."""
-
-    healthy: frozenset[str] = frozenset()
-    failed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +87,7 @@ class Pipeline:
         """All that was seen of the candidate subgraph around the incident."""
         start, end = window_of(incident)
         known = [entity.id for entity in found.subgraph.entities]
-        window = self.signals.window(start=start - timedelta(seconds=self.history_s), end=end, entities=known)
+        window = self._recall(incident, known)
         changes = [
             replace(change, entities=tuple(sorted(set(change.entities).intersection(known))))
             for change in self.graph.changes(start=start - timedelta(seconds=self.maintenance_s), end=end)
@@ -117,11 +110,7 @@ class Pipeline:
         incidents to compare with; those that did not begin before this one are left out. ``recall`` is asked what the
         metrics that speak did yesterday."""
         what_if = assume or Assumption()
-        notes = [
-            *gaps,
-            *(f"what-if: {name} is taken as healthy" for name in sorted(what_if.healthy)),
-        ]
-        notes += [f"what-if: {name} is taken as failed" for name in sorted(what_if.failed)]
+        notes = [*gaps, *what_if.notes()]
         unread = self.corrector is None or not self.corrector.heeded
         told = Progress("observed", len(subgraph.entities), len(seen.alarms))
         watch(told)
@@ -145,6 +134,7 @@ class Pipeline:
         return analysis
 
     def _recall(self, incident: Incident, entities: Sequence[str]) -> SignalWindow:
+        """What was measured of these entities around the incident, with the history that is its baseline."""
         start, end = window_of(incident)
         return self.signals.window(
             start=start - timedelta(seconds=self.history_s), end=end, entities=entities
@@ -181,9 +171,9 @@ class Pipeline:
         evidence = self.extractor.extract(incident, subgraph, seen)
         if recall is not None:
             evidence = self._without_habits(incident, subgraph, evidence, recall)
-        evidence = _assume(evidence, what_if, incident)
+        evidence = assumed(evidence, what_if, incident)
         subgraph = with_obstacles(subgraph, evidence)
-        rules = _suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
+        rules = suppose(self.rules.evaluate(incident, subgraph, evidence), evidence, what_if)
         table = self.prior.score(incident, subgraph, evidence, seen, healthy=what_if.healthy, brief=brief)
         correction = self._correct(table, rules, notes)
         return Matter(incident, subgraph, seen, evidence, rules, table, correction, what_if.healthy)
@@ -225,44 +215,3 @@ class Pipeline:
         yield from (series.entity for series in window.series)
         yield from (state.entity for state in window.states)
         yield from (name for name in window.logs.column("entity").unique().to_pylist() if name)
-
-
-def _suppose(rules: RuleOutcome, evidence: EvidenceSet, what_if: Assumption) -> RuleOutcome:
-    """What is taken as failed has failed for certain, as if a rule had said so."""
-    supposed = [
-        RuleFiring(
-            "WHAT-IF", item.entity, "support", 1.0, None, "failure", item.text, (item.id,), ("WHAT-IF",)
-        )
-        for item in evidence.items
-        if item.ref.id == f"what-if:{item.entity}" and item.entity in what_if.failed
-    ]
-    if not supposed:
-        return rules
-    firings = sorted((*rules.firings, *supposed), key=lambda firing: (firing.entity, firing.rule))
-    return replace(rules, firings=tuple(firings))
-
-
-def _assume(evidence: EvidenceSet, what_if: Assumption, incident: Incident) -> EvidenceSet:
-    """Evidence as it would be if the assumption held."""
-    if not what_if.healthy and not what_if.failed:
-        return evidence
-    kept = [item for item in evidence.items if item.entity not in what_if.healthy]
-    for entity in sorted(what_if.failed - what_if.healthy):
-        kept.append(
-            Evidence(
-                id=evidence_id("what-if", entity),
-                entity=entity,
-                peer=None,
-                kind="state",
-                channel=Channel.AVAILABILITY,
-                name="taken as failed",
-                at_s=incident.started_at.timestamp(),
-                strength=10.0,
-                direction=-1,
-                text="taken as failed (what-if)",
-                ref=Reference("state", f"what-if:{entity}"),
-            )
-        )
-    kept.sort(key=lambda item: (item.entity, item.peer or "", item.at_s, item.id))
-    facts = tuple(fact for fact in evidence.facts if fact.entity not in what_if.healthy)
-    return replace(evidence, items=tuple(kept), facts=facts)

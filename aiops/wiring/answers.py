@@ -9,9 +9,10 @@ from aiops.domain.analysis import Analysis
 from aiops.domain.graph import Subgraph
 from aiops.domain.occurrences import Incident
 from aiops.domain.progress import Watch, unwatched
-from aiops.pipeline import Assumption, Pipeline
+from aiops.pipeline import Pipeline
 from aiops.reasoning.documents import analysis_document
 from aiops.reasoning.rendering import content_security_policy, render_html, render_markdown, render_text
+from aiops.reasoning.what_if import Assumption
 
 
 class PipelineAnalyze:

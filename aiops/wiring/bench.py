@@ -27,9 +27,9 @@ from aiops.evaluation.scorers import (
     rank_rows,
     ranked_correlation,
 )
-from aiops.pipeline import Assumption
 from aiops.reasoning.diagnosis import Diagnosis, Matter, ReasoningWeights, diagnose
 from aiops.reasoning.verdict import is_thin
+from aiops.reasoning.what_if import Assumption
 from aiops.settings import Settings
 from aiops.wiring.analysis import CaseAnalyzer, subgraph_of
 from ingest.sources.case_folder import Case, read_case

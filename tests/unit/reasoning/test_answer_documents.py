@@ -5,10 +5,10 @@ from __future__ import annotations
 import orjson
 
 from aiops.domain.candidates import RuleAction, RuleFiring
-from aiops.pipeline import Assumption
 from aiops.reasoning.documents import Document, analysis_document, analysis_json
 from aiops.reasoning.faces.foreign import columns
 from aiops.reasoning.rendering import render_markdown, render_text
+from aiops.reasoning.what_if import Assumption
 from aiops.store.memory import MemoryGraphStore, MemorySignalStore
 from tests.support.pipelines import make_pipeline
 from tests.support.scorers import BrokenCorrector, SetCorrector, SetRules
