@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aiops.domain.incident_records import AlarmKey
@@ -37,7 +37,6 @@ class Case:
     looks: int = 0
     known: object = None  # what else was known when it was last analysed
     resolved_by: str = ""
-    running: bool = field(default=False)
 
     @property
     def is_open(self) -> bool:
