@@ -287,7 +287,6 @@ class ApiLimits:
     header_bytes: int = 16_384
     headers: int = 100
     page_offset: int = 10_000  # of entities; beyond it a narrower query is asked for
-    neighbours: int = 2000
     listeners: int = 64  # streams of events at once
     stream_s: float = 600.0  # after which a stream of events ends and its client comes again
     export_entities: int = 500_000
