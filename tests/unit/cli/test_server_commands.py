@@ -351,7 +351,10 @@ rules:
 
 
 def test_what_comes_in_and_who_did_what(there: Ask) -> None:
-    assert "alertmanager" in there("sources").out
+    assert there("alerts", "send", "Odd", "host=h1", "--start", "2026-08-01").code == 0
+    assert "alert" in there("sources").out
+    for number in range(5):
+        assert there("token", "create", f"made-{number}", "--scope", "ingest:write", "--quiet").code == 0
     rows = json.loads(there("audit", "--limit", "5", "-o", "json").out)
     assert len(rows) == 5
     assert there("audit", "--kind", "refused").code == 0
