@@ -113,7 +113,7 @@ def test_an_answer_can_be_cited_and_checked(site: ServedSite, incident: str) -> 
     async def ask(session: ClientSession) -> Any:
         first = await called(session, "analyze", incident_id=incident, number=1)
         second = await called(session, "analyze", incident_id=incident, number=1)
-        explained = await session.call_tool("explain", {"incident_id": incident})
+        explained = await session.call_tool("explain", {"incident_id": incident, "number": 1})
         return first, second, explained.content[0].text  # type: ignore[union-attr]
 
     first, second, explained = talk(site, ask)
