@@ -21,6 +21,7 @@ Entity = Annotated[
     str, Field(description="Id, name or alias of an entity, for example host:db-1 or 10.0.0.5.")
 ]
 Incident = Annotated[str, Field(description="Id of an incident, as list_incidents gives it.")]
+Number = Annotated[int | None, Field(ge=1, description="Which analysis; default is the newest.")]
 At = Annotated[datetime | None, Field(description="As the topology stood then (RFC 3339); default is now.")]
 Names = Annotated[list[str], Field(description="Ids, names or aliases of entities.", max_length=100)]
 
@@ -139,9 +140,7 @@ class ReadingTools:
     async def analyze(
         self,
         incident_id: Incident,
-        number: Annotated[
-            int | None, Field(ge=1, description="Which analysis; default is the newest.")
-        ] = None,
+        number: Number = None,
     ) -> Answer:
         """The ranked root causes of an incident: verdict, confidence, causal paths, evidence with ids, what was ruled out,
         actions, gaps. Reads the stored analysis; the same inputs always give the same answer."""
@@ -149,10 +148,11 @@ class ReadingTools:
         return self._quoted(_short(found), found)
 
     @told
-    async def explain(self, incident_id: Incident) -> str:
+    async def explain(self, incident_id: Incident, number: Number = None) -> str:
         """The explanation of an incident in Markdown, as engineers read it; every sentence cites evidence ids."""
-        analysis = await self._client.get_analysis(incident_id, "latest")
-        text = await self._client.get_analysis_as(incident_id, "latest", format="markdown")
+        which = "latest" if number is None else number
+        analysis = await self._client.get_analysis(incident_id, which)
+        text = await self._client.get_analysis_as(incident_id, analysis.number or which, format="markdown")
         cite = citation(analysis.plain())
         said = ", ".join(f"{name}: {cite[name]}" for name in ("verdict", "confidence", "analysis"))
         return f"{said}, engine: {cite['engine']}\n{quoted_text(text, max_chars=self._max_chars)}"
