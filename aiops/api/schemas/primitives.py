@@ -69,8 +69,10 @@ Duration = Annotated[str, Field(pattern=_PARTS, min_length=2, max_length=32), Af
 Severity = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_severity)]
 Name = Annotated[str, Field(min_length=1, max_length=512, pattern=PLAIN)]
 Text = Annotated[str, Field(max_length=16_384, pattern=PLAIN)]
+#: A name that breaks the pattern is refused: in the schema too, which otherwise says nothing of it.
 Labels = Annotated[
-    dict[Name, Annotated[str, Field(max_length=4096, pattern=PLAIN)]], Field(max_length=MAX_LABELS)
+    dict[Name, Annotated[str, Field(max_length=4096, pattern=PLAIN)]],
+    Field(max_length=MAX_LABELS, json_schema_extra={"additionalProperties": False}),
 ]
 Href = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s\x00]+$")]
 
