@@ -51,6 +51,7 @@ class ScrapedTarget:
         )
         self.parser = ExpositionParser(cache=cache, max_body_bytes=target.job.body_size_limit)
         self.busy = threading.Lock()
+        self.gone = threading.Event()  # no longer a target: set before the end of its series is told
 
     def first_s(self, now_s: float) -> float:
         """Spread over the interval by what the target is, so that a restart changes nothing."""
@@ -194,7 +195,8 @@ class Scraper:
                         number += 1
                         heapq.heappush(due, (held.first_s(now_s), number, held))
                     for held in gone:
-                        self._put(held.labels.ended(self._now_s(), self.name), inbox)
+                        held.gone.set()
+                        self._end(held, inbox)
                     leaving = set(map(id, gone))
                     due = [entry for entry in due if id(entry[2]) not in leaving] if gone else due
                     heapq.heapify(due)
@@ -209,7 +211,8 @@ class Scraper:
 
     def _scrape_into(self, held: ScrapedTarget, inbox: Inbox) -> None:
         if not held.busy.acquire(blocking=False):
-            self._tally.add("skipped")
+            if not held.gone.is_set():
+                self._tally.add("skipped")
             return
         try:
             self._put(self.scrape(held), inbox)
@@ -218,6 +221,14 @@ class Scraper:
             structlog.get_logger("aiops.ingest").error("scrape broke", target=held.target.url, exc_info=exc)
         finally:
             held.busy.release()
+            if held.gone.is_set():
+                self._end(held, inbox)
+
+    def _end(self, held: ScrapedTarget, inbox: Inbox) -> None:
+        """Staleness markers for a target that is gone, once and as its last samples: a scrape under way puts its own first.
+        ``busy`` stays taken, so that none follows."""
+        if held.busy.acquire(blocking=False):
+            self._put(held.labels.ended(self._now_s(), self.name), inbox)
 
     def _put(self, batch: SampleBatch, inbox: Inbox) -> None:
         if not inbox.offer(batch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -191,6 +192,37 @@ def test_lists_of_targets_are_read_again_and_a_broken_one_changes_nothing(tmp_pa
     assert first == {"job": "sd", "instance": exporter.address, "rack": "r1", "list": "targets.json"}
     ended = drained.samples()[-1]
     assert [ended.series[row].metric for row, _at_s in ended.stale][:2] == ["a", "up"]
+
+
+def test_the_end_of_a_target_comes_after_a_scrape_that_was_under_way(tmp_path: Path) -> None:
+    listed = tmp_path / "targets.json"
+    goes_on, asked = threading.Event(), threading.Semaphore(0)
+
+    def answer(_request: Asked) -> Said:
+        asked.release()
+        goes_on.wait(30)
+        return Said(b"a 1\n")
+
+    with Exporter(answer) as exporter, Drained(Inbox()) as drained:
+        listed.write_text(json.dumps([{"targets": [exporter.address]}]))
+        watched = ScrapeJob("sd", file_sd=(str(listed),), interval_s=60.0, timeout_s=30.0)
+        scraper = Scraper([watched], refresh_s=0.05, now_s=time.time)
+        ((held,), _gone) = scraper.refresh()
+        under_way = threading.Thread(target=scraper._scrape_into, args=(held, drained.inbox))
+        under_way.start()
+        assert asked.acquire(timeout=30)
+        listed.write_text("[]")
+        scraper.start(drained.inbox)
+        until(lambda: scraper.counts()["targets"] == 0)
+        assert not drained.samples()
+        goes_on.set()
+        under_way.join()
+        until(lambda: len(drained.samples()) >= 2, what="the scrape and the end of the target")
+        scraper.stop()
+    scrape, ended = drained.samples()
+    assert values(scrape)["a"][1] == 1.0
+    assert "a" in [ended.series[row].metric for row, _at_s in ended.stale]
+    assert scraper.counts()["skipped"] == 0
 
 
 @pytest.mark.parametrize(
