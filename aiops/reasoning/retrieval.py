@@ -7,6 +7,9 @@ elsewhere, however many, are never looked at. An island stays an island.
 
 Relations that were valid ``topology_margin_s`` before the start are taken as well: topology learned from live data
 vanishes with the fault, a moment before anybody notices.
+
+A neighbourhood that fits the bound is taken whole. Of a larger one only what is likeliest to matter is reasoned about: it
+costs less, and other troubles of a large site do not crowd in.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from aiops.contracts import Surroundings
 from aiops.domain.batches import IntArray
 from aiops.domain.graph import Entity, Relation, Spread, Subgraph, relation_kind
 from aiops.domain.occurrences import Alarm, Incident
+from aiops.reasoning.relevance import most_relevant
 from aiops.reasoning.spread import PLACES
 
 
@@ -28,7 +32,9 @@ from aiops.reasoning.spread import PLACES
 class RetrievalBounds:
     """``depth``: relations from a seed. ``entities``: most entities in a subgraph. ``rounds``: how often neighbours
     become seeds. ``seeds``: most of them. ``shared_by``: what so many alarmed entities depend on is a seed, at most
-    ``shared_seeds`` of them a round. ``topology_margin_s``: see the module."""
+    ``shared_seeds`` of them a round. ``topology_margin_s``: see the module. ``chosen``: what is kept of a neighbourhood that
+    is larger than ``entities``, beside what is named, out of the ``wide`` nearest entities (:mod:`aiops.reasoning.relevance`);
+    an alarm counts there if it began at most ``fresh_s`` before the incident."""
 
     depth: int = 3
     entities: int = 500
@@ -37,6 +43,9 @@ class RetrievalBounds:
     shared_by: int = 3
     shared_seeds: int = 10
     topology_margin_s: float = 300.0
+    chosen: int = 120
+    wide: int = 250
+    fresh_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +99,47 @@ def retrieve(
             if not more:
                 break
             seeds = (*seeds, *more)
-            subgraph = _around(graph, seeds, incident, limits, gaps)
+            nearest = (
+                replace(limits, entities=min(limits.entities, limits.wide)) if subgraph.truncated else limits
+            )
+            subgraph = _around(graph, seeds, incident, nearest, gaps)
             alarms = known_alarms.on(subgraph)
+    whole = subgraph
+    if named and subgraph.truncated:
+        subgraph = _narrowed(graph, subgraph, incident, alarms, limits)
+        alarms = known_alarms.on(subgraph)
     known = subgraph.by_id()
     gaps.extend(
         f"{name} is named by the incident and is not in the graph" for name in named if name not in known
     )
-    if subgraph.truncated:
+    if len(subgraph.entities) < len(whole.entities):
+        gaps.append(
+            f"the neighbourhood has more than {limits.entities} entities: the {len(subgraph.entities)} that are likeliest "
+            "to matter were considered, a cause elsewhere is not seen"
+        )
+    elif subgraph.truncated:
         gaps.append(
             f"the neighbourhood was cut at {limits.entities} entities, nearest first: a cause farther away is not seen"
         )
     return Retrieved(subgraph, alarms, tuple(dict.fromkeys(gaps)))
+
+
+def _narrowed(
+    graph: Surroundings,
+    subgraph: Subgraph,
+    incident: Incident,
+    alarms: Iterable[Alarm],
+    limits: RetrievalBounds,
+) -> Subgraph:
+    """The part of a neighbourhood that was cut which is worth reasoning about."""
+    named = named_entities(incident)
+    if len(subgraph.entities) <= limits.chosen:
+        return subgraph
+    start, end = window_of(incident)
+    begins = incident.started_at - timedelta(seconds=limits.fresh_s)
+    telling = {alarm.entity for alarm in alarms if alarm.started_at >= begins}
+    telling.update(entity for change in graph.changes(start=start, end=end) for entity in change.entities)
+    return most_relevant(subgraph, named, telling, others=limits.chosen)
 
 
 def _loudest(alarms: Iterable[Alarm], limit: int) -> tuple[str, ...]:
