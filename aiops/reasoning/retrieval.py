@@ -93,17 +93,16 @@ def retrieve(
     subgraph = _around(graph, seeds, incident, limits, gaps)
     known_alarms = _Alarms(graph, start, end)
     alarms = known_alarms.on(subgraph)
-    if named:
-        for _ in range(limits.rounds):
-            more = _joining(subgraph, alarms, named, seeds, limits)
-            if not more:
-                break
-            seeds = (*seeds, *more)
-            nearest = (
-                replace(limits, entities=min(limits.entities, limits.wide)) if subgraph.truncated else limits
-            )
-            subgraph = _around(graph, seeds, incident, nearest, gaps)
-            alarms = known_alarms.on(subgraph)
+    for _ in range(limits.rounds if named else 0):
+        more = _joining(subgraph, alarms, named, seeds, limits)
+        if not more:
+            break
+        seeds, cut = (*seeds, *more), subgraph.truncated
+        nearest = replace(limits, entities=min(limits.entities, limits.wide)) if cut else limits
+        subgraph = _around(graph, seeds, incident, nearest, gaps)
+        alarms = known_alarms.on(subgraph)
+        if cut:
+            break
     whole = subgraph
     if named and subgraph.truncated:
         subgraph = _narrowed(graph, subgraph, incident, alarms, limits)
@@ -192,39 +191,40 @@ def meeting_points(subgraph: Subgraph, alarmed: Iterable[str], limits: Retrieval
     Only relations that say who depends on whom lead there, not those that spread both ways; places count as causes.
     """
     index = {entity.id: place for place, entity in enumerate(subgraph.entities)}
-    below = [0] * len(index)  # by cause, one bit for each alarmed entity that depends on it
-    own = [0] * len(index)
-    for number, entity in enumerate(sorted(set(alarmed).intersection(index))):
-        own[index[entity]] = below[index[entity]] = 1 << number
-    one_way = _one_way(subgraph, index)
+    own = {index[entity]: 1 << n for n, entity in enumerate(sorted(set(alarmed).intersection(index)))}
+    below = dict(own)  # by cause, one bit for each alarmed entity that depends on it
+    causes = _causes_of(subgraph, index)
+    reached = set(below)
     for _ in range(limits.depth):
-        nearer = below.copy()
-        for cause, effect in one_way:
-            nearer[cause] |= below[effect]
+        nearer = dict(below)
+        for effect in reached:
+            for cause in causes.get(effect, ()):
+                nearer[cause] = nearer.get(cause, 0) | below[effect]
+        reached = {one for one, mask in nearer.items() if mask != below.get(one)}
         below = nearer
     met = {
-        entity.id: (mask & ~itself).bit_count()
-        for entity, mask, itself in zip(subgraph.entities, below, own, strict=True)
+        subgraph.entities[place].id: (mask & ~own.get(place, 0)).bit_count() for place, mask in below.items()
     }
     shared = sorted((-count, cause) for cause, count in met.items() if count >= limits.shared_by)
     return tuple(cause for _, cause in shared[: limits.shared_seeds])
 
 
-def _one_way(subgraph: Subgraph, index: Mapping[str, int]) -> list[tuple[int, int]]:
-    """(cause, effect) of relations that failure crosses in one direction only, and from places to what is in them."""
+def _causes_of(subgraph: Subgraph, index: Mapping[str, int]) -> dict[int, list[int]]:
+    """By effect its causes, by relations that failure crosses in one direction only, and places for what is in them."""
     spreads = {kind: relation_kind(kind).spread for kind in {row.kind for row in subgraph.relations}}
     places = {index[entity.id] for entity in subgraph.entities if entity.kind.lower() in PLACES}
-    found = set()
+    found: dict[int, list[int]] = {}
     for relation in subgraph.relations:
         spread = spreads[relation.kind]
         source, target = index[relation.source_id], index[relation.target_id]
         if spread is Spread.TO_SOURCE:
-            found.add((target, source))
+            found.setdefault(source, []).append(target)
         elif spread is Spread.TO_TARGET:
-            found.add((source, target))
+            found.setdefault(target, []).append(source)
         elif spread is Spread.BOTH and (source in places) is not (target in places):
-            found.add((source, target) if source in places else (target, source))
-    return list(found)
+            cause, effect = (source, target) if source in places else (target, source)
+            found.setdefault(effect, []).append(cause)
+    return found
 
 
 def distances(subgraph: Subgraph, seeds: Iterable[str]) -> dict[str, int]:
