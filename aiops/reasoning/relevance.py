@@ -53,24 +53,25 @@ def most_relevant(
 def _costs(subgraph: Subgraph, index: Mapping[str, int], seeds: list[int], loud: BoolArray) -> IntArray:
     """The cost of every entity, int64 [n]; :data:`_FAR` where nothing leads."""
     spreads = {kind: relation_kind(kind).spread for kind in {row.kind for row in subgraph.relations}}
-    up: set[tuple[int, int]] = set()  # (effect, cause)
+    size = len(index)
+    found: list[int] = []  # effect x size + cause
     for row in subgraph.relations:
         source, target, spread = index[row.source_id], index[row.target_id], spreads[row.kind]
         if spread is not Spread.TO_TARGET:
-            up.add((source, target))
+            found.append(source * size + target)
         if spread is not Spread.TO_SOURCE:
-            up.add((target, source))
-    pairs: IntArray = np.array(sorted(up), dtype=np.int64).reshape(-1, 2)
-    effect, cause = pairs[:, 0], pairs[:, 1]
-    standing = np.bincount(cause, minlength=len(index))
+            found.append(target * size + source)
+    pairs: IntArray = np.unique(np.array(found, dtype=np.int64))
+    effect, cause = pairs // max(size, 1), pairs % max(size, 1)
+    standing = np.bincount(cause, minlength=size)
     spread_out = DOUBLING * np.floor(np.log2(np.maximum(standing, 1))).astype(np.int64)
     begins = np.concatenate([effect, cause])
     ends = np.concatenate([cause, effect])
     price = np.concatenate([np.full(len(pairs), STEP), STEP + spread_out[cause]])
     price = np.where(loud[ends], STEP, price)
-    costs: IntArray = np.full(len(index), _FAR, dtype=np.int64)
+    costs: IntArray = np.full(size, _FAR, dtype=np.int64)
     costs[seeds] = 0
-    for _ in range(len(index)):
+    for _ in range(size):
         nearer = costs.copy()
         np.minimum.at(nearer, ends, costs[begins] + price)
         if np.array_equal(nearer, costs):
