@@ -266,7 +266,8 @@ class DiskSignalStore:
             part.take((part.at_s >= begin_s) & (part.at_s < end_s) & chosen[part.series]) for part in parts
         ]
         names = None if wanted is None else pa.array(sorted(wanted), pa.string())
-        logs = sorted_logs([_cut(table, begin_s, end_s, names) for table in tables])
+        lines = [_cut(pa.concat_tables(tables), begin_s, end_s, names)] if tables else []
+        logs = sorted_logs(lines)
         kept = (state for state in states if wanted is None or state.entity in wanted)
         return SignalWindow(
             start, end, windowed(joined(cut), keys), logs, tuple(sorted(kept, key=state_order))
