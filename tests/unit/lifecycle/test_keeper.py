@@ -15,6 +15,7 @@ from aiops.domain.occurrences import Alarm, Change, Incident
 from aiops.errors import StoreUnavailable
 from aiops.lifecycle import transitions
 from aiops.lifecycle.keeper import Keeper, Records
+from aiops.lifecycle.marks import Answer
 from aiops.lifecycle.policy import GroupingPolicy
 from aiops.lifecycle.transitions import Author
 from aiops.store.memory import MemoryGraphStore
@@ -64,9 +65,9 @@ class Site:
     def new_keeper(self, store: Records | None = None, holder: str = "one") -> Keeper:
         return Keeper(store or self.store, self._analyse, self.policy, holder)
 
-    def _analyse(self, incident: Incident) -> bool:
+    def _analyse(self, incident: Incident) -> Answer:
         self.analysed.append(incident)
-        return True
+        return Answer(kept=True)
 
     def pass_time(self, seconds: float, steps: int = 3) -> None:
         """Some time passes, with a few steps at its end."""
