@@ -311,6 +311,11 @@ class SignalStore(Protocol):
         """What is held of [start, end), of these entities or of all."""
         ...
 
+    def mark(self, *, start: datetime, end: datetime) -> object:
+        """Something that equals an earlier mark of the same times only where :meth:`window` answers as it did then. What came or
+        went makes it another one, whatever it is about; what is of other times may. Cheap beside a window."""
+        ...
+
     def stats(self) -> Mapping[str, int]:
         """``series``, ``samples``, ``logs``, ``states``, ``bytes``, ``evicted_samples``, ``evicted_logs``."""
         ...
