@@ -19,16 +19,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
 from aiops.domain.candidates import CandidateTable, RuleOutcome
+from aiops.reasoning.alarm_order import BoolArray, Told, explaining
 from aiops.reasoning.complaints import Complaints
 from aiops.reasoning.paths import PathBounds, reach
 from aiops.reasoning.spread import FailureGraph, Sighting
-
-BoolArray = np.typing.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +110,35 @@ def explain_by(
 @dataclass(frozen=True, slots=True)
 class Consequences:
     """``explains``: float64 [suspects, suspects], effect by cause. ``rows``: int64 [suspects], their rows in the table.
-    ``sure``: bool [suspects]. ``inferred``: sure ones that nobody measures. ``comparable``: bool [suspects, suspects]."""
+    ``sure``: bool [suspects]. ``inferred``: sure ones that nobody measures. ``comparable``: bool [suspects, suspects].
+    ``told``: bool [suspects, suspects], whose alarms (column) explain whose (:mod:`aiops.reasoning.alarm_order`)."""
 
     rows: IntArray
     explains: FloatArray
     sure: BoolArray
     inferred: frozenset[str]
     comparable: BoolArray
+    told: BoolArray
 
     def owed(self, size: int) -> FloatArray:
         """How plausibly another suspect is the cause of each row of the table, float64 [size]."""
         found = np.zeros(size)
         if len(self.rows):
-            counted = np.where(self.comparable | self.sure[np.newaxis, :], self.explains, 0.0)
-            found[self.rows] = np.sqrt(counted.max(axis=1))
+            counts = (self.comparable & ~self.told.T) | self.told | self.sure[np.newaxis, :]
+            found[self.rows] = np.sqrt(np.where(counts, self.explains, 0.0).max(axis=1))
         return found
+
+    def told_above(self, total: FloatArray, step: float) -> FloatArray:
+        """What lifts each suspect ``step`` above all whose alarms its own explain; float64 [size]."""
+        raised = total.copy()
+        pairs = [(self.rows[cause], self.rows[effect]) for effect, cause in np.argwhere(self.told).tolist()]
+        for _ in range(len(self.rows)):
+            before = raised.copy()
+            for cause, effect in pairs:
+                raised[cause] = max(raised[cause], raised[effect] + step)
+            if np.array_equal(before, raised):
+                break
+        return np.asarray(raised - total)
 
     def lifted(self, total: FloatArray, more: FloatArray) -> FloatArray:
         """What lifts each sure cause above all that it explains, by ``more``; float64 [size], 0 for all others."""
@@ -146,24 +160,35 @@ def find_consequences(
     explained: Explained,
     paths: PathBounds,
     bounds: ConsequenceBounds,
+    told: Mapping[str, Told] = MappingProxyType({}),
 ) -> Consequences:
     """The relation over the suspects: the strongest failing candidates, whoever complains, and whatever is sure."""
     count = explained.count()
     inferred = _silent_culprits(table, graph, sighting, explained, count, bounds)
     definite = _definite(rules, graph, count, bounds)
-    names = _suspects(table, vetoed, graph, sighting, explained, definite | inferred, bounds)
+    names = _suspects(table, vetoed, graph, sighting, explained, definite | inferred, frozenset(told), bounds)
     row_of = {entity: row for row, entity in enumerate(table.entities)}
     rows: IntArray = np.array([row_of[name] for name in names], dtype=np.int64)
     sure = np.array([name in definite or name in inferred for name in names], dtype=np.bool_)
     between = _between(names, graph, explained, paths, bounds)
     onset = np.array([sighting.onset_s.get(name, math.nan) for name in names])
     allowed = _in_time(between, onset, sure, bounds) & (table.group[rows][:, None] != table.group[rows][None])
+    fan = np.array([len(graph.out.get(name, ())) for name in names], dtype=np.float64)
+    early_s, moment_s = bounds.early_tolerance_s, bounds.same_moment_s
+    ordered = explaining(names, told, between, onset, fan, early_s=early_s, moment_s=moment_s)
+    ordered &= (sure[None, :] | ~sure[:, None]) & (table.group[rows][:, None] != table.group[rows][None])
+    allowed = (allowed | ordered) & ~ordered.T
     prior = table.prior[rows]
     comparable = prior[np.newaxis, :] >= bounds.consequence_ratio * prior[:, np.newaxis]
     failing = np.array([name in sighting.failing for name in names], dtype=np.bool_)
     counts = (prior > 0) & failing
     return Consequences(
-        rows, np.where(allowed, between, 0.0), sure, inferred, comparable & counts[None, :] & counts[:, None]
+        rows,
+        np.where(allowed, between, 0.0),
+        sure,
+        inferred,
+        comparable & counts[None, :] & counts[:, None],
+        ordered,
     )
 
 
@@ -174,15 +199,21 @@ def _suspects(
     sighting: Sighting,
     explained: Explained,
     sure: frozenset[str],
+    told: frozenset[str],
     bounds: ConsequenceBounds,
 ) -> tuple[str, ...]:
+    """Besides the strongest: as many of those with alarms as explain most, and those that are sure."""
+    count = dict(zip(graph.entities, explained.count().tolist(), strict=True))
     prior = dict(zip(table.entities, table.prior.tolist(), strict=True))
     known = [name for name in table.entities if name in graph.index and name not in vetoed]
     strong = sorted(
         (name for name in known if prior[name] > 0 and name in sighting.failing),
         key=lambda name: (-prior[name], name),
     )[: bounds.suspects]
-    chosen = {*strong, *explained.entities, *sure} if sure else {*strong}
+    wide = sorted((name for name in known if name in told), key=lambda name: (-count[name], name))
+    chosen = {*strong, *wide[: bounds.suspects]}
+    if sure:
+        chosen.update(explained.entities, sure)
     return tuple(name for name in known if name in chosen)
 
 
