@@ -27,7 +27,9 @@ def redundancy_groups(relations: Iterable[Relation]) -> Mapping[tuple[str, str],
             spread is not Spread.TO_TARGET and len(targets[relation.source_id, name]) > 1
         )
         dependent, member = (
-            (relation.source_id, relation.target_id) if by_source else (relation.target_id, relation.source_id)
+            (relation.source_id, relation.target_id)
+            if by_source
+            else (relation.target_id, relation.source_id)
         )
         groups.setdefault((dependent, name), set()).add(member)
     return {key: frozenset(members) for key, members in sorted(groups.items()) if len(members) > 1}

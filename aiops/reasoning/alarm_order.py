@@ -51,16 +51,18 @@ _OWN_WORK = frozenset({Channel.CPU, Channel.MEMORY, Channel.DISK, Channel.SATURA
 @dataclass(frozen=True, slots=True)
 class Told:
     """What alarms say of an entity. ``says``: the most telling of SUFFERS, UNCLEAR, FAILED. ``severity``: the largest strength.
-    ``own_work``: one is about a resource. ``alone``: nothing but alarms and symptoms is known of it."""
+    ``own_work``: one is about a resource. ``alone``: nothing but alarms and symptoms is known of it.
+    ``kind``: of the entity."""
 
     says: int
     severity: float
     own_work: bool
     alone: bool
+    kind: str
 
 
-def what_alarms_tell(evidence: EvidenceSet) -> Mapping[str, Told]:
-    """By entity, of live alarms on the entity itself."""
+def what_alarms_tell(evidence: EvidenceSet, kinds: Mapping[str, str]) -> Mapping[str, Told]:
+    """By entity, of live alarms on the entity itself. ``kinds``: of entities by id."""
     alarms: dict[str, list[Evidence]] = {}
     measured: set[str] = set()
     for item in evidence.items:
@@ -70,16 +72,20 @@ def what_alarms_tell(evidence: EvidenceSet) -> Mapping[str, Told]:
             alarms.setdefault(item.entity, []).append(item)
         elif item.channel not in SYMPTOM_CHANNELS and item.channel is not Channel.AVAILABILITY:
             measured.add(item.entity)
-    return {entity: _told(items, entity not in measured) for entity, items in alarms.items()}
+    return {
+        entity: _told(items, entity not in measured, kinds.get(entity, ""))
+        for entity, items in alarms.items()
+    }
 
 
-def _told(items: Iterable[Evidence], alone: bool) -> Told:
+def _told(items: Iterable[Evidence], alone: bool, kind: str) -> Told:
     held = tuple(items)
     return Told(
         max(_says(item) for item in held),
         max(item.strength for item in held),
         any(item.channel in _OWN_WORK for item in held),
         alone,
+        kind,
     )
 
 

@@ -41,7 +41,8 @@ class ConsequenceBounds:
     ``consequence_ratio``: a cause that is not sure must have that part of the effect's prior. ``suspects``: so many
     failing candidates are compared. ``sure_rule``, ``sure_categories``: a rule of that weight and category says that the
     entity has failed itself. ``sure_share``: part of the complaints that a sure cause explains. ``inferred_*``: what
-    nobody measures must explain so many entities, no measured suspect more than that ratio of it, all within that span.
+    nobody measures must explain so many entities, no measured suspect more than that ratio of it, all within that span;
+    where each of them reaches the others by it alone, the first ``inferred_tried`` are looked at.
     """
 
     explains_from: float = 0.2
@@ -55,6 +56,7 @@ class ConsequenceBounds:
     inferred_entities: int = 3
     inferred_ratio: float = 0.6
     inferred_span_s: float = 300.0
+    inferred_tried: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ def find_consequences(
 ) -> Consequences:
     """The relation over the suspects: the strongest failing candidates, whoever complains, and whatever is sure."""
     count = explained.count()
-    inferred = _silent_culprits(table, graph, sighting, explained, count, bounds)
+    inferred = _silent_culprits(table, graph, sighting, explained, count, told, paths, bounds)
     definite = _definite(rules, graph, count, bounds)
     names = _suspects(table, vetoed, graph, sighting, explained, definite | inferred, frozenset(told), bounds)
     row_of = {entity: row for row, entity in enumerate(table.entities)}
@@ -269,23 +271,70 @@ def _silent_culprits(
     sighting: Sighting,
     explained: Explained,
     count: FloatArray,
+    told: Mapping[str, Told],
+    paths: PathBounds,
     bounds: ConsequenceBounds,
 ) -> frozenset[str]:
     """What nobody measures and what alone explains most of it."""
-    observed = [count[graph.index[e]] for e in table.entities if e in graph.index and sighting.observed(e)]
-    rival = max(observed, default=0.0)
-    found = set()
-    for entity in table.entities:
-        column = graph.index.get(entity)
-        if column is None or entity in sighting.telemetry or sighting.observed(entity):
-            continue
-        if entity in graph.logical or count[column] < bounds.sure_share:
-            continue
-        if rival <= bounds.inferred_ratio * count[column] and _together(
-            column, sighting.onset_s, explained, bounds
-        ):
-            found.add(entity)
-    return frozenset(found)
+    observed = [e for e in table.entities if e in graph.index and sighting.observed(e)]
+    columns: IntArray = np.array([graph.index[e] for e in observed], dtype=np.int64)
+    possible = [
+        (-count[column], entity)
+        for entity in table.entities
+        if (column := graph.index.get(entity)) is not None
+        and entity not in sighting.telemetry
+        and not sighting.observed(entity)
+        and entity not in graph.logical
+        and count[column] >= bounds.sure_share
+        and _together(column, sighting.onset_s, explained, bounds)
+    ]
+    rivals = {e: float(count[column]) for e, column in zip(observed, columns.tolist(), strict=True)}
+    found = {
+        entity
+        for share, entity in possible
+        if max(rivals.values(), default=0.0) <= -bounds.inferred_ratio * share
+    }
+    if found or not possible:
+        return frozenset(found)
+    near = explained.share()
+    possible.sort(key=lambda one: (-near[graph.index[one[1]]], one[1]))
+    for share, entity in possible[: bounds.inferred_tried]:
+        fellows = _fellows(entity, graph, explained, told)
+        through = np.exp(reach(graph, [entity], paths)[0])
+        for name in fellows:
+            rivals[name] = _beside(name, entity, through, graph, explained)
+        if max(rivals.values(), default=0.0) <= -bounds.inferred_ratio * share:
+            return frozenset((entity,))
+        rivals.update((name, float(count[graph.index[name]])) for name in fellows)
+    return frozenset()
+
+
+def _fellows(
+    entity: str, graph: FailureGraph, explained: Explained, told: Mapping[str, Told]
+) -> tuple[str, ...]:
+    """Of those that complain and that ``entity`` would explain, all that are of one kind and say of themselves no more than
+    at least two others of it: whichever failed, it would have had to take ``entity`` down, and nothing tells it apart."""
+    plausible = explained.plausibility[:, graph.index[entity]] > 0
+    names = [e for e, value in zip(explained.entities, plausible, strict=True) if value and e in told]
+    return tuple(
+        name
+        for name in names
+        if sum(
+            told[other].kind == told[name].kind and told[other].says >= told[name].says
+            for other in names
+            if other != name
+        )
+        >= 2
+    )
+
+
+def _beside(name: str, entity: str, through: FloatArray, graph: FailureGraph, explained: Explained) -> float:
+    """Weighted share of the complaints that ``name`` explains otherwise than by taking ``entity`` down."""
+    column = graph.index[name]
+    by_way = through[column] * explained.plausibility[:, graph.index[entity]]
+    own = np.array([complaining == name for complaining in explained.entities], dtype=np.bool_)
+    direct = (explained.plausibility[:, column] > 0) & (explained.plausibility[:, column] > by_way + 1e-9)
+    return float(explained.weights @ (direct | own))
 
 
 def _together(

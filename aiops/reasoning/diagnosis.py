@@ -135,7 +135,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
         vetoes=_vetoes(maintenance, matter.healthy, evidence),
         bounds=weights.paths,
         weights=weights.ranking,
-        told=what_alarms_tell(evidence),
+        told=what_alarms_tell(evidence, {one.id: one.kind.lower() for one in matter.subgraph.entities}),
     )
     by_entity = _about(evidence)
     own = {cause.entity: _evidence_of(cause, by_entity) for cause in ranking.causes}
