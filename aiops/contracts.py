@@ -114,6 +114,11 @@ class GraphStore(Protocol):
         """Changes that began in [start, end), by (started_at, source, external_id)."""
         ...
 
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        """Maintenance that was in force at some time of [start, end), however long ago it began, in the same order. Without an
+        end it goes on."""
+        ...
+
     def unmatched(self, limit: int = 500) -> tuple[Entity, ...]:
         """Entities of kind Unknown, by id."""
         ...
@@ -290,6 +295,8 @@ class Surroundings(Protocol):
     ) -> tuple[Alarm, ...]: ...
 
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
+
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
 
 
 class SignalStore(Protocol):

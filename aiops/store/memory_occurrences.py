@@ -138,3 +138,15 @@ class MemoryOccurrences:
         with self._lock:
             rows = [change for change in self._changes.values() if start <= change.started_at < end]
         return tuple(sorted(rows, key=lambda row: (row.started_at, row.source, row.external_id)))
+
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        start, end = utc(start), utc(end)
+        with self._lock:
+            rows = [
+                change
+                for change in self._changes.values()
+                if change.kind == "maintenance"
+                and change.started_at < end
+                and (change.ended_at is None or change.ended_at > start)
+            ]
+        return tuple(sorted(rows, key=lambda row: (row.started_at, row.source, row.external_id)))

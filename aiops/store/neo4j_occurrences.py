@@ -176,6 +176,15 @@ class Neo4jOccurrences:
         found = map(change_of, self._graph.read(lambda tx: tuples(tx, cypher, **given)))
         return tuple(sorted(found, key=lambda row: (row.started_at, row.source, row.external_id)))
 
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        given = {"start": utc(start), "end": utc(end)}
+        cypher = (
+            "MATCH (n:Change {tenant: $tenant, kind: 'maintenance'}) WHERE n.started_at < $end"
+            f" AND (n.ended_at IS NULL OR n.ended_at > $start) RETURN {CHANGE}"
+        )
+        found = map(change_of, self._graph.read(lambda tx: tuples(tx, cypher, **given)))
+        return tuple(sorted(found, key=lambda row: (row.started_at, row.source, row.external_id)))
+
 
 def _written(tx: Tx, sort: _Sort[V], checked: Sequence[V]) -> dict[str, tuple[V | None, V]]:
     """Write what of ``checked`` changes anything; returns (old, new) by key. Relations are the caller's work."""

@@ -86,6 +86,7 @@ MIGRATIONS: tuple[tuple[LiteralString | Step, ...], ...] = (
         "DROP INDEX anomaly_ended IF EXISTS",
         "DROP INDEX alarm_ended IF EXISTS",
     ),
+    ("CREATE INDEX tenant_change_kind IF NOT EXISTS FOR (n:Change) ON (n.tenant, n.kind, n.started_at)",),
 )
 
 

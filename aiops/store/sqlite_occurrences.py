@@ -125,6 +125,15 @@ class SqliteOccurrences:
             rows = connection.execute(sql, (micros(utc(start)), micros(utc(end))))
             return tuple(change_of(row) for row in rows)
 
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        with self._db.read() as connection:
+            sql = (
+                f"SELECT {CHANGE_COLUMNS} FROM change WHERE kind = 'maintenance'"
+                " AND started_at < ? AND (ended_at IS NULL OR ended_at > ?) ORDER BY started_at, source, external_id"
+            )
+            rows = connection.execute(sql, (micros(utc(end)), micros(utc(start))))
+            return tuple(change_of(row) for row in rows)
+
 
 def load_alarms(connection: sqlite3.Connection, keys: Iterable[AlarmKey]) -> dict[AlarmKey, Alarm]:
     """The stored ones of ``keys``."""
