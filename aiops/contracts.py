@@ -110,6 +110,10 @@ class GraphStore(Protocol):
         """Upsert by (source, external_id)."""
         ...
 
+    def change(self, source: str, external_id: str) -> Change | None:
+        """The change with this natural key."""
+        ...
+
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         """Changes that began in [start, end), by (started_at, source, external_id)."""
         ...

@@ -150,11 +150,11 @@ class Pipeline:
     def _without_habits(
         self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet, recall: Recall
     ) -> EvidenceSet:
-        """Metrics that did the same yesterday at this hour explain nothing today."""
+        """Metrics and lines that did the same yesterday at this hour explain nothing today."""
         entities = suspects_of(evidence)
         before = yesterday_of(incident)
         window = recall(before, entities) if entities else None
-        if window is None or not window.series:
+        if window is None or not (window.series or window.logs.num_rows):
             return evidence
         return without_habits(
             evidence, self.extractor.extract(before, subgraph, Observations(window, (), ()))

@@ -133,6 +133,10 @@ class MemoryOccurrences:
                     changed.add(key)
         return len(changed)
 
+    def change(self, source: str, external_id: str) -> Change | None:
+        with self._lock:
+            return self._changes.get((source, external_id))
+
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         start, end = utc(start), utc(end)
         with self._lock:

@@ -116,6 +116,12 @@ class SqliteOccurrences:
                     )
         return len(changed)
 
+    def change(self, source: str, external_id: str) -> Change | None:
+        with self._db.read() as connection:
+            sql = f"SELECT {CHANGE_COLUMNS} FROM change WHERE source = ? AND external_id = ?"
+            row = connection.execute(sql, (source, external_id)).fetchone()
+            return None if row is None else change_of(row)
+
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         with self._db.read() as connection:
             sql = (
