@@ -110,8 +110,17 @@ class GraphStore(Protocol):
         """Upsert by (source, external_id)."""
         ...
 
+    def change(self, source: str, external_id: str) -> Change | None:
+        """The change with this natural key."""
+        ...
+
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         """Changes that began in [start, end), by (started_at, source, external_id)."""
+        ...
+
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        """Maintenance that was in force at some time of [start, end), however long ago it began, in the same order. Without an
+        end it goes on."""
         ...
 
     def unmatched(self, limit: int = 500) -> tuple[Entity, ...]:
@@ -290,6 +299,8 @@ class Surroundings(Protocol):
     ) -> tuple[Alarm, ...]: ...
 
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
+
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
 
 
 class SignalStore(Protocol):

@@ -66,6 +66,7 @@ class Book:
         self._homes: dict[AlarmKey, str] = {}  # incident of an alarm
         self._waiting: dict[int, Waiting] = {}
         self._held: dict[AlarmKey, tuple[Alarm, datetime]] = {}  # in maintenance until
+        self._outlived: dict[AlarmKey, datetime] = {}  # the maintenance ended then, and it still hurt
         self._suspects: set[str] = set()  # posted or changed: is there something to take in?
         self._named: dict[str, tuple[int, object]] = {}  # a node of what a posted incident says it affects
         self._emptied: dict[str, str] = {}  # all of its alarms went to
@@ -317,6 +318,7 @@ class Book:
         for key, (alarm, until) in list(self._held.items()):
             if until <= now:
                 del self._held[key]
+                self._outlived[key] = until
                 node = self._add(alarm, max(alarm.started_at, until))
                 self._wait(node, self._mark, now)
 

@@ -154,7 +154,7 @@ class Decisions(Book):
             plan.cases += ranked
         if alarms:
             activities.append(_activity(base.id, "alerts_added", now, _counted(alarms)))
-        grown = formed(incident, target.alarms.values(), everything.values())
+        grown = formed(incident, target.alarms.values(), everything.values(), self._reach(everything))
         plan.changes.append(IncidentChange(grown, tuple(activities), tuple(sorted(set(link))), base=base))
         plan.cases.append(target)
 
@@ -181,7 +181,7 @@ class Decisions(Book):
         return max(found, key=lambda case: case.incident.id, default=None)
 
     def _open(self, root: int, alarms: list[Alarm], plan: Plan, now: datetime) -> None:
-        incident = opened(_new_id(alarms, now), alarms)
+        incident = opened(_new_id(alarms, now), alarms, self._reach(map(alarm_key, alarms)))
         details = _counted(alarms)
         earlier = sorted(name for name in self._grouping.group(root).incidents if name in self.cases)
         if earlier:
@@ -190,6 +190,10 @@ class Decisions(Book):
         keys = tuple(sorted(alarm_key(alarm) for alarm in alarms))
         plan.changes.append(IncidentChange(incident, (activity,), link=keys))
         plan.cases.append(Case(incident, {}, False, now, now))
+
+    def _reach(self, keys: Iterable[AlarmKey]) -> datetime | None:
+        """When the last maintenance ended that one of these outlived."""
+        return max((self._outlived[key] for key in keys if key in self._outlived), default=None)
 
     def _take_in(self, incident_id: str, plan: Plan, now: datetime) -> None:
         """Somebody posted or changed an incident: what was opened from alarms about the same becomes a part of it."""

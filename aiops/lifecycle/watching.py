@@ -89,7 +89,10 @@ class Watched(Decisions):
             near.update(self._grouping.reach(entity, at_s))
         seen: set[object] = {
             (one.source, one.external_id, one.ended_at)
-            for one in self._store.changes(start=start, end=end)
+            for one in (
+                *self._store.changes(start=start, end=end),
+                *self._store.maintenance(start=incident.started_at, end=end),
+            )
             if not near.isdisjoint(one.entities)
         }
         seen.update(

@@ -97,6 +97,7 @@ MIGRATIONS: tuple[tuple[LiteralString | Step, ...], ...] = (
         " ON (n.tenant, n.listed, n.started_at, n.status, n.severity)",
         list_incidents,
     ),
+    ("CREATE INDEX tenant_change_kind IF NOT EXISTS FOR (n:Change) ON (n.tenant, n.kind, n.started_at)",),
 )
 
 
