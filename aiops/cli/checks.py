@@ -36,7 +36,7 @@ def run_checks(settings: Settings) -> list[Row]:
 
 def _package(_: Settings) -> str:
     check_package_is_ours("rules")
-    return "rules is ours"
+    return "no other package has taken its place"
 
 
 def _clock(_: Settings) -> str:
