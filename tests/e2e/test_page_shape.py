@@ -23,6 +23,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield server
 
 
+#: Whether every row holds what is written in it.
+NOTHING_SPILLS = (
+    "[...document.querySelectorAll('.pick')].every(row => row.scrollHeight <= row.clientHeight + 1)"
+)
+
+
 def post(shop: Served, title: str, **alerts: str) -> str:
     """An incident with an alert a name, on the entity that stands with it."""
     now = datetime.now(UTC).isoformat()
@@ -31,7 +37,13 @@ def post(shop: Served, title: str, **alerts: str) -> str:
         "started_at": now,
         "affected": [{"ref": entity} for entity in alerts.values()],
         "alerts": [
-            {"labels": {"alertname": name, "entity": entity, "case": title}, "startsAt": now}
+            {
+                "labels": {"alertname": name, "entity": entity, "case": title},
+                "annotations": {
+                    "summary": f"{name} on {entity}, as somebody wrote at length who had much to say"
+                },
+                "startsAt": now,
+            }
             for name, entity in alerts.items()
         ],
     }
@@ -102,6 +114,8 @@ def test_alerts_are_split_off(browser: Browser, shop: Served) -> None:
         box.get_by_role("button", name="Split").click()
         expect(box.get_by_text("At least one alert must stay.")).to_be_visible()
         box.get_by_role("checkbox", name=re.compile("Errors")).uncheck()
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate(NOTHING_SPILLS)
         expect(box.get_by_text("1 alert leaves, 1 stays")).to_be_visible()
         box.get_by_label("Title of the new incident").fill("A fan is loud")
         tab.keep("split-box")

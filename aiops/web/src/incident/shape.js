@@ -118,6 +118,7 @@ export function splitOff(incident, alerts, unexplained, names, how) {
   }
   const set = (wanted) => {
     for (const { alert, input } of rows) input.checked = wanted(alert);
+    rows.find(({ input }) => input.checked)?.input.scrollIntoView({ block: "nearest" });
     tally();
   };
   const strangers = rows.filter(({ alert }) => odd(alert)).length;
