@@ -112,6 +112,7 @@ def create_app(
     app.state.services = services
     app.state.tenants = tenants or OneTenant(services)
     app.state.desks = desks
+    app.state.metrics = metrics
     app.state.desk = desks.of(services)
     app.state.patching = threading.Lock()
     app.state.started_at = services.clock.now()

@@ -35,6 +35,16 @@ class Point:
     fingerprint: str = ""
 
 
+@dataclass(slots=True)
+class _Ways:
+    """What may take ``entity`` down, as far as the ways were followed. ``border``: where they go on."""
+
+    entity: str
+    at_s: float
+    seen: dict[str, None]
+    border: list[str]
+
+
 class Grouping:
     """Everything that hurts of late, by who belongs together. Deterministic; grows until its owner makes a new one."""
 
@@ -63,9 +73,8 @@ class Grouping:
         return len(self._groups)
 
     def prefetch(self, points: Iterable[Point]) -> None:
-        """Ask for the topology around many points at once."""
-        wanted = {(entity, point.at_s) for point in points for entity in point.entities}
-        self._topology.prefetch(wanted, self._policy.distance)
+        """Find what many points reach with few questions to the topology."""
+        self._find({(entity, int(point.at_s) // MOMENT_S) for point in points for entity in point.entities})
 
     def forget_topology(self) -> None:
         """Ways are asked for anew; what was found to belong together stays so."""
@@ -102,30 +111,38 @@ class Grouping:
     def reach(self, entity: str, at_s: float) -> tuple[str, ...]:
         """What may take ``entity`` down by a path that needs no suspicion, nearest first, without itself."""
         key = (entity, int(at_s) // MOMENT_S)
-        found = self._reaches.get(key)
-        if found is None:
-            found = self._reaches[key] = self._ways(entity, at_s)
-        return found
+        if key not in self._reaches:
+            self._find({key})
+        return self._reaches[key]
 
-    def _ways(self, entity: str, at_s: float) -> tuple[str, ...]:
-        policy = self._policy
-        seen: dict[str, None] = {entity: None}
-        border = [entity]
-        for _ in range(policy.distance):
-            further: list[str] = []
-            for at in border:
-                around = self._topology.around(at, at_s)
-                for cause, one_way in around.causes:
-                    passes = (
-                        at == entity
-                        or around.fan <= self._thin
-                        or (one_way and around.fan < policy.hub_degree)
-                    )
-                    if passes and cause not in seen and len(seen) <= policy.reach:
-                        seen[cause] = None
-                        further.append(cause)
-            border = further
-        return tuple(seen)[1:]
+    def _find(self, keys: Iterable[tuple[str, int]]) -> None:
+        """The ways from every (entity, moment) that nobody asked for yet, all of them one relation farther at a time."""
+        ways = {
+            key: _Ways(key[0], key[1] * MOMENT_S, {key[0]: None}, [key[0]])
+            for key in sorted(keys)
+            if key not in self._reaches
+        }
+        for _ in range(self._policy.distance):
+            going = [one for one in ways.values() if one.border]
+            self._topology.prefetch((at, one.at_s) for one in going for at in one.border)
+            for one in going:
+                self._go_on(one)
+        self._reaches.update((key, tuple(one.seen)[1:]) for key, one in ways.items())
+
+    def _go_on(self, ways: _Ways) -> None:
+        policy, border = self._policy, ways.border
+        ways.border = []
+        for at in border:
+            around = self._topology.around(at, ways.at_s)
+            for cause, one_way in around.causes:
+                passes = (
+                    at == ways.entity
+                    or around.fan <= self._thin
+                    or (one_way and around.fan < policy.hub_degree)
+                )
+                if passes and cause not in ways.seen and len(ways.seen) <= policy.reach:
+                    ways.seen[cause] = None
+                    ways.border.append(cause)
 
     def _say(self, entity: str, at_s: float, node: int) -> None:
         span, before = _put(self._said, entity, Span(at_s, at_s, node), self._policy.gap_s, self._groups)

@@ -271,7 +271,7 @@ def http_site(settings: Settings, *, now_s: float = 600.0) -> Iterator[HttpSite]
     clock = MovableClock(START + timedelta(seconds=now_s))
     with open_site(settings, clock) as site:
         client = ApiClient(site.app, ADMIN)
-        keeper = make_keeper(settings, site.tenants.site("default"), holder="tests")
+        keeper = make_keeper(settings, site.tenants.site("default"), site.app.state.metrics, holder="tests")
         assert keeper is not None
         try:
             yield HttpSite(site, client, clock, keeper)
