@@ -13,7 +13,7 @@ from aiops.domain.batches import FloatArray
 from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Entity, Subgraph
-from aiops.domain.occurrences import Change, Incident
+from aiops.domain.occurrences import Incident
 from aiops.reasoning.alarm_order import what_alarms_tell
 from aiops.reasoning.calibration import conformal_set, shares
 from aiops.reasoning.complaints import Complaints, collect_complaints

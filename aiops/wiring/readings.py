@@ -28,6 +28,7 @@ class _Asked:
     entities: set[str] = field(default_factory=set)
     any_alarm: bool = False
     changes: dict[Span, tuple[Change, ...]] = field(default_factory=dict)
+    maintenance: dict[Span, tuple[Change, ...]] = field(default_factory=dict)
     signals: dict[Span, object] = field(default_factory=dict)
 
 
@@ -55,6 +56,10 @@ class _Graph:
 
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         found = self._asked.changes[start, end] = self._graph.changes(start=start, end=end)
+        return found
+
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        found = self._asked.maintenance[start, end] = self._graph.maintenance(start=start, end=end)
         return found
 
 
@@ -100,6 +105,10 @@ def analyse_taking_notes(current: Callable[[], Pipeline], incident: Incident) ->
             and all(
                 _about(pipeline.graph.changes(start=start, end=end), entities) == found
                 for (start, end), found in told.items()
+            )
+            and all(
+                pipeline.graph.maintenance(start=start, end=end) == found
+                for (start, end), found in asked.maintenance.items()
             )
         )
 
