@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Annotated
@@ -29,10 +30,15 @@ def find(
 ) -> None:
     """Entities whose id, name or alias contains a text; exact matches first. Exit code 3: none."""
     found = list(islice(session.client.iter_entities(q=text, kind=kind, limit=min(limit, 500)), limit))
-    session.rows(found, _COLUMNS)
+    near: Sequence[str] = ()
+    if text and not found:
+        near = session.client.resolve_entities({"names": [text]}).names[text].nearest
+    session.rows(
+        found,
+        _COLUMNS,
+        none="nothing found" + (f"; did you mean {' or '.join(near[:3])}?" if near else ""),
+    )
     if not found:
-        near = session.client.resolve_entities({"names": [text]}).names[text].nearest if text else ()
-        session.note("nothing found" + (f"; did you mean {' or '.join(near[:3])}?" if near else ""))
         raise typer.Exit(EXIT_NOT_FOUND)
 
 
