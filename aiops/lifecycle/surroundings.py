@@ -195,7 +195,7 @@ def _arounds(
 
 
 def _part_of(relation: Relation) -> tuple[str, str]:
-    if relation.kind == "PART_OF":
+    if relation.kind in ("PART_OF", "OWNED_BY"):
         return relation.source_id, relation.target_id
     if relation.kind == "CONTAINS":
         return relation.target_id, relation.source_id
