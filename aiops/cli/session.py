@@ -62,13 +62,23 @@ class Session:
         if not self.quiet:
             note(text)
 
-    def rows(self, items: Iterable[Answered | Mapping[str, object]], columns: Sequence[str]) -> None:
-        """A list: whole documents for programs, ``columns`` for people."""
+    def rows(
+        self,
+        items: Iterable[Answered | Mapping[str, object]],
+        columns: Sequence[str],
+        *,
+        none: str = "there are none",
+    ) -> None:
+        """A list: whole documents for programs, ``columns`` for people, who are told ``none`` where it is empty."""
         documents = [item.plain() if isinstance(item, Answered) else item for item in items]
         if not documents and self.output is Output.TABLE:
-            self.note("there are none")
+            self.note(none)
             return
-        write_rows(documents, columns, self.output)
+        left_out = write_rows(documents, columns, self.output)
+        if left_out:
+            self.note(
+                f"left out for want of room: {', '.join(left_out)}; a wider terminal or -o json has them"
+            )
 
     def document(self, item: Answered | Mapping[str, object]) -> None:
         """One document, member by member for people."""

@@ -17,8 +17,8 @@ DAYS = itertools.count(1)
 
 @pytest.fixture
 def incident(there: Ask, tmp_path: Path) -> str:
-    """A new one with two alerts, days away from all others."""
-    began_s = -86_400.0 * 3 * next(DAYS)
+    """A new one with two alerts, half a day away from all others at least."""
+    began_s = -86_400.0 * (3 * next(DAYS) + 0.5)
     document = {
         "source": "desk", "external_id": f"L-{began_s}", "title": "Shop is away", "started_at": stamp(began_s),
         "alerts": [an_alert("host:h1", began_s - 20, name="HostDown"), an_alert("service:shop", began_s, name="Slow")],

@@ -10,7 +10,7 @@ export async function rules(again) {
   const state = await get("/rules");
   return [
     state.refused && h("div", { class: "notice bad" }, h("strong", {}, "The newest rules were refused; the ones before are in use. "), String(state.refused)),
-    h("p", { class: "faint" }, "Version ", h("code", {}, state.version), ". Also by ", h("code", {}, "aiops rules push"), ", and for good in the folder ", h("code", {}, "AIOPS_RULES"), "."),
+    h("p", { class: "faint" }, "Version ", h("code", {}, state.version), ". Also by ", h("code", {}, "aiops rules push"), ", or with the server's own settings by ", h("code", {}, "AIOPS_RULES"), "."),
     h("p", {}, button("Add a pack", () => editPack(again), { class: "primary" })),
     state.packs.map((pack, index) =>
       h(

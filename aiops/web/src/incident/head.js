@@ -2,7 +2,7 @@
 
 import { fillWith, h } from "../dom.js";
 import { age, stamp } from "../when.js";
-import { entityLink, nameOf, severity, status } from "../words.js";
+import { entityLink, nameOf, reportedBy, severity, status } from "../words.js";
 
 const SHOWN = 5;
 
@@ -12,7 +12,7 @@ const SHOWN = 5;
  */
 export function headOf(one, parts) {
   return [
-    h("p", { class: "crumbs" }, h("a", { href: "/incidents" }, "Incidents"), " / ", one.external_id ? `${one.source} ${one.external_id}` : one.source, parts.running),
+    h("p", { class: "crumbs" }, h("a", { href: "/incidents" }, "Incidents"), " / ", reportedBy(one.source, one.external_id), parts.running),
     h("div", { class: "head-line" }, h("h1", {}, one.title), h("div", { class: "head-tools" }, parts.tools)),
     h(
       "p",
