@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiops.domain.graph import Entity, Spread, Subgraph, causes_of, relation_kind
+from aiops.domain.redundancy import redundancy_groups
 from aiops.reasoning.spread import PLACES
 
 #: Kinds whose loss users notice.
@@ -56,7 +57,7 @@ def blast_radius(
 ) -> BlastRadius:
     """What the failure of ``entity_id``, which is in ``subgraph``, takes down within ``depth`` hops. Pure."""
     known = subgraph.by_id()
-    arrows, groups = _arrows(subgraph, known), _groups(subgraph)
+    arrows, groups = _arrows(subgraph, known), redundancy_groups(subgraph.relations)
     in_group = {(member, dependent) for (dependent, _), members in groups.items() for member in members}
     down = {entity_id: Reached(known[entity_id], 0, entity_id, 1.0)}
     border = [entity_id]
@@ -100,19 +101,10 @@ def _arrows(subgraph: Subgraph, known: Mapping[str, Entity]) -> dict[str, dict[s
     return {cause: dict(sorted(beside.items())) for cause, beside in arrows.items()}
 
 
-def _groups(subgraph: Subgraph) -> dict[tuple[str, str], set[str]]:
-    """Members of each redundancy group that has more than one, by (dependent, name of the group)."""
-    groups: dict[tuple[str, str], set[str]] = {}
-    for relation in subgraph.relations:
-        if relation.redundancy_group is not None:
-            groups.setdefault((relation.source_id, relation.redundancy_group), set()).add(relation.target_id)
-    return {key: members for key, members in groups.items() if len(members) > 1}
-
-
 def _all_down(
     dependent: str,
     cause: str,
-    groups: Mapping[tuple[str, str], set[str]],
+    groups: Mapping[tuple[str, str], frozenset[str]],
     down: Mapping[str, Reached],
     grown: Mapping[str, Reached],
 ) -> bool:
@@ -125,7 +117,7 @@ def _all_down(
 
 
 def _kept(
-    groups: Mapping[tuple[str, str], set[str]], lost: set[str], known: Mapping[str, Entity]
+    groups: Mapping[tuple[str, str], frozenset[str]], lost: set[str], known: Mapping[str, Entity]
 ) -> tuple[Kept, ...]:
     return tuple(
         Kept(known[owner], name, tuple(sorted(members & lost)), tuple(sorted(members - lost)))

@@ -54,6 +54,7 @@ from aiops.store.signal_chunks import (
     holds_state,
     packed,
     packed_logs,
+    read_mark,
     read_newest,
     read_samples,
     read_series,
@@ -272,6 +273,14 @@ class DiskSignalStore:
         return SignalWindow(
             start, end, windowed(joined(cut), keys), logs, tuple(sorted(kept, key=state_order))
         )
+
+    def mark(self, *, start: datetime, end: datetime) -> object:
+        """Of the chunks and states that have something of those times."""
+        begin_s, end_s = utc(start).timestamp(), utc(end).timestamp()
+        with self._db.read() as connection:
+            held = [read_mark(connection, table, begin_s, end_s) for table in ("sample_chunk", "log_chunk")]
+            sql = "SELECT count(*), total(written_s), total(at_s), total(byte_count) FROM state WHERE at_s >= ? AND at_s < ?"
+            return (*held, connection.execute(sql, (begin_s, end_s)).fetchone())
 
     def stats(self) -> Mapping[str, int]:
         with self._db.read() as connection:
