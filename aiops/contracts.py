@@ -210,6 +210,13 @@ class IncidentLedger(Protocol):
         """The alarms of an incident as they are now, by (started_at, fingerprint)."""
         ...
 
+    def histories(
+        self, incident_ids: Sequence[str]
+    ) -> Mapping[str, tuple[tuple[Alarm, ...], tuple[Activity, ...]]]:
+        """What :meth:`incident_alarms` and :meth:`activities` say of each of these incidents, asked for at once; those that are
+        not there are missing."""
+        ...
+
     def incidents_with(self, keys: Sequence[AlarmKey]) -> Mapping[AlarmKey, str]:
         """For each alarm that belongs to an incident, its id; others are missing."""
         ...

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from aiops.domain.incident_records import AlarmKey, alarm_key
-from aiops.domain.occurrences import Alarm
+from aiops.domain.incident_records import Activity, AlarmKey, alarm_key
+from aiops.domain.occurrences import Alarm, Incident
 from aiops.lifecycle.cases import Case, is_grouped
 from aiops.lifecycle.grouping import Grouping, Point
 from aiops.lifecycle.maintenance import Windows
@@ -23,6 +23,7 @@ from aiops.lifecycle.records import (
     is_shaped,
     open_incidents,
     owes_analysis,
+    pages_of,
     point_of,
     who_resolved,
 )
@@ -87,15 +88,16 @@ class Book:
         self._mark = self._recorded = store.cursor(CURSOR)
         self._alarmed, self._moved = Marks(self._mark), Marks(self._topology)
         self._historic = not store.cursor(BEGAN)
-        for incident in open_incidents(store):
-            self._refresh(incident.id, now, loading=True)
+        for page in pages_of(open_incidents(store)):
+            self._load(page, now)
         since = now - timedelta(seconds=self._policy.memory_s)
         recent = store.alarms(start=since, end=now + timedelta(days=1))
         homes = store.incidents_with(
             [alarm_key(alarm) for alarm in recent if alarm_key(alarm) not in self._nodes]
         )
-        for incident_id in sorted(set(homes.values()) - set(self.cases)):
-            self._refresh(incident_id, now, loading=True)
+        known = (store.incident(name) for name in sorted(set(homes.values()) - set(self.cases)))
+        for page in pages_of(incident for incident in known if incident is not None):
+            self._load(page, now)
         self._hold_again([alarm for alarm in recent if alarm_key(alarm) not in self._homes])
         self._loaded = len(self._grouping)
 
@@ -124,26 +126,40 @@ class Book:
             if until is not None:
                 self._hold(alarm, until)
 
-    def _refresh(self, incident_id: str, now: datetime, *, loading: bool = False) -> None:
+    def _load(self, incidents: Sequence[Incident], now: datetime) -> None:
+        """Those that were there before; with few questions."""
+        histories = self._store.histories([incident.id for incident in incidents])
+        self._grouping.prefetch(
+            point_of(alarm, alarm.started_at) for alarms, _ in histories.values() for alarm in alarms
+        )
+        for incident in incidents:
+            held, told = histories.get(incident.id, ((), ()))
+            case = self._new_case(incident, {alarm_key(alarm): alarm for alarm in held}, told, now)
+            case.looks = len(self._policy.looks_s)
+            case.changed_at = max((one.at for one in told), default=now)
+            if case.is_open and owes_analysis(told):
+                self.news(case, now)
+            self._settle_case(case)
+
+    def _new_case(
+        self, incident: Incident, alarms: dict[AlarmKey, Alarm], told: Sequence[Activity], now: datetime
+    ) -> Case:
+        case = Case(incident, alarms, is_shaped(incident, told), now, now, resolved_by=who_resolved(told))
+        self.cases[incident.id] = case
+        return case
+
+    def _refresh(self, incident_id: str, now: datetime) -> None:
         """Read an incident anew: somebody changed it, or it is seen for the first time."""
         store = self._store
         incident = store.incident(incident_id)
         if incident is None:
             return
         alarms = {alarm_key(alarm): alarm for alarm in store.incident_alarms(incident_id)}
-        known = self.cases.get(incident_id)
-        if known is None:
-            told = store.activities(incident_id=incident_id)
-            case = Case(incident, alarms, is_shaped(incident, told), now, now, resolved_by=who_resolved(told))
-            if loading:
-                case.looks = len(self._policy.looks_s)
-                case.changed_at = max((one.at for one in told), default=now)
-            self.cases[incident_id] = case
-            if loading and case.is_open and owes_analysis(told):
-                self.news(case, now)
+        case = self.cases.get(incident_id)
+        if case is None:
+            case = self._new_case(incident, alarms, store.activities(incident_id=incident_id), now)
             self._plan_look(case)
         else:
-            case = known
             if set(alarms) != set(case.alarms):
                 case.changed_at = now
                 if case.is_open and set(alarms) - set(case.alarms):
@@ -155,12 +171,15 @@ class Book:
         self._grouping.prefetch(
             point_of(alarm, alarm.started_at) for key, alarm in alarms.items() if key not in self._nodes
         )
-        for key, alarm in alarms.items():
+        self._settle_case(case)
+        self._suspects.add(incident_id)
+
+    def _settle_case(self, case: Case) -> None:
+        """Its alarms are its own."""
+        for key, alarm in list(case.alarms.items()):
             self._settle_in(key, alarm, case)
         self._attach_named(case)
         self._file(case)
-        if not loading:
-            self._suspects.add(incident_id)
 
     def _settle_in(self, key: AlarmKey, alarm: Alarm, case: Case) -> None:
         """``alarm`` belongs to ``case`` now, wherever it was before."""

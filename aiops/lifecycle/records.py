@@ -49,6 +49,17 @@ def open_incidents(store: IncidentLedger) -> Iterable[Incident]:
         query = replace(query, after=rows.next)
 
 
+def pages_of(incidents: Iterable[Incident], size: int = 500) -> Iterable[list[Incident]]:
+    page: list[Incident] = []
+    for incident in incidents:
+        page.append(incident)
+        if len(page) == size:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
 def about(alarm: Alarm) -> tuple[str, ...]:
     """Entities that tie an alarm to others; none where it names nothing."""
     if alarm.entity == f"unknown:{alarm.source}":
