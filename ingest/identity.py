@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from aiops.domain.graph import ENTITY_KINDS
+
 #: The rules in the order in which they are tried.
 IDENTITY_RULES: tuple[str, ...] = (
     *("entity", "pod", "interface", "device", "service", "node", "host", "instance", "job"),
@@ -33,6 +35,54 @@ READ_LABELS: frozenset[str] = frozenset(
             for origin in ("", "exported_")
         ),
     )
+)
+#: Labels that say what an alert is or who may care, never whom it is about.
+NO_NAMES: frozenset[str] = frozenset(
+    (
+        *(
+            "alertname",
+            "severity",
+            "priority",
+            "level",
+            "status",
+            "state",
+            "team",
+            "owner",
+            "env",
+            "environment",
+            "tenant",
+        ),
+        *(
+            "receiver",
+            "monitor",
+            "prometheus",
+            "replica",
+            "prometheus_replica",
+            "__replica__",
+            "job_name",
+            *PLACE_LABELS,
+        ),
+    )
+)
+#: Labels that are called like a kind of thing and have no rule of their own.
+KIND_LABELS: frozenset[str] = frozenset(
+    {
+        *(kind.lower() for kind in ENTITY_KINDS if kind not in ("Unknown", "Site", "Namespace")),
+        *(
+            "vm",
+            "switch",
+            "router",
+            "firewall",
+            "server",
+            "storage",
+            "ups",
+            "pdu",
+            "link",
+            "lb",
+            "broker",
+            "cache",
+        ),
+    }
 )
 MACHINES: frozenset[str] = frozenset({"Host", "Node", "Device"})
 

@@ -187,7 +187,7 @@ class IngestWorker:
             relations: list[Relation] = []
             alarms = []
             for posted in batch.alerts:
-                found = self._resolver.resolve(posted.labels)
+                found = self._resolver.resolve_any(posted.labels)
                 if found is None:
                     found = self._resolver.resolve({"entity": f"unknown:{source}"})
                 assert found is not None  # an id was given
