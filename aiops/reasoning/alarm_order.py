@@ -8,8 +8,8 @@ family (:mod:`ingest.evidence.families`) says little about whether it is the cau
 * failure travels either way: the one that says that it has failed explains the one that only suffers, then the more severe
   the less severe, then the earlier the later, then the one on which more hangs.
 
-Only entities about which nothing but alarms and symptoms is known are explained in this way: where series, lines or states
-speak, the prior weighs them.
+Only entities about which nothing but a few alarms and symptoms is known are explained in this way: where series, lines,
+states or alarms on every series speak, the prior weighs them; and where alarms are about single calls, it places the blame.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ BoolArray = np.typing.NDArray[np.bool_]
 
 #: How much an alarm says of its entity itself.
 SUFFERS, UNCLEAR, FAILED = 0, 1, 2
+
+#: More alarms of different names on one entity are measurements.
+FEW_ALARMS = 3
 
 _SEAM = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -51,7 +54,7 @@ _OWN_WORK = frozenset({Channel.CPU, Channel.MEMORY, Channel.DISK, Channel.SATURA
 @dataclass(frozen=True, slots=True)
 class Told:
     """What alarms say of an entity. ``says``: the most telling of SUFFERS, UNCLEAR, FAILED. ``severity``: the largest strength.
-    ``own_work``: one is about a resource. ``alone``: nothing but alarms and symptoms is known of it.
+    ``own_work``: one is about a resource. ``alone``: nothing but a few alarms and symptoms is known of it.
     ``kind``: of the entity."""
 
     says: int
@@ -66,9 +69,12 @@ def what_alarms_tell(evidence: EvidenceSet, kinds: Mapping[str, str]) -> Mapping
     alarms: dict[str, list[Evidence]] = {}
     measured: set[str] = set()
     for item in evidence.items:
-        if not is_live(item) or item.peer is not None:
+        if not is_live(item):
             continue
-        if item.kind == "alert":
+        if item.peer is not None:
+            if item.kind == "alert":
+                return {}
+        elif item.kind == "alert":
             alarms.setdefault(item.entity, []).append(item)
         elif item.channel not in SYMPTOM_CHANNELS and item.channel is not Channel.AVAILABILITY:
             measured.add(item.entity)
@@ -80,11 +86,12 @@ def what_alarms_tell(evidence: EvidenceSet, kinds: Mapping[str, str]) -> Mapping
 
 def _told(items: Iterable[Evidence], alone: bool, kind: str) -> Told:
     held = tuple(items)
+    few = len({item.name for item in held}) <= FEW_ALARMS
     return Told(
         max(_says(item) for item in held),
         max(item.strength for item in held),
         any(item.channel in _OWN_WORK for item in held),
-        alone,
+        alone and few,
         kind,
     )
 
