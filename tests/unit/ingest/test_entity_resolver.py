@@ -110,6 +110,25 @@ def test_labels_that_name_nothing() -> None:
     assert EntityResolver(site()).resolve({"alertname": "Watchdog", "host": ""}) is None
 
 
+@pytest.mark.parametrize(
+    ("labels", "entity", "matched"),
+    [
+        ({"alertname": "Down", "vm": "db-3"}, "host:db-3", True),
+        ({"cmdb_ci": "10.0.0.3", "team": "stock"}, "host:db-3", True),
+        ({"Database": "ledger"}, "database:ledger", False),
+        ({"queue": "edge-1", "resource": "EDGE-1"}, "device:edge-1", True),
+        ({"target": "db-3", "path": "edge-1"}, None, False),  # two different things
+        ({"alertname": "stock", "severity": "web", "colour": "blue"}, None, False),
+    ],
+)
+def test_labels_without_a_rule_may_name_something(
+    labels: dict[str, str], entity: str | None, matched: bool
+) -> None:
+    assert EntityResolver(site()).resolve(labels) is None
+    found = EntityResolver(site()).resolve_any(labels)
+    assert (found.entity, found.matched) == (entity, matched) if found else entity is None
+
+
 def test_two_of_one_name_are_reported_and_not_guessed() -> None:
     resolver = EntityResolver(site())
     found = resolver.resolve({"host": "web"})
