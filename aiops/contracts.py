@@ -110,8 +110,17 @@ class GraphStore(Protocol):
         """Upsert by (source, external_id)."""
         ...
 
+    def change(self, source: str, external_id: str) -> Change | None:
+        """The change with this natural key."""
+        ...
+
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         """Changes that began in [start, end), by (started_at, source, external_id)."""
+        ...
+
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        """Maintenance that was in force at some time of [start, end), however long ago it began, in the same order. Without an
+        end it goes on."""
         ...
 
     def unmatched(self, limit: int = 500) -> tuple[Entity, ...]:
@@ -291,6 +300,8 @@ class Surroundings(Protocol):
 
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
 
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]: ...
+
 
 class SignalStore(Protocol):
     """Recent raw signals, bounded in bytes and time; the oldest go first, and what went is counted in ``stats``."""
@@ -309,6 +320,11 @@ class SignalStore(Protocol):
         self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
     ) -> SignalWindow:
         """What is held of [start, end), of these entities or of all."""
+        ...
+
+    def mark(self, *, start: datetime, end: datetime) -> object:
+        """Something that equals an earlier mark of the same times only where :meth:`window` answers as it did then. What came or
+        went makes it another one, whatever it is about; what is of other times may. Cheap beside a window."""
         ...
 
     def stats(self) -> Mapping[str, int]:

@@ -46,8 +46,8 @@ class Pipeline:
 
     ``corrector`` None leaves the prior as it is, and ``no_model`` then says why ("switched off"); it stands in the gaps
     of every analysis. ``history``: past incidents to compare with. ``history_s``: how long before the incident's window
-    signals are read, for the baseline. ``maintenance_s``: how long before it changes are read, since a maintenance may
-    have begun long ago.
+    signals are read, for the baseline. ``changes_s``: how long before it changes are read; a maintenance that was in force
+    is read however long ago it began.
     """
 
     graph: Surroundings
@@ -61,7 +61,7 @@ class Pipeline:
     weights: ReasoningWeights = field(default_factory=ReasoningWeights)
     history: History | None = None
     history_s: float = 2700.0
-    maintenance_s: float = 86_400.0
+    changes_s: float = 86_400.0
 
     def analyze(
         self, incident: Incident, *, assume: Assumption | None = None, watch: Watch = unwatched
@@ -88,9 +88,16 @@ class Pipeline:
         start, end = window_of(incident)
         known = [entity.id for entity in found.subgraph.entities]
         window = self._recall(incident, known)
+        told = {
+            (change.started_at, change.source, change.external_id): change
+            for change in (
+                *self.graph.changes(start=start - timedelta(seconds=self.changes_s), end=end),
+                *self.graph.maintenance(start=start, end=end),
+            )
+        }
         changes = [
             replace(change, entities=tuple(sorted(set(change.entities).intersection(known))))
-            for change in self.graph.changes(start=start - timedelta(seconds=self.maintenance_s), end=end)
+            for _, change in sorted(told.items())
         ]
         return Observations(window, found.alarms, tuple(change for change in changes if change.entities))
 
@@ -143,11 +150,11 @@ class Pipeline:
     def _without_habits(
         self, incident: Incident, subgraph: Subgraph, evidence: EvidenceSet, recall: Recall
     ) -> EvidenceSet:
-        """Metrics that did the same yesterday at this hour explain nothing today."""
+        """Metrics and lines that did the same yesterday at this hour explain nothing today."""
         entities = suspects_of(evidence)
         before = yesterday_of(incident)
         window = recall(before, entities) if entities else None
-        if window is None or not window.series:
+        if window is None or not (window.series or window.logs.num_rows):
             return evidence
         return without_habits(
             evidence, self.extractor.extract(before, subgraph, Observations(window, (), ()))

@@ -123,6 +123,9 @@ class Settings(BaseSettings):
 
     grouping: Path | None = Field(None, description="file of policies for grouping alarms into incidents")
     subgraph_max_entities: int = Field(500, ge=10, description="bound of the candidate subgraph")
+    subgraph_chosen_entities: int = Field(
+        120, ge=10, description="entities chosen of a neighbourhood that exceeds that bound"
+    )
     workers: int = Field(1, ge=1, le=64, description="processes that serve the API behind one address")
     topology_snapshot: bool = Field(True, description="keep the topology in memory for analyses")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="own log level")

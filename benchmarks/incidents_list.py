@@ -1,7 +1,8 @@
 """How long the list of incidents, one incident and a change of its status take with ten thousand open alerts and incidents.
 
-``python -m benchmarks.incidents_list [--quick] [--only NAME] [-o FILE]``: ``aiops serve`` as a process of its own over the
-embedded store, asked over loopback; the limit is 200 ms for 95 of 100 requests.
+``python -m benchmarks.incidents_list [--store sqlite|neo4j] [--quick] [--only NAME] [-o FILE]``: ``aiops serve`` as a process of
+its own over the embedded store or over a Neo4j that is started for it, asked over loopback; the limit is 200 ms for 95 of 100
+requests.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,13 +25,17 @@ import orjson
 from aiops.domain.graph import Entity, GraphDelta
 from aiops.domain.incident_records import Activity, IncidentChange, alarm_key
 from aiops.domain.occurrences import SEVERITIES, Alarm, Incident
+from aiops.store.neo4j import Neo4jGraphStore
 from aiops.store.sqlite import SqliteGraphStore
 from aiops.wiring.http_server import bind
 from aiops.wiring.stores import GRAPH_FILE
 from benchmarks.report import Result, parser, write
+from servers.neo4j_server import start
+from servers.processes import free_port
 
 SEED = 7
 LIMIT_MS = 200.0
+PASSWORD = "bench-password"
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 TOKEN = "aiops_bench_0123456789abcdef0123456789abcdef"
 INCIDENTS = "/api/v1/incidents"
@@ -49,23 +54,42 @@ QUERIES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser(__doc__ or "").parse_args(arguments)
+    given = parser(__doc__ or "")
+    given.add_argument("--store", choices=("sqlite", "neo4j"), default="sqlite")
+    options = given.parse_args(arguments)
     count, runs = (1000, 20) if options.quick else (10_000, 200)
-    with tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder:
-        fill(Path(folder) / GRAPH_FILE, count)
-        with serving(Path(folder)) as client:
-            results = [
-                row
-                for name, ask in benches(client, count).items()
-                if options.only is None or options.only in name
-                for row in measure(f"{name}, {count} open incidents", ask, runs)
-            ]
+    with (
+        tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder,
+        kept_in(options.store, Path(folder), count) as environment,
+        serving(Path(folder), environment) as client,
+    ):
+        results = [
+            row
+            for name, ask in benches(client, count).items()
+            if options.only is None or options.only in name
+            for row in measure(f"{options.store}, {name}, {count} open incidents", ask, runs)
+        ]
     write(results, seed=SEED, output=options.output)
 
 
-def fill(path: Path, count: int) -> None:
-    """``count`` open incidents with an open alert and an analysis each."""
-    store = SqliteGraphStore(path)
+@contextmanager
+def kept_in(store: str, folder: Path, count: int) -> Iterator[Mapping[str, str]]:
+    """A filled store of that kind, and the environment in which ``aiops serve`` works on it."""
+    if store == "sqlite":
+        fill(SqliteGraphStore(folder / GRAPH_FILE), count)
+        yield {}
+        return
+    server = start(folder / "neo4j", PASSWORD, bolt=free_port(), http=free_port())
+    try:
+        fill(Neo4jGraphStore(server.uri, server.user, server.password), count)
+        place = {"URI": server.uri, "USER": server.user, "PASSWORD": server.password}
+        yield {"AIOPS_STORE": "neo4j", **{f"AIOPS_NEO4J_{name}": value for name, value in place.items()}}
+    finally:
+        server.stop()
+
+
+def fill(store: SqliteGraphStore | Neo4jGraphStore, count: int) -> None:
+    """``count`` open incidents with an open alert and an analysis each; then the store is closed."""
     entities = tuple(Entity(f"host:h{number}", "Host", f"h{number}") for number in range(count))
     store.apply(GraphDelta("bench", entities), at=START)
     for numbers in _batched(count):
@@ -101,7 +125,7 @@ def _at(number: int) -> datetime:
     return START + timedelta(seconds=number % 3600)
 
 
-def _analyse(store: SqliteGraphStore, incident: Incident) -> None:
+def _analyse(store: SqliteGraphStore | Neo4jGraphStore, incident: Incident) -> None:
     document = {
         "id": "A",
         "incident_id": incident.id,
@@ -121,14 +145,14 @@ def _analyse(store: SqliteGraphStore, incident: Incident) -> None:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[httpx.Client]:
+def serving(data: Path, environment: Mapping[str, str]) -> Iterator[httpx.Client]:
     """``aiops serve`` over ``data``, and a client of it."""
     free = bind("127.0.0.1", 0)
     port = free.getsockname()[1]
     free.close()
     process = subprocess.Popen(
         [sys.executable, "-m", "aiops", "serve", "--port", str(port), "--data", str(data)],
-        env={**os.environ, "AIOPS_BOOTSTRAP_TOKEN": TOKEN, "AIOPS_RATE_PER_MINUTE": "0"},
+        env={**os.environ, "AIOPS_BOOTSTRAP_TOKEN": TOKEN, "AIOPS_RATE_PER_MINUTE": "0", **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

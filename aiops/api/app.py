@@ -112,6 +112,7 @@ def create_app(
     app.state.services = services
     app.state.tenants = tenants or OneTenant(services)
     app.state.desks = desks
+    app.state.metrics = metrics
     app.state.desk = desks.of(services)
     app.state.patching = threading.Lock()
     app.state.started_at = services.clock.now()
@@ -172,7 +173,8 @@ def _handle_errors(app: FastAPI) -> None:
 
     async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return _refuse(request, problem_of_validation(error))
+        body = getattr(request.scope.get("route"), "body_field", None)
+        return _refuse(request, problem_of_validation(error, body and body.field_info.annotation))
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Literal
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -21,6 +22,7 @@ from ulid import ULID
 from aiops.api.audited import Records
 from aiops.api.problems import Problem, problem_response
 from aiops.api.services import ApiLimits, Protection, VersionInfo
+from aiops.domain.analysis import Analysis
 
 #: Of every answer that does not say otherwise itself; only the page's own files do.
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
@@ -44,6 +46,10 @@ _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _log = structlog.get_logger(__name__)
 
 
+#: Whether a client asked for an analysis or the keeper of incidents did by itself.
+AskedBy = Literal["request", "keeper"]
+
+
 class ApiMetrics:
     """The API's own metrics in an injected registry. Labels are bounded: route templates, never raw paths."""
 
@@ -51,11 +57,15 @@ class ApiMetrics:
         self.requests = Counter(
             "aiops_http_requests", "HTTP requests", ("method", "route", "status"), registry=registry
         )
-        self.analyses = Counter("aiops_analysis", "Analyses", ("verdict",), registry=registry)
-        self.analysis_s = Histogram(
-            "aiops_analysis_duration_seconds", "Duration of analyses", buckets=_BUCKETS, registry=registry
+        self._analyses = Counter("aiops_analysis", "Analyses", ("verdict", "asked_by"), registry=registry)
+        self._analysis_s = Histogram(
+            "aiops_analysis_duration_seconds",
+            "Duration of analyses",
+            ("asked_by",),
+            buckets=_BUCKETS,
+            registry=registry,
         )
-        self.confidence = Histogram(
+        self._confidence = Histogram(
             "aiops_analysis_confidence",
             "Confidence of the first cause; 0 where none is named",
             buckets=[step / 10 for step in range(11)],
@@ -69,6 +79,15 @@ class ApiMetrics:
             registry=registry,
         )
         build.labels(version.version, version.commit, version.rules, version.model or "off").set(1)
+
+    def analysed(self, asked_by: AskedBy, analysis: Analysis, took_s: float) -> None:
+        """One that was made, whether or not it is kept."""
+        self._analyses.labels(analysis.verdict, asked_by).inc()
+        self._analysis_s.labels(asked_by).observe(took_s)
+        self._confidence.observe(analysis.causes[0].confidence if analysis.causes else 0.0)
+
+    def analysis_failed(self, asked_by: AskedBy) -> None:
+        self._analyses.labels("failed", asked_by).inc()
 
     def count(self, method: str, route: str, status: int) -> None:
         self.requests.labels(method if method in METHODS else "other", route, str(status)).inc()

@@ -154,9 +154,7 @@ class AnalysisDesk:
         now = self._services.clock.now()
         document = resource(incident.id, rendered, at=now, took_s=took_s, more=assumed.document())
         number = file_analysis(self._services.incidents, analysis, document, now) if keep else None
-        self._metrics.analysis_s.observe(took_s)
-        self._metrics.analyses.labels(analysis.verdict).inc()
-        self._metrics.confidence.observe(analysis.causes[0].confidence if analysis.causes else 0.0)
+        self._metrics.analysed("request", analysis, took_s)
         return numbered(document, number)
 
     def _tell_failure(self, incident: Incident, error: Exception) -> None:
@@ -175,7 +173,7 @@ class AnalysisDesk:
         failed = future.cancelled() or future.exception() is not None
         if failed and not future.cancelled():
             _log.error("analysis failed", incident_id=incident_id, exc_info=future.exception())
-            self._metrics.analyses.labels("failed").inc()
+            self._metrics.analysis_failed("request")
         with self._lock:
             self._leave(incident_id)
             self._failed.pop(incident_id, None)

@@ -9,18 +9,20 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
 import orjson
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from aiops.api.access.rates import Rate
 from aiops.api.access.tokens import DEFAULT_TENANT, TokenRecord, prefix_shown
-from aiops.api.problems import Problem
+from aiops.api.corrections import near, nothing_of_that_name
+from aiops.api.problems import MAX_ERRORS, Problem
 from aiops.api.schemas.problems import ProblemDocument
 from aiops.api.services import Services, Tenants
 
@@ -44,7 +46,7 @@ def public() -> dict[str, Any]:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """``responses`` for these statuses and those that every guarded route may give."""
-    always = (401, 403, 414, 421, 429, 431, 500, 503)
+    always = (401, 403, 414, 421, 422, 429, 431, 500, 503)
     return {status: {"description": _MEANING[status], **_PROBLEM} for status in sorted({*always, *statuses})}
 
 
@@ -91,10 +93,14 @@ class GuardedRoute(APIRoute):
         assert security is not None, f"{self.path} must say which scope it needs, or that it is public"
         scope = security[0]["bearer"][0] if security else None
         takes_json = self.body_field is not None
+        ours = scope is not None and SENDERS_RETRY_TAG not in self.tags and self.path.startswith("/api/v1/")
+        known = frozenset(_parameters(self.dependant))
 
         async def guarded(request: Request) -> Response:
             if scope is not None:
                 await _admit(request, scope, sender_retries=SENDERS_RETRY_TAG in self.tags)
+            if ours:
+                _require_known(request.query_params, known)
             if takes_json:
                 require_content_type(request, "application/json", "application/merge-patch+json")
             strict = StrictRequest(request.scope, request.receive)
@@ -138,6 +144,34 @@ def require_content_type(request: Request, *accepted: str) -> None:
             "unsupported-media-type",
             f"expected {accepted[0]}, got {given[:100] or 'no content type'}",
             headers={"Accept": ", ".join(accepted)},
+        )
+
+
+def _parameters(needed: Dependant) -> Iterator[str]:
+    """Names of the query parameters that a route reads."""
+    yield from (field.alias for field in needed.query_params)
+    for inner in needed.dependencies:
+        yield from _parameters(inner)
+
+
+def _require_known(given: Iterable[str], known: frozenset[str]) -> None:
+    """Raises a 422 problem for parameters that nobody reads: a filter with a slip in its name would let everything through."""
+    items = []
+    for name in sorted(set(given) - known):
+        nearest = near(name, known)
+        items.append(
+            {
+                "parameter": name[:256],
+                "detail": nothing_of_that_name("parameter", nearest),
+                "nearest": nearest,
+            }
+        )
+    if items:
+        raise Problem(
+            422,
+            "invalid-request",
+            f"{items[0]['parameter']}: {items[0]['detail']}",
+            tuple(items[:MAX_ERRORS]),
         )
 
 

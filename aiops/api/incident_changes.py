@@ -71,24 +71,33 @@ def incidents_named(services: Services, names: Sequence[str], member: str) -> Ma
     return {name: incident for name, incident in found.items() if incident is not None}
 
 
-def alarms_named(alarms: Sequence[Alarm], ids: Sequence[str], member: str) -> tuple[AlarmKey, ...]:
+def alarms_named(
+    alarms: Sequence[Alarm], ids: Sequence[str], member: str, *, in_body: bool = True
+) -> tuple[AlarmKey, ...]:
     """Keys of the ``alarms`` with these ids. Raises a 422 problem that points at each unknown one, with ids like it."""
     by_id = {alarm.id: alarm for alarm in alarms}
     wrong = [index for index, name in enumerate(ids) if name not in by_id]
     if wrong:
-        raise unknown("alert", member, ids, wrong, list(by_id))
+        raise unknown("alert", member, ids, wrong, list(by_id), in_body=in_body)
     return tuple(alarm_key(by_id[name]) for name in dict.fromkeys(ids))
 
 
 def unknown(
-    what: str, member: str, names: Sequence[str], wrong: Sequence[int], known: Sequence[str]
+    what: str,
+    member: str,
+    names: Sequence[str],
+    wrong: Sequence[int],
+    known: Sequence[str],
+    *,
+    in_body: bool = True,
 ) -> Problem:
-    """422 for names that are none of ``known``."""
-    items = []
+    """422 for names that are none of ``known``. ``in_body`` false: ``member`` is a query parameter."""
+    items: list[dict[str, object]] = []
     for index in wrong:
         name = names[index]
         near = difflib.get_close_matches(name, known[:COMPARED], n=NEAREST, cutoff=0.5)
         detail = f"no {what} {name[:100]!r}" + (f"; near: {', '.join(near)}" if near else "")
-        items.append({"pointer": pointer(*member.split("/"), index), "detail": detail, "nearest": near})
-    first = items[0]
-    return Problem(422, "invalid-request", f"{first['pointer']}: {first['detail']}", tuple(items))
+        place = {"pointer": pointer(*member.split("/"), index)} if in_body else {"parameter": member}
+        items.append({**place, "detail": detail, "nearest": near})
+    where = member if not in_body else items[0]["pointer"]
+    return Problem(422, "invalid-request", f"{where}: {items[0]['detail']}", tuple(items))

@@ -11,6 +11,7 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
+from aiops.api.corrections import corrected
 from aiops.errors import (
     AiopsError,
     BackPressure,
@@ -141,8 +142,8 @@ def retry_after(error: AiopsError) -> dict[str, str]:
     return {"Retry-After": str(max(1, math.ceil(min(wanted, 3600.0))))}
 
 
-def problem_of_validation(error: RequestValidationError) -> Problem:
-    """What does not follow the schema, item by item; what was sent is not echoed."""
+def problem_of_validation(error: RequestValidationError, body: object = None) -> Problem:
+    """What does not follow the schema, item by item; what was sent is not echoed. ``body``: the annotation of the body."""
     found = error.errors()
     if found and found[0]["type"] == "json_invalid":
         reason = str(found[0].get("ctx", {}).get("error", "")) or "not JSON"
@@ -150,7 +151,7 @@ def problem_of_validation(error: RequestValidationError) -> Problem:
         return Problem(
             400, "invalid-json", f"{reason} at character {offset}", ({"detail": reason, "offset": offset},)
         )
-    items = tuple(_item(entry["loc"], str(entry["msg"])) for entry in found)
+    items = tuple({**_place(entry["loc"]), **corrected(entry, body)} for entry in found)
     first = items[0] if items else {"detail": "unknown"}
     where = first.get("pointer", first.get("parameter", ""))
     more = f" and {len(items) - 1} more" if len(items) > 1 else ""
@@ -178,10 +179,10 @@ def not_found(what: str) -> Problem:
     return Problem(404, "not-found", what)
 
 
-def _item(location: Sequence[object], detail: str) -> dict[str, object]:
+def _place(location: Sequence[object]) -> dict[str, object]:
     if location and location[0] == "body":
-        return {"pointer": pointer(*location[1:]), "detail": detail}
-    return {"parameter": str(location[min(1, len(location) - 1)]) if location else "", "detail": detail}
+        return {"pointer": pointer(*location[1:])}
+    return {"parameter": str(location[min(1, len(location) - 1)]) if location else ""}
 
 
 def _escaped(step: str) -> str:

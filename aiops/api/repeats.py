@@ -71,7 +71,8 @@ async def id_under_key(request: Request, key: str | None) -> str | None:
 
 def answer_of(given: KeptAnswer, more: Mapping[str, str] | None = None) -> Response:
     """The answer as it goes out; one that is not complete says when to look again."""
-    headers = {**({"Location": given.location} if given.location else {}), **(more or {})}
+    named = {"Location": given.location, "ETag": given.etag}
+    headers = {**{name: value for name, value in named.items() if value}, **(more or {})}
     if given.status == 202:
         headers["Retry-After"] = "1"
     return Response(given.body, given.status, headers, media_type="application/json")

@@ -36,7 +36,7 @@ def run_checks(settings: Settings) -> list[Row]:
 
 def _package(_: Settings) -> str:
     check_package_is_ours("rules")
-    return "rules is ours"
+    return "no other package has taken its place"
 
 
 def _clock(_: Settings) -> str:
@@ -182,7 +182,7 @@ def _secrets(settings: Settings) -> str:
             stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH
         ):
             raise Doubt(f"{path} can be read by others", hint=f"chmod 600 {path}")
-    return f"{len(files)} files, for their owner only" if files else "none is in a file"
+    return f"in files that only their owner reads: {len(files)}" if files else "none is in a file"
 
 
 def _access(settings: Settings) -> str:

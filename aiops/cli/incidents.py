@@ -19,7 +19,7 @@ from aiops.client.models import IncidentSummary
 
 app = typer.Typer(help="List, show and work on incidents.", no_args_is_help=True)
 
-Incident = Annotated[str, typer.Argument(help="Id of an incident.")]
+Incident = Annotated[str, typer.Argument(help="Id of an incident, or how it begins.")]
 _COLUMNS = ["id", "status", "severity", "started_at", "title", "likely cause", "alerts", "owner"]
 
 

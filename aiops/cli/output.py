@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -17,6 +18,9 @@ from rich.text import Text
 PIPE_WIDTH = 200
 #: Columns that are never folded.
 WHOLE = frozenset({"id", "prefix", "sign", "status", "severity"})
+#: Instants as the API writes them. A table has them to the second, and in the column ``at``, where order counts, to the
+#: millisecond.
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{1,3})?\d*Z")
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_INCONCLUSIVE = 0, 1, 2, 3, 4
 
 
@@ -68,7 +72,7 @@ def write_rows(
             # Nothing is cut: an id must be whole to be copied, and the rest folds.
             table.add_column(column, overflow="fold", no_wrap=column in WHOLE)
         for row in rows:
-            table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+            table.add_row(*(Text(_readable(column, _cell(row.get(column)))) for column in columns))
         screen().print(table)
 
 
@@ -95,6 +99,15 @@ def _cell(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_cell(inner) for inner in value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _readable(column: str, text: str) -> str:
+    """A whole cell that is an instant, as people read it: ``2026-11-22 22:02:12Z``."""
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        return text
+    day, time, fraction = found.groups()
+    return f"{day} {time}{fraction or '' if column == 'at' else ''}Z"
 
 
 def screen() -> Console:

@@ -13,12 +13,13 @@ SEVERITIES: tuple[str, ...] = ("critical", "major", "minor", "warning", "info")
 
 _ALIASES: Mapping[str, str] = {
     **dict.fromkeys(
-        ("disaster", "page", "emerg", "emergency", "alert", "crit", "fatal", "0", "1", "2"), "critical"
+        ("disaster", "page", "emerg", "emergency", "alert", "crit", "fatal", "0", "1", "2", "p1", "sev1"),
+        "critical",
     ),
-    **dict.fromkeys(("high", "error", "err", "3"), "major"),
-    **dict.fromkeys(("average", "medium", "4"), "minor"),
-    **dict.fromkeys(("low", "warn", "5"), "warning"),
-    **dict.fromkeys(("none", "notice", "debug", "informational", "6", "7"), "info"),
+    **dict.fromkeys(("high", "error", "err", "3", "p2", "sev2"), "major"),
+    **dict.fromkeys(("average", "medium", "4", "p3", "sev3"), "minor"),
+    **dict.fromkeys(("low", "warn", "5", "p4", "sev4"), "warning"),
+    **dict.fromkeys(("none", "notice", "debug", "informational", "6", "7", "p5", "sev5"), "info"),
 }
 
 

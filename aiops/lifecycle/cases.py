@@ -8,6 +8,7 @@ from datetime import datetime
 
 from aiops.domain.incident_records import AlarmKey
 from aiops.domain.occurrences import SEVERITIES, Alarm, Incident, Symptom
+from aiops.lifecycle.marks import Reading
 from aiops.lifecycle.policy import ACTOR
 
 WINDOW_BEFORE_S = 900.0
@@ -36,6 +37,8 @@ class Case:
     urgent: bool = False
     looks: int = 0
     known: object = None  # what else was known when it was last analysed
+    reading: Reading | None = None  # what its newest analysis read
+    read_at: tuple[int, int] = (0, 0)  # numbers of the newest alarm and of the topology by then
     resolved_by: str = ""
 
     @property
@@ -82,21 +85,24 @@ def title_of(alarms: Sequence[Alarm]) -> str:
     return f"{leading.name}{more} on {leading.entity.split(':', 1)[-1]}{beside}"
 
 
-def opened(incident_id: str, alarms: Iterable[Alarm]) -> Incident:
-    """A new incident of these alarms."""
-    return formed(
-        Incident(id=incident_id, title="", started_at=ordered(alarms)[0].started_at, source=ACTOR), (), alarms
-    )
+def opened(incident_id: str, alarms: Iterable[Alarm], reach: datetime | None = None) -> Incident:
+    """A new incident of these alarms; see :func:`formed`."""
+    first = ordered(alarms)[0].started_at
+    return formed(Incident(id=incident_id, title="", started_at=first, source=ACTOR), (), alarms, reach)
 
 
-def formed(incident: Incident, before: Iterable[Alarm], alarms: Iterable[Alarm]) -> Incident:
+def formed(
+    incident: Incident, before: Iterable[Alarm], alarms: Iterable[Alarm], reach: datetime | None = None
+) -> Incident:
     """``incident``, which had the alarms ``before``, as these ``alarms`` make it. What somebody posted stays as it was, but for
-    a window that reaches every alarm; a title or severity that somebody gave stays too."""
+    a window that reaches every alarm; a title or severity that somebody gave stays too. ``reach``: the window reaches this as
+    well: the end of a maintenance that an alarm outlived."""
     now, was = ordered(alarms), ordered(before)
     if not now:
         return incident
+    last = now[-1].started_at if reach is None else max(now[-1].started_at, reach)
     if not is_grouped(incident):
-        return _reaching(incident, now[-1].started_at)
+        return _reaching(incident, last)
     first = now[0].started_at
     named: dict[str, Symptom] = {}
     for alarm in now:
@@ -114,7 +120,7 @@ def formed(incident: Incident, before: Iterable[Alarm], alarms: Iterable[Alarm])
             labels=_common_labels(now),
             window_before_s=WINDOW_BEFORE_S,
         ),
-        now[-1].started_at,
+        last,
     )
 
 

@@ -35,6 +35,16 @@ class Point:
     fingerprint: str = ""
 
 
+@dataclass(slots=True)
+class _Ways:
+    """What may take ``entity`` down, as far as the ways were followed. ``border``: where they go on."""
+
+    entity: str
+    at_s: float
+    seen: dict[str, None]
+    border: list[str]
+
+
 class Grouping:
     """Everything that hurts of late, by who belongs together. Deterministic; grows until its owner makes a new one."""
 
@@ -63,9 +73,8 @@ class Grouping:
         return len(self._groups)
 
     def prefetch(self, points: Iterable[Point]) -> None:
-        """Ask for the topology around many points at once."""
-        wanted = {(entity, point.at_s) for point in points for entity in point.entities}
-        self._topology.prefetch(wanted, self._policy.distance)
+        """Find what many points reach with few questions to the topology."""
+        self._find({(entity, int(point.at_s) // MOMENT_S) for point in points for entity in point.entities})
 
     def forget_topology(self) -> None:
         """Ways are asked for anew; what was found to belong together stays so."""
@@ -102,30 +111,38 @@ class Grouping:
     def reach(self, entity: str, at_s: float) -> tuple[str, ...]:
         """What may take ``entity`` down by a path that needs no suspicion, nearest first, without itself."""
         key = (entity, int(at_s) // MOMENT_S)
-        found = self._reaches.get(key)
-        if found is None:
-            found = self._reaches[key] = self._ways(entity, at_s)
-        return found
+        if key not in self._reaches:
+            self._find({key})
+        return self._reaches[key]
 
-    def _ways(self, entity: str, at_s: float) -> tuple[str, ...]:
-        policy = self._policy
-        seen: dict[str, None] = {entity: None}
-        border = [entity]
-        for _ in range(policy.distance):
-            further: list[str] = []
-            for at in border:
-                around = self._topology.around(at, at_s)
-                for cause, one_way in around.causes:
-                    passes = (
-                        at == entity
-                        or around.fan <= self._thin
-                        or (one_way and around.fan < policy.hub_degree)
-                    )
-                    if passes and cause not in seen and len(seen) <= policy.reach:
-                        seen[cause] = None
-                        further.append(cause)
-            border = further
-        return tuple(seen)[1:]
+    def _find(self, keys: Iterable[tuple[str, int]]) -> None:
+        """The ways from every (entity, moment) that nobody asked for yet, all of them one relation farther at a time."""
+        ways = {
+            key: _Ways(key[0], key[1] * MOMENT_S, {key[0]: None}, [key[0]])
+            for key in sorted(keys)
+            if key not in self._reaches
+        }
+        for _ in range(self._policy.distance):
+            going = [one for one in ways.values() if one.border]
+            self._topology.prefetch((at, one.at_s) for one in going for at in one.border)
+            for one in going:
+                self._go_on(one)
+        self._reaches.update((key, tuple(one.seen)[1:]) for key, one in ways.items())
+
+    def _go_on(self, ways: _Ways) -> None:
+        policy, border = self._policy, ways.border
+        ways.border = []
+        for at in border:
+            around = self._topology.around(at, ways.at_s)
+            for cause, one_way in around.causes:
+                passes = (
+                    at == ways.entity
+                    or around.fan <= self._thin
+                    or (one_way and around.fan < policy.hub_degree)
+                )
+                if passes and cause not in ways.seen and len(ways.seen) <= policy.reach:
+                    ways.seen[cause] = None
+                    ways.border.append(cause)
 
     def _say(self, entity: str, at_s: float, node: int) -> None:
         span, before = _put(self._said, entity, Span(at_s, at_s, node), self._policy.gap_s, self._groups)
@@ -214,7 +231,7 @@ class Grouping:
         """Who hangs on ``cause`` and hurts with ``span``, where that is enough to suspect ``cause``; else nobody."""
         gap_s = self._policy.gap_s
         held = self._suspected.get(cause)
-        near = [one for one in held.spans if one.near(span, gap_s)] if held is not None else []
+        near = held.near(span, gap_s) if held is not None else ()
         if near:
             known = len(near) == 1 and not self._may_reach_more(cause, (near[0].first_s, near[0].last_s))
             return [(cause, span)] if known else self._chain(cause, span)
@@ -226,29 +243,24 @@ class Grouping:
 
     def _chain(self, cause: str, span: Span) -> list[tuple[str, Span]]:
         """(effect, span) of everything that hangs on ``cause`` and is connected with ``span`` by gaps that are small enough."""
-        everything = sorted(
-            (
-                (one.first_s, one.last_s, effect, one.node)
-                for effect, one_way in self._effects[cause].items()
-                for one in self._spans_of(effect, one_way)
-            ),
-        )
-        chains: list[list[tuple[str, Span]]] = []
-        until_s = -math.inf
-        for first_s, last_s, effect, node in everything:
-            if first_s - self._policy.gap_s > until_s:
-                chains.append([])
-            chains[-1].append((effect, Span(first_s, last_s, node)))
-            until_s = max(until_s, last_s)
-        return next(
-            chain
-            for chain in chains
-            if any(one.first_s <= span.first_s and span.last_s <= one.last_s for _, one in chain)
-        )
+        reached, found = span, self._effects_near(cause, span)
+        while True:
+            first_s = min((one.first_s for _, one in found), default=span.first_s)
+            last_s = max((one.last_s for _, one in found), default=span.last_s)
+            if reached.first_s <= first_s and last_s <= reached.last_s:
+                return sorted(found, key=lambda one: (one[1].first_s, one[1].last_s, one[0], one[1].node))
+            reached = Span(min(first_s, reached.first_s), max(last_s, reached.last_s), span.node)
+            found = self._effects_near(cause, reached)
 
-    def _spans_of(self, effect: str, one_way: bool) -> Sequence[Span]:
-        tables = (self._said, self._suspected, self._hinted) if one_way else (self._said, self._suspected)
-        return [one for table in tables if effect in table for one in table[effect].spans]
+    def _effects_near(self, cause: str, span: Span) -> list[tuple[str, Span]]:
+        gap_s, found = self._policy.gap_s, []
+        for effect, one_way in self._effects[cause].items():
+            tables = (self._said, self._suspected, self._hinted) if one_way else (self._said, self._suspected)
+            for table in tables:
+                spans = table.get(effect)
+                if spans is not None:
+                    found += [(effect, one) for one in spans.near(span, gap_s)]
+        return found
 
 
 def _put(

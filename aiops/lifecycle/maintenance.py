@@ -9,8 +9,6 @@ from aiops.contracts import GraphStore
 from aiops.domain.occurrences import Alarm
 from aiops.lifecycle.surroundings import Topology
 
-#: A maintenance that began longer ago than this is not found, seconds.
-LONGEST_S = 7 * 86_400.0
 #: How many levels of what an entity is a part of are looked at.
 LEVELS = 3
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
@@ -27,15 +25,11 @@ class Windows:
     def read(self, alarms: Sequence[Alarm]) -> None:
         """Read what was announced for the time of ``alarms``. A window without an end goes on."""
         starts = [alarm.started_at for alarm in alarms]
-        changes = self._graph.changes(
-            start=min(starts) - timedelta(seconds=LONGEST_S), end=max(starts) + timedelta(seconds=1)
-        )
         self._by_entity = {}
-        for change in changes:
-            if change.kind == "maintenance":
-                for entity in change.entities:
-                    window = (change.started_at, change.ended_at or FOR_EVER)
-                    self._by_entity.setdefault(entity, []).append(window)
+        for change in self._graph.maintenance(start=min(starts), end=max(starts) + timedelta(seconds=1)):
+            for entity in change.entities:
+                window = (change.started_at, change.ended_at or FOR_EVER)
+                self._by_entity.setdefault(entity, []).append(window)
 
     def until(self, alarm: Alarm) -> datetime | None:
         """The end of the window that ``alarm`` began in, the latest of several; None: it began in none."""

@@ -35,6 +35,7 @@ class Tally:
     reopened: int = 0
     analysed: int = 0
     failed: int = 0
+    stood: int = 0  # looks that found nothing to analyse
     conflicts: int = 0
 
 

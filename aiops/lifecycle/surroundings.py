@@ -51,8 +51,8 @@ class Topology(Protocol):
         """What is directly around ``entity`` as of ``at_s``."""
         ...
 
-    def prefetch(self, wanted: Iterable[tuple[str, float]], levels: int) -> None:
-        """Read what :meth:`around` will be asked of these entities and of their causes, ``levels`` relations far."""
+    def prefetch(self, wanted: Iterable[tuple[str, float]]) -> None:
+        """Read what :meth:`around` will be asked, with few questions."""
         ...
 
 
@@ -86,22 +86,14 @@ class Surroundings:
             found = self._held(entity, moment) or NOTHING
         return found
 
-    def prefetch(self, wanted: Iterable[tuple[str, float]], levels: int) -> None:
+    def prefetch(self, wanted: Iterable[tuple[str, float]]) -> None:
         moments: dict[int, set[str]] = {}
         for entity, at_s in wanted:
-            moments.setdefault(int(at_s) // MOMENT_S, set()).add(entity)
+            moment = int(at_s) // MOMENT_S
+            if self._held(entity, moment) is None:
+                moments.setdefault(moment, set()).add(entity)
         for moment, entities in sorted(moments.items()):
-            border, seen = entities, set(entities)
-            for _ in range(levels + 1):
-                missing = sorted(one for one in border if self._held(one, moment) is None)
-                if missing:
-                    self._read(moment, missing)
-                border = {
-                    cause for one in border for cause, _ in (self._held(one, moment) or NOTHING).causes
-                } - seen
-                seen |= border
-                if not border:
-                    break
+            self._read(moment, sorted(entities))
 
     def refresh(self, touched: frozenset[str] | None) -> frozenset[str]:
         """Read anew what is remembered of ``touched`` (None: of anything). Returns what is different now."""
@@ -203,7 +195,7 @@ def _arounds(
 
 
 def _part_of(relation: Relation) -> tuple[str, str]:
-    if relation.kind == "PART_OF":
+    if relation.kind in ("PART_OF", "OWNED_BY"):
         return relation.source_id, relation.target_id
     if relation.kind == "CONTAINS":
         return relation.target_id, relation.source_id

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aiops.domain.evidence import SYMPTOM_CHANNELS, Evidence, EvidenceSet
-from aiops.domain.occurrences import Alarm, Change, Incident
+from aiops.domain.occurrences import Alarm, Incident
 from aiops.reasoning.spread import is_live
 
 #: Alarms that began more than this before the start are no part of the incident, however far its window reaches.
@@ -50,17 +50,6 @@ class Complaints:
         weights = {entity: share / len(named) for entity in sorted(named)}
         weights.update({entity: share / len(others) for entity in sorted(others)})
         return weights
-
-
-def maintained(changes: Iterable[Change], incident: Incident) -> Mapping[str, Change]:
-    """Entities that were in a maintenance window at the incident's start, with the maintenance."""
-    found: dict[str, Change] = {}
-    for change in sorted(changes, key=lambda change: (change.started_at, change.source, change.external_id)):
-        running = change.ended_at is None or incident.started_at < change.ended_at
-        if change.kind == "maintenance" and change.started_at <= incident.started_at and running:
-            for entity in change.entities:
-                found.setdefault(entity, change)
-    return found
 
 
 def collect_complaints(

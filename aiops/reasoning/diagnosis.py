@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from aiops.contracts import Observations
 from aiops.domain.analysis import ConformalSet, ReasoningPath
 from aiops.domain.batches import FloatArray
 from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Entity, Subgraph
-from aiops.domain.occurrences import Change, Incident
+from aiops.domain.occurrences import Incident
 from aiops.reasoning.alarm_order import what_alarms_tell
 from aiops.reasoning.calibration import conformal_set, shares
-from aiops.reasoning.complaints import Complaints, collect_complaints, maintained
+from aiops.reasoning.complaints import Complaints, collect_complaints
 from aiops.reasoning.consequences import Explained, explain_by
 from aiops.reasoning.counterfactual import (
     Account,
@@ -23,8 +25,11 @@ from aiops.reasoning.counterfactual import (
     reached_from,
     settle_accounts,
 )
+from aiops.reasoning.maintenance import Maintenance, Upkeep, find_maintenance
+from aiops.reasoning.moments import clock
 from aiops.reasoning.paths import PathBounds, find_paths, reach
 from aiops.reasoning.ranking import Ranked, RankingWeights, Veto, rank
+from aiops.reasoning.retrieval import window_of
 from aiops.reasoning.spread import FailureGraph, Sighting, SpreadWeights, build_failure_graph, lean, sight
 from aiops.reasoning.verdict import (
     VerdictWeights,
@@ -98,7 +103,7 @@ class Diagnosis:
     complaints: Complaints
     explained: Explained
     vetoes: tuple[Veto, ...]
-    maintenance: Mapping[str, Change]
+    maintenance: Maintenance
     candidates: tuple[Ranked, ...] = ()
     conformal: ConformalSet | None = None
 
@@ -115,11 +120,11 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     """Rank the candidates of ``matter``, find their paths and accounts, and decide the verdict. Pure."""
     incident, evidence = matter.incident, matter.evidence
     known = frozenset(entity.id for entity in matter.subgraph.entities)
-    maintenance = {
-        entity: c for entity, c in maintained(matter.seen.changes, incident).items() if entity in known
-    }
+    maintenance = find_maintenance(
+        matter.seen.changes, incident, matter.subgraph, matter.seen.alarms, window_of(incident)[1]
+    )
     complaints = collect_complaints(
-        incident, matter.seen.alarms, evidence, muted=matter.healthy | frozenset(maintenance), known=known
+        incident, matter.seen.alarms, evidence, muted=matter.healthy | maintenance.muted(), known=known
     )
     sighting = sight(evidence, telemetry_of(matter.seen))
     graph = build_failure_graph(matter.subgraph, sighting, weights.spread)
@@ -132,7 +137,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
         graph,
         sighting,
         explained,
-        vetoes=_vetoes(maintenance, matter.healthy, evidence),
+        vetoes=_vetoes(maintenance.held, matter),
         bounds=weights.paths,
         weights=weights.ranking,
         told=what_alarms_tell(evidence, {one.id: one.kind.lower() for one in matter.subgraph.entities}),
@@ -144,6 +149,8 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     order = first_by_difference(listed, [accounts.of(cause.members) for cause in listed])
     listed = tuple(listed[place] for place in order)
     why = _nothing_speaks(listed, own, ranking.vetoed)
+    if why and maintenance.held:
+        why += _expected(maintenance.held, graph, explained, matter.subgraph.by_id())
     mass = _mass(ranking.causes, listed, accounts, weights.verdict.sharpness)
     findings = (
         ()
@@ -214,27 +221,33 @@ def _conformal(causes: Sequence[Ranked], weights: VerdictWeights) -> ConformalSe
     return ConformalSet(weights.calibration.level, chosen)
 
 
-def _vetoes(
-    maintenance: Mapping[str, Change], healthy: frozenset[str], evidence: EvidenceSet
-) -> tuple[Veto, ...]:
-    cited: dict[str, tuple[str, ...]] = {}
-    for item in evidence.items:
-        if (
-            item.kind == "change"
-            and item.entity in maintenance
-            and item.ref.id == maintenance[item.entity].id
-        ):
-            cited[item.entity] = (*cited.get(item.entity, ()), item.id)
+def _vetoes(held: Mapping[str, Upkeep], matter: Matter) -> tuple[Veto, ...]:
+    known, healthy = matter.subgraph.by_id(), matter.healthy
+    beside_s = matter.incident.started_at.timestamp()
+    announced = {(upkeep.announced, upkeep.change.id) for upkeep in held.values()}
+    cited: dict[tuple[str, str], list[str]] = {}
+    for item in matter.evidence.items:
+        if item.kind == "change" and (item.entity, item.ref.id) in announced:
+            cited.setdefault((item.entity, item.ref.id), []).append(item.id)
     found = [
         Veto(
             entity,
-            f"in maintenance since {change.started_at:%H:%M:%S}: {change.title}",
-            cited.get(entity, ()),
+            _why_held(entity, upkeep, known, beside_s),
+            tuple(cited.get((upkeep.announced, upkeep.change.id), ())),
         )
-        for entity, change in sorted(maintenance.items())
+        for entity, upkeep in sorted(held.items())
     ]
-    found += [Veto(entity, "taken as healthy (what-if)", ()) for entity in sorted(healthy - set(maintenance))]
+    found += [Veto(entity, "taken as healthy (what-if)", ()) for entity in sorted(healthy - set(held))]
     return tuple(found)
+
+
+def _why_held(entity: str, upkeep: Upkeep, known: Mapping[str, Entity], beside_s: float) -> str:
+    change = upkeep.change
+    how = f"in maintenance since {clock(change.started_at.timestamp(), beside_s)}: {change.title}"
+    if entity == upkeep.announced:
+        return how
+    name = known[upkeep.announced].name if upkeep.announced in known else upkeep.announced
+    return f"{'rests on' if upkeep.expected else 'a part of'} {name}, {how}"
 
 
 def _about(evidence: EvidenceSet) -> dict[str, tuple[Evidence, ...]]:
@@ -303,6 +316,28 @@ def _nothing_speaks(
     if vetoed:
         return "every candidate with evidence was ruled out"
     return "no candidate has evidence in the window"
+
+
+def _expected(
+    held: Mapping[str, Upkeep], graph: FailureGraph, explained: Explained, known: Mapping[str, Entity]
+) -> str:
+    """That what is in maintenance would explain it: of what was announced, whoever explains most."""
+    whole = explained.share().tolist()
+    share = {entity: whole[column] for entity, column in graph.index.items()}
+    best = min(
+        (one for entity, one in held.items() if entity == one.announced),
+        key=lambda one: (-share.get(one.announced, 0.0), one.announced),
+        default=None,
+    )
+    if best is None or share.get(best.announced, 0.0) <= 0:
+        return ""
+    column = graph.index[best.announced]
+    count = int(np.count_nonzero(explained.plausibility[:, column] > 0))
+    name = known[best.announced].name
+    return (
+        f"; {name}, in maintenance ({best.change.title}), would explain"
+        f" {count} of {len(explained.entities)} entities with symptoms"
+    )
 
 
 def _ways(matter: Matter, graph: FailureGraph) -> FailureGraph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aiops.reasoning.groundwork import Groundwork
-from aiops.reasoning.moments import ahead
+from aiops.reasoning.moments import ahead, clock
 
 
 def collect_gaps(ground: Groundwork, gaps: Sequence[str], skews: Mapping[str, float]) -> tuple[str, ...]:
@@ -24,6 +24,12 @@ def collect_gaps(ground: Groundwork, gaps: Sequence[str], skews: Mapping[str, fl
     ]
     if mute:
         found.append(f"no telemetry from {_some(mute)}")
+    found += [
+        f"{ground.names.of(entity)} still had an alert when its maintenance was over"
+        f" at {clock(upkeep.change.ended_at.timestamp(), matter.incident.started_at.timestamp())}: {upkeep.change.title}"
+        for entity, upkeep in sorted(diagnosis.maintenance.outlived.items())
+        if upkeep.change.ended_at is not None and not upkeep.expected
+    ]
     if diagnosis.complaints.standing:
         old = len(diagnosis.complaints.standing)
         found.append(

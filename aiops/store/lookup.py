@@ -13,8 +13,15 @@ SHORTEST = 3
 #: So many entities are looked at for a piece.
 FOR_A_PIECE = 300
 
+#: Names up to so long are short: most slips leave no piece of them whole, so what is one slip away is tried.
+SHORT = 5
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_.:/"
+
 #: Names that contain each of some folded pieces, of up to so many entities; more may come than contain them.
 Containing = Callable[[Sequence[str], int], Iterable[str]]
+
+#: Of some folded names those that something has, whatever their case.
+Known = Callable[[Sequence[str]], Iterable[str]]
 
 
 def nearest_by_pieces(name: str, limit: int, containing: Containing) -> tuple[str, ...]:
@@ -53,6 +60,26 @@ def _longest(piece: Callable[[int], str], size: int, stands: Callable[[str], boo
         else:
             high = middle - 1
     return piece(low)
+
+
+def with_slips(name: str, found: Sequence[str], limit: int, known: Known) -> tuple[str, ...]:
+    """``found``, and behind it those names one letter away from a short ``name`` that something has: one letter changed, missing,
+    too many, or two in the wrong order."""
+    wanted = name.casefold()
+    if not 0 < len(wanted) <= SHORT or len(found) >= limit:
+        return tuple(found)
+    seen = {one.casefold() for one in found}
+    more = sorted(one for one in known(sorted(_one_slip_away(wanted))) if one not in seen)
+    return (*found, *more)[: max(limit, 0)]
+
+
+def _one_slip_away(name: str) -> set[str]:
+    cuts = [(name[:at], name[at:]) for at in range(len(name) + 1)]
+    dropped = {before + after[1:] for before, after in cuts if after}
+    turned = {before + after[1] + after[0] + after[2:] for before, after in cuts if len(after) > 1}
+    changed = {before + letter + after[1:] for before, after in cuts if after for letter in _LETTERS}
+    added = {before + letter + after for before, after in cuts for letter in _LETTERS}
+    return (dropped | turned | changed | added) - {name, ""}
 
 
 def nearest(name: str, known: Iterable[str], limit: int) -> tuple[str, ...]:

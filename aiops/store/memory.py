@@ -10,7 +10,7 @@ from itertools import islice, takewhile
 from aiops.contracts import ApplyResult
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
 from aiops.store import feed
-from aiops.store.lookup import MAX_COMPARED, nearest
+from aiops.store.lookup import MAX_COMPARED, nearest, with_slips
 from aiops.store.memory_incidents import MemoryIncidents
 from aiops.store.memory_signals import MemorySignalStore
 from aiops.store.merge import (
@@ -81,9 +81,13 @@ class MemoryGraphStore(MemoryIncidents):
     def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
         with self._lock:
             entities = [self._entities[key] for key in sorted(self._entities)[:MAX_COMPARED]]
-        return nearest(
+        found = nearest(
             name, (text for item in entities for text in (item.id, item.name, *item.aliases)), limit
         )
+        return with_slips(name, found, limit, self._held_names)
+
+    def _held_names(self, names: Sequence[str]) -> Iterable[str]:
+        return (name for name, ids in self.resolve(names).items() if ids)
 
     def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
         at = utc(as_of)

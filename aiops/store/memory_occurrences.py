@@ -133,8 +133,24 @@ class MemoryOccurrences:
                     changed.add(key)
         return len(changed)
 
+    def change(self, source: str, external_id: str) -> Change | None:
+        with self._lock:
+            return self._changes.get((source, external_id))
+
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         start, end = utc(start), utc(end)
         with self._lock:
             rows = [change for change in self._changes.values() if start <= change.started_at < end]
+        return tuple(sorted(rows, key=lambda row: (row.started_at, row.source, row.external_id)))
+
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        start, end = utc(start), utc(end)
+        with self._lock:
+            rows = [
+                change
+                for change in self._changes.values()
+                if change.kind == "maintenance"
+                and change.started_at < end
+                and (change.ended_at is None or change.ended_at > start)
+            ]
         return tuple(sorted(rows, key=lambda row: (row.started_at, row.source, row.external_id)))

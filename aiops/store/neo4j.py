@@ -12,7 +12,7 @@ from functools import partial
 
 from aiops.contracts import ApplyResult
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
-from aiops.store.lookup import nearest_by_pieces
+from aiops.store.lookup import nearest_by_pieces, with_slips
 from aiops.store.merge import (
     EPOCH,
     RelationKey,
@@ -109,7 +109,11 @@ class Neo4jGraphStore(Neo4jLedger, Neo4jFeed):
         return {name: tuple(sorted(ids.get(folded(name), ()))) for name in names}
 
     def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
-        return self._graph.read(lambda tx: nearest_by_pieces(name, limit, partial(names_containing, tx)))
+        found = self._graph.read(lambda tx: nearest_by_pieces(name, limit, partial(names_containing, tx)))
+        return with_slips(name, found, limit, self._held_names)
+
+    def _held_names(self, names: Sequence[str]) -> Iterable[str]:
+        return (name for name, ids in self.resolve(names).items() if ids)
 
     def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
         at = utc(as_of)

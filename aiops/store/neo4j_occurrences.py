@@ -25,6 +25,7 @@ from aiops.store.neo4j_rows import (
     change_of,
     change_properties,
     instant,
+    key_of,
 )
 from aiops.store.neo4j_statements import found_in_batches, in_batches, tuples
 from aiops.store.neo4j_tenancy import ALARMS, TenantGraph, Tx
@@ -170,9 +171,24 @@ class Neo4jOccurrences:
 
         return self._graph.write(work) if checked else 0
 
+    def change(self, source: str, external_id: str) -> Change | None:
+        cypher = f"MATCH (n:Change {{tenant: $tenant, key: $key}}) RETURN {CHANGE}"
+        key = key_of(source, external_id)
+        found = self._graph.read(lambda tx: tuples(tx, cypher, key=key))
+        return change_of(found[0]) if found else None
+
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         given = {"start": utc(start), "end": utc(end)}
         cypher = f"MATCH (n:Change {{tenant: $tenant}}) WHERE $start <= n.started_at < $end RETURN {CHANGE}"
+        found = map(change_of, self._graph.read(lambda tx: tuples(tx, cypher, **given)))
+        return tuple(sorted(found, key=lambda row: (row.started_at, row.source, row.external_id)))
+
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        given = {"start": utc(start), "end": utc(end)}
+        cypher = (
+            "MATCH (n:Change {tenant: $tenant, kind: 'maintenance'}) WHERE n.started_at < $end"
+            f" AND (n.ended_at IS NULL OR n.ended_at > $start) RETURN {CHANGE}"
+        )
         found = map(change_of, self._graph.read(lambda tx: tuples(tx, cypher, **given)))
         return tuple(sorted(found, key=lambda row: (row.started_at, row.source, row.external_id)))
 

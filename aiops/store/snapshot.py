@@ -61,6 +61,9 @@ class TopologySnapshot:
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         return self._store.changes(start=start, end=end)
 
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        return self._store.maintenance(start=start, end=end)
+
     def warm(self) -> None:
         """Begin to read, and go on when the columns are there. Raises what the store raises."""
         if self._view is None:

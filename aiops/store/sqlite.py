@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiops.contracts import ApplyResult
 from aiops.domain.graph import Entity, GraphDelta, Relation, Subgraph
-from aiops.store.lookup import nearest_by_pieces
+from aiops.store.lookup import nearest_by_pieces, with_slips
 from aiops.store.merge import (
     EPOCH,
     DeltaPlan,
@@ -86,7 +86,11 @@ class SqliteGraphStore(SqliteLedger, SqliteFeed):
 
     def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
         with self._db.read() as connection:
-            return nearest_by_pieces(name, limit, partial(names_containing, connection))
+            found = nearest_by_pieces(name, limit, partial(names_containing, connection))
+        return with_slips(name, found, limit, self._held_names)
+
+    def _held_names(self, names: Sequence[str]) -> Iterable[str]:
+        return (name for name, ids in self.resolve(names).items() if ids)
 
     def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
         at = utc(as_of)

@@ -116,6 +116,12 @@ class SqliteOccurrences:
                     )
         return len(changed)
 
+    def change(self, source: str, external_id: str) -> Change | None:
+        with self._db.read() as connection:
+            sql = f"SELECT {CHANGE_COLUMNS} FROM change WHERE source = ? AND external_id = ?"
+            row = connection.execute(sql, (source, external_id)).fetchone()
+            return None if row is None else change_of(row)
+
     def changes(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         with self._db.read() as connection:
             sql = (
@@ -123,6 +129,15 @@ class SqliteOccurrences:
                 " WHERE started_at >= ? AND started_at < ? ORDER BY started_at, source, external_id"
             )
             rows = connection.execute(sql, (micros(utc(start)), micros(utc(end))))
+            return tuple(change_of(row) for row in rows)
+
+    def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
+        with self._db.read() as connection:
+            sql = (
+                f"SELECT {CHANGE_COLUMNS} FROM change WHERE kind = 'maintenance'"
+                " AND started_at < ? AND (ended_at IS NULL OR ended_at > ?) ORDER BY started_at, source, external_id"
+            )
+            rows = connection.execute(sql, (micros(utc(end)), micros(utc(start))))
             return tuple(change_of(row) for row in rows)
 
 

@@ -163,4 +163,5 @@ GRAPH_MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX alarm_open ON alarm (started_at) WHERE ended_at IS NULL;
     CREATE INDEX anomaly_open ON anomaly (started_at) WHERE ended_at IS NULL;
     """,
+    "CREATE INDEX change_maintenance ON change (started_at) WHERE kind = 'maintenance'",
 )

@@ -98,7 +98,9 @@ def make_pipeline(
         rules=rules or load_rule_engine(settings),
         corrector=corrector or load_corrector(settings),
         history=history,
-        bounds=RetrievalBounds(entities=settings.subgraph_max_entities),
+        bounds=RetrievalBounds(
+            entities=settings.subgraph_max_entities, chosen=settings.subgraph_chosen_entities
+        ),
         weights=ReasoningWeights(verdict=VerdictWeights(calibration=calibration)),
     )
 

@@ -241,7 +241,7 @@ def run_api(settings: Settings, *, announce: Callable[[str], None], fd: int | No
             renew_certificate(server, settings)
 
         signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=take_up, daemon=True).start())
-        site.tenants.attach(lambda tenant: start_keeper(settings, tenant))
+        site.tenants.attach(lambda tenant: start_keeper(settings, tenant, site.app.state.metrics))
         records = site.access.tokens.records()
         site.tenants.open_all(sorted({record.tenant for record in records if record.revoked_at is None}))
         site.tenants.attach(SendWebhooks(site.app.state.services.registry))

@@ -17,14 +17,18 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 from ulid import ULID
 
+from aiops.api.boundary import ApiMetrics
 from aiops.api.filing import file_analysis, resource
 from aiops.api.services import Services
+from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
 from aiops.errors import AiopsError, ConfigError
 from aiops.lifecycle.keeper import Keeper, Records
+from aiops.lifecycle.marks import Answer, Reading
 from aiops.lifecycle.policy import GroupingPolicy
 from aiops.settings import Settings
 from aiops.wiring.answers import PipelineAnalyze
+from aiops.wiring.readings import analyse_taking_notes
 from aiops.wiring.tenants import Stop, TenantSite
 from ingest.topology.located_yaml import Located, load_yaml
 
@@ -71,22 +75,38 @@ def _plain(one: Located) -> object:
 class Analyst:
     """Analyses an incident and keeps the answer, unless it was made from the same inputs as the newest one that is kept."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, metrics: ApiMetrics) -> None:
         self._services = services
+        self._metrics = metrics
 
-    def __call__(self, incident: Incident) -> bool:
+    def __call__(self, incident: Incident) -> Answer:
+        try:
+            return self._analysed(incident)
+        except Exception:
+            self._metrics.analysis_failed("keeper")
+            raise
+
+    def _analysed(self, incident: Incident) -> Answer:
         started = time.perf_counter()
         services = self._services
-        analysis = services.analyze(incident)
+        analysis, reading = self._read(incident)
         rendered = services.renderers.document(analysis)
-        if self._is_known(incident.id, rendered):
-            return False
-        now = services.clock.now()
         took_s = time.perf_counter() - started
+        self._metrics.analysed("keeper", analysis, took_s)
+        if self._is_known(incident.id, rendered):
+            return Answer(False, reading)
+        now = services.clock.now()
         document = resource(incident.id, rendered, at=now, took_s=took_s)
         file_analysis(services.incidents, analysis, document, now)
         services.streams.ring()
-        return True
+        return Answer(True, reading)
+
+    def _read(self, incident: Incident) -> tuple[Analysis, Reading | None]:
+        """With what was read, where it is known how the analysis reads."""
+        analyze = self._services.analyze
+        if not isinstance(analyze, PipelineAnalyze):
+            return analyze(incident), None
+        return analyse_taking_notes(lambda: analyze.pipeline, incident)
 
     def _is_known(self, incident_id: str, rendered: Mapping[str, object]) -> bool:
         kept = self._services.incidents.analysis(incident_id)
@@ -98,7 +118,12 @@ class Analyst:
 
 
 def make_keeper(
-    settings: Settings, site: TenantSite, *, holder: str, executor: ThreadPoolExecutor | None = None
+    settings: Settings,
+    site: TenantSite,
+    metrics: ApiMetrics,
+    *,
+    holder: str,
+    executor: ThreadPoolExecutor | None = None,
 ) -> Keeper | None:
     """A tenant's keeper, to be stepped by whoever asked for it; None: its policy switches grouping off."""
     policy = load_policy(settings, site.tenant)
@@ -108,7 +133,9 @@ def make_keeper(
     ring = site.services.streams.ring
     analyse = site.services.analyze
     near = analyse.pipeline.graph if isinstance(analyse, PipelineAnalyze) else None
-    return Keeper(store, Analyst(site.services), policy, holder, executor=executor, told=ring, topology=near)
+    return Keeper(
+        store, Analyst(site.services, metrics), policy, holder, executor=executor, told=ring, topology=near
+    )
 
 
 @dataclass(slots=True)
@@ -139,11 +166,11 @@ class _Loop:
             _log.warning("the lease runs out by itself", error=str(error))
 
 
-def start_keeper(settings: Settings, site: TenantSite) -> Stop:
+def start_keeper(settings: Settings, site: TenantSite, metrics: ApiMetrics) -> Stop:
     """Keep the incidents of ``site`` in a thread until what is returned is called."""
     holder = f"{socket.gethostname()}/{os.getpid()}/{ULID()}"
     executor = ThreadPoolExecutor(1, thread_name_prefix=f"keeper-analysis-{site.tenant}")
-    keeper = make_keeper(settings, site, holder=holder, executor=executor)
+    keeper = make_keeper(settings, site, metrics, holder=holder, executor=executor)
     if keeper is None:
         executor.shutdown()
         return lambda: None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 
 import orjson
 import pytest
 
 from tests.support.behaviours import CHAINS, REDUNDANT, SHARED, Fresh, members
-from tests.support.http_site import Document, HttpSite, alert, entity, lasting, ranked, stamp, topology
+from tests.support.http_site import START, Document, HttpSite, alert, entity, lasting, ranked, stamp, topology
 
 
 def kinds(site: HttpSite, incident: Document) -> list[str]:
@@ -206,6 +207,35 @@ def test_what_is_in_maintenance_opens_nothing(site: HttpSite, way: str) -> None:
     found = site.grouped(alert("host:web-1", 10, "Unreachable"))
     assert found["affected"] == ["host:web-1"]
     assert "device:core" not in ranked(found["analysis"])
+
+
+@pytest.mark.parametrize(
+    ("began_s", "ended_s"), [(-20 * 86_400, 86_400), (-3600, 30), (-3600, -30), (3600, 7200)]
+)
+def test_a_window_counts_for_as_long_as_it_lasts(site: HttpSite, began_s: float, ended_s: float) -> None:
+    site.learn(
+        topology(["host:h1 PART_OF rack:r1", "interface:h1/e0 PART_OF host:h1", "pod:shop/p RUNS_ON host:h1"])
+    )
+    site.clock.at = START + timedelta(seconds=20)
+    window = {"title": "power", "entities": ["r1"], "starts_at": stamp(began_s), "ends_at": stamp(ended_s)}
+    site.send("POST", "/api/v1/maintenance", 201, json=window)
+    site.alerts(alert("host:h1", 0), alert("interface:h1/e0", 2, "LinkDown"))
+    site.pass_time(5)
+    in_force = began_s <= 0 < ended_s
+    assert bool(site.incidents()) is not in_force
+    if in_force:
+        site.alerts(alert("pod:shop/p", 6, "NotReady"))
+        site.pass_time(3)
+        (pod,) = site.incidents()
+        analysis = site.whole(pod["id"])["analysis"]
+        assert (analysis["verdict"], analysis["causes"]) == ("inconclusive", [])
+        assert "r1, in maintenance (power), would explain 1 of 1" in analysis["summary"]
+    site.pass_time(30)
+    site.pass_time(30)
+    left = [item for item in site.incidents() if "host:h1" in item["affected"]]
+    assert bool(left) is (ended_s < 80 or began_s > 0)
+    for item in left:
+        assert ranked(site.whole(item["id"])["analysis"])[0] in ("host:h1", "interface:h1/e0")
 
 
 def test_a_change_that_is_told_late_is_quoted(site: HttpSite) -> None:

@@ -132,6 +132,9 @@ receivers:
     assert incident is not None
     assert incident["analysis"]["causes"][0]["entity"]["id"] == "device:core"
     assert len(taken(client, "GET", "/api/v1/incidents", 200)["items"]) == 1
+    counted = client.get("/metrics").text
+    assert 'aiops_analysis_duration_seconds_count{asked_by="keeper"}' in counted
+    assert 'aiops_analysis_duration_seconds_count{asked_by="request"}' not in counted
 
 
 def test_every_panel_asks_for_metrics_that_exist(served: tuple[str, httpx.Client], tmp_path: Path) -> None:

@@ -108,6 +108,34 @@ def test_copy_and_truncate_starts_anew_and_a_partial_line_waits(tmp_path: Path, 
     assert files.counts()["restarted"] == 2
 
 
+@pytest.mark.parametrize("between", ["fstat", "pread"])
+def test_a_cut_amid_the_look_at_the_file_is_seen_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    log = tmp_path / "app.log"
+    append(log, *numbered(0, 5))
+    followed = FollowedFile(log, max_line_bytes=100)
+    assert (read := followed.read()) is not None
+    assert len(read.payloads) == 5
+    look = getattr(os, between)
+
+    def looked_and_then_cut(*arguments: int) -> object:
+        found = look(*arguments)
+        monkeypatch.setattr(os, between, look)
+        os.truncate(log, 0)
+        append(log, "line 5")
+        return found
+
+    monkeypatch.setattr(os, between, looked_and_then_cut)
+    restarts, lines = 0, list[bytes]()
+    for _ in range(4):
+        restarts += followed.restarted()
+        got = followed.read()
+        lines.extend(got.payloads if got is not None else ())
+    followed.close()
+    assert (restarts, lines) == (1, [b"line 5"])
+
+
 def test_a_restart_goes_on_where_the_journal_had_everything(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     append(log, *numbered(0, 100))

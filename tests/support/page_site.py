@@ -83,7 +83,7 @@ def served(settings: Settings, *, keeper: bool = False) -> Iterator[Served]:
     build.build()
     with open_site(settings.with_token(ADMIN)) as site:
         if keeper:
-            site.tenants.attach(lambda tenant: start_keeper(settings, tenant))
+            site.tenants.attach(lambda tenant: start_keeper(settings, tenant, site.app.state.metrics))
         listener = bind("127.0.0.1", 0)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = uvicorn.Server(uvicorn.Config(site.app, log_level="error", timeout_graceful_shutdown=1))

@@ -23,16 +23,18 @@ _STEPS = (
   owner TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,
   location TEXT NOT NULL, body BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY (owner, key)
 )""",
+    "ALTER TABLE answer ADD COLUMN etag TEXT NOT NULL DEFAULT ''",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """An answer as it was given. ``location`` is empty where there was none."""
+    """An answer as it was given. ``location`` and ``etag`` are empty where there was none."""
 
     status: int
     location: str
     body: bytes
+    etag: str = ""
 
 
 class KeyReused(Exception):
@@ -87,24 +89,24 @@ class SqliteIdempotency:
             if working is not None:
                 raise KeyReused if working != fingerprint else KeyInUse
             rows = self._file.execute(
-                "SELECT fingerprint, status, location, body FROM answer WHERE owner = ? AND key = ? AND at > ?",
+                "SELECT fingerprint, status, location, body, etag FROM answer WHERE owner = ? AND key = ? AND at > ?",
                 (owner, key, _epoch(self._clock.now() - KEEP)),
             )
             if not rows:
                 self._working[(owner, key)] = fingerprint
                 return None
-        kept_fingerprint, status, location, body = rows[0]
+        kept_fingerprint, status, location, body, etag = rows[0]
         if kept_fingerprint != fingerprint:
             raise KeyReused
-        return KeptAnswer(status, location, body)
+        return KeptAnswer(status, location, body, etag)
 
     def finish(self, owner: str, key: str, fingerprint: str, answer: KeptAnswer) -> None:
         with self._lock:
             now = _epoch(self._clock.now())
             try:
                 self._file.execute(
-                    "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (owner, key, fingerprint, answer.status, answer.location, answer.body, now),
+                    "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (owner, key, fingerprint, answer.status, answer.location, answer.body, now, answer.etag),
                 )
                 self._trim(now)
             finally:

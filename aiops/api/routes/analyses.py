@@ -92,7 +92,7 @@ def get_analysis(
 async def post_analysis(
     request: Request,
     incident_id: IncidentId,
-    asked: AnalysisRequest,
+    asked: AnalysisRequest | None = None,
     wait: Wait = None,
     idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
@@ -102,7 +102,7 @@ async def post_analysis(
     await run_in_threadpool(incident_of, services, incident_id)
     wait_s = wait_of(wait, prefer, services)
     return await answered_once(
-        request, idempotency_key, lambda: _analyse(request, incident_id, asked, wait_s)
+        request, idempotency_key, lambda: _analyse(request, incident_id, asked or AnalysisRequest(), wait_s)
     )
 
 

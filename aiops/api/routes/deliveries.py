@@ -132,7 +132,7 @@ async def post_v2_alerts(request: Request) -> Response:
     """Alerts as Prometheus sends them to an Alertmanager."""
     require_content_type(request, "application/json")
     body = await request.body()
-    counts = await run_in_threadpool(services_of(request).ingest.take_v2_alerts, body)
+    counts = await services_of(request).ingest.post_v2_alerts(body)
     if counts.received and counts.rejected == counts.received:
         raise Problem(
             400,
@@ -300,7 +300,10 @@ def get_status(request: Request) -> Response:
     "/api/v1/changes",
     status_code=201,
     response_model=Receipt,
-    responses=problems(*BODY_STATUSES, 409),
+    responses={
+        **problems(*BODY_STATUSES, 409),
+        200: {"description": "The change was known by its source and external id", "model": Receipt},
+    },
     openapi_extra=needs("ingest:write"),
 )
 def post_change(request: Request, posted: ChangeRequest) -> Response:
@@ -322,8 +325,10 @@ def post_change(request: Request, posted: ChangeRequest) -> Response:
         author=posted.author,
         labels={**posted.labels, **{f"link:{link.rel}": link.href for link in posted.links}},
     )
+    known = services.graph.change(source, posted.external_id) is not None
     counts = services.ingest.take_changes((change,))
-    return answer({"id": change.id, **receipt(counts), "unresolved": list(unresolved)}, 201)
+    document = {"id": change.id, **receipt(counts), "unresolved": list(unresolved)}
+    return answer(document, 200 if known else 201)
 
 
 def _named(names: list[str], services: Services) -> tuple[tuple[str, ...], tuple[str, ...]]:

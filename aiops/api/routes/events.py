@@ -1,7 +1,7 @@
 """Server-sent events: what happens to incidents while it happens, and how far a running analysis is.
 
-Every event but ``progress`` has the number of its activity as ``id``: a client that comes again with ``Last-Event-ID`` misses
-nothing (WHATWG HTML, section 9.2).
+Every event but ``progress`` has the number of its activity as ``id``, and the first frame, which is no event, the number that the
+stream goes on after: a client that comes again with ``Last-Event-ID`` misses nothing (WHATWG HTML, section 9.2).
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ async def _flow(
     now = asyncio.get_running_loop().time
     ends = now() + services.limits.stream_s
     with services.streams.listening(incident_id) as listener:
-        yield ServerSentEvent(comment="listening", retry=RETRY_MS)
+        yield ServerSentEvent(comment="listening", id=str(after), retry=RETRY_MS)
         while not (ending.is_set() or services.streams.closed) and (left := ends - now()) > 0:
             found = await run_in_threadpool(_newer, services, token, incident_id, after)
             if found is None:

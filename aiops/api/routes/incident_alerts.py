@@ -110,7 +110,7 @@ async def remove_incident_alerts(
 
     def wish(known: Incident) -> list[IncidentChange]:
         alarms = services.incidents.incident_alarms(known.id)
-        removed = alarms_named(alarms, id, "id")
+        removed = alarms_named(alarms, id, "id", in_body=False)
         return some(transitions.remove_alarms(known, alarms, removed, by))
 
     return await done(request, incident_id, if_match, None, wish)

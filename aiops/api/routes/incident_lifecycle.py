@@ -213,8 +213,6 @@ async def done(
     """Record what ``wish`` makes of the incident, analyse it anew where ``wait_s`` says how long to wait, and show it; or the
     incident that was ``created`` beside it."""
 
-    tags: list[str] = []  # none where an earlier answer is given again
-
     async def work() -> KeptAnswer:
         services, desk = services_of(request), desk_of(request)
         places = 0 if wait_s is None else 2 if created else 1
@@ -236,11 +234,7 @@ async def done(
             outcome = await desk.run(shown, wait_s=wait_s)
             status = 202 if outcome.status == "running" else status
         document, tag = await run_in_threadpool(whole_document, request, shown)
-        tags.append(tag)
         location = f"/api/v1/incidents/{shown.id}" if created or status == 202 else ""
-        return KeptAnswer(status, location, orjson.dumps(document))
+        return KeptAnswer(status, location, orjson.dumps(document), tag)
 
-    answered = await answered_once(request, key, work)
-    for tag in tags:
-        answered.headers["ETag"] = tag
-    return answered
+    return await answered_once(request, key, work)

@@ -31,7 +31,7 @@ from aiops.api.schemas.incidents import (
     IncidentRequest,
     Status,
 )
-from aiops.api.schemas.primitives import Duration, Name, Severity, Time, duration_s
+from aiops.api.schemas.primitives import Name, Patience, Severity, Time, duration_s
 from aiops.api.services import Services
 from aiops.domain.incident_records import IncidentQuery, alarm_key
 from aiops.domain.occurrences import Incident
@@ -54,8 +54,11 @@ Sort = Literal[
     "alerts",
 ]
 Wait = Annotated[
-    Duration | None,
-    Query(description="how long to wait for the analysis, at most 30s; 0s: not at all", examples=["10s"]),
+    Patience | None,
+    Query(
+        description="how long to wait for the analysis (5s, or 5), at most 30s; 0: not at all",
+        examples=["10s"],
+    ),
 ]
 Prefer = Annotated[
     str | None,

@@ -20,7 +20,7 @@ from aiops.domain.occurrences import Change
 
 router = APIRouter(route_class=GuardedRoute, tags=["maintenance"])
 SOURCE = "maintenance"
-#: How far back and ahead windows are listed, by their beginning.
+#: How far back and ahead windows are listed.
 LOOK_BACK, LOOK_AHEAD = timedelta(days=90), timedelta(days=366)
 NEAREST = 5
 
@@ -35,7 +35,7 @@ def list_maintenance(
     request: Request,
     state: Annotated[Literal["active", "upcoming", "over", "all"], Query()] = "all",
 ) -> Response:
-    """Windows that began within 90 days or will begin within a year, by their beginning; those of ``/changes`` too."""
+    """Windows in force at some time in the last 90 days, and those of the year ahead, by their beginning; ``/changes`` too."""
     services = services_of(request)
     now = services.clock.now()
     found = [_document(change, now) for change in _windows(services, now)]
@@ -96,8 +96,7 @@ def end_maintenance(request: Request, maintenance_id: Annotated[str, Name]) -> R
 
 
 def _windows(services: Services, now: datetime) -> list[Change]:
-    found = services.graph.changes(start=now - LOOK_BACK, end=now + LOOK_AHEAD)
-    return [change for change in found if change.kind == "maintenance"]
+    return list(services.graph.maintenance(start=now - LOOK_BACK, end=now + LOOK_AHEAD))
 
 
 def _fields(change: Change) -> dict[str, object]:

@@ -21,7 +21,9 @@ from aiops.domain.occurrences import SEVERITIES, severity_named
 MAX_ITEMS = 1000  # alerts or references of one incident, names of one question
 MAX_LABELS = 128
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_LOST_PLUS = re.compile(r"\d \d\d:\d\d$", re.ASCII)
 _DURATION = re.compile(r"(?:(\d{1,7})d)?(?:(\d{1,7})h)?(?:(\d{1,7})m)?(?:(\d{1,7})s)?", re.ASCII)
+_SECONDS = re.compile(r"\d{1,7}", re.ASCII)
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
 MAX_WINDOW_S = 7 * 86400.0
 
@@ -37,7 +39,10 @@ def duration_s(text: str) -> float:
 
 def _rfc3339(value: object) -> object:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("expected a time with its offset, for example 2026-11-22T10:00:00Z")
+        raise ValueError(
+            "expected a time with its offset, for example 2026-11-22T10:00:00Z"
+            + ("; in a URL + is written %2B" if isinstance(value, str) and _LOST_PLUS.search(value) else "")
+        )
     return value
 
 
@@ -45,6 +50,18 @@ def _within_reason(at: datetime) -> datetime:
     if not _EARLIEST <= at <= _LATEST:
         raise ValueError("expected a time between 1970 and 2999")
     return at.astimezone(UTC)
+
+
+def _has_form(text: object) -> object:
+    if isinstance(text, str):
+        duration_s(text)
+    return text
+
+
+def _patience(text: object) -> object:
+    """``5`` is ``5s``."""
+    given = f"{text}s" if isinstance(text, str) and _SECONDS.fullmatch(text) else text
+    return _has_form(given)
 
 
 def _window(text: str) -> str:
@@ -65,7 +82,23 @@ Time = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_within_reason)
 ]
 _PARTS = r"^([0-9]{1,7}d)?([0-9]{1,7}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?$"
-Duration = Annotated[str, Field(pattern=_PARTS, min_length=2, max_length=32), AfterValidator(_window)]
+Duration = Annotated[
+    str,
+    Field(pattern=_PARTS, min_length=2, max_length=32),
+    BeforeValidator(_has_form),
+    AfterValidator(_window),
+]
+#: The same, where plain seconds are understood too.
+Patience = Annotated[
+    str,
+    Field(
+        pattern=r"^([0-9]{1,7}|([0-9]{1,7}d)?([0-9]{1,7}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?)$",
+        min_length=1,
+        max_length=32,
+    ),
+    BeforeValidator(_patience),
+    AfterValidator(_window),
+]
 Severity = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_severity)]
 Name = Annotated[str, Field(min_length=1, max_length=512, pattern=PLAIN)]
 Text = Annotated[str, Field(max_length=16_384, pattern=PLAIN)]

@@ -22,7 +22,7 @@ def list_analyses(incident_id: str) -> Call[models.AnalysisList]:
 
 def post_analysis(
     incident_id: str,
-    document: models.AnalysisRequest | Mapping[str, object],
+    document: models.AnalysisRequest | Mapping[str, object] | None = None,
     *,
     wait: str | None = None,
     idempotency_key: str | None = None,

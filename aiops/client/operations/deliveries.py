@@ -116,4 +116,4 @@ def get_status() -> Call[models.AlertmanagerStatus]:
 
 def post_change(document: models.ChangeRequest | Mapping[str, object]) -> Call[models.Receipt]:
     """A deployment, a configuration, a maintenance; the same source and external id again updates it."""
-    return Call("POST", "/api/v1/changes", {201: models.Receipt}, body=document)
+    return Call("POST", "/api/v1/changes", {200: models.Receipt, 201: models.Receipt}, body=document)

@@ -12,8 +12,8 @@ from aiops.client.calls import Call
 def list_maintenance(
     *, state: Literal["active", "upcoming", "over", "all"] | None = None
 ) -> Call[models.MaintenancePage]:
-    """Windows that began within 90 days or will begin within a year, by their beginning; those of ``/changes``
-    too.
+    """Windows in force at some time in the last 90 days, and those of the year ahead, by their beginning;
+    ``/changes`` too.
     """
     return Call("GET", "/api/v1/maintenance", {200: models.MaintenancePage}, query={"state": state})
 

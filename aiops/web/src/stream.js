@@ -45,7 +45,7 @@ async function follow(path, told, control, last) {
       wait = FIRST_WAIT_MS;
       for await (const event of events(answer.body, control.signal)) {
         if (event.id) last.id = event.id;
-        told.event(event);
+        if (event.data !== null) told.event(event);
       }
     } catch (error) {
       if (control.signal.aborted) return;
@@ -99,7 +99,7 @@ function parse(block) {
     else if (name === "id") event.id = value;
     else if (name === "event") event.type = value;
   }
-  if (data.length === 0) return null;
+  if (data.length === 0) return event.id ? event : null; // no event, but the place to come again with
   const text = data.join("\n");
   try {
     event.data = JSON.parse(text);

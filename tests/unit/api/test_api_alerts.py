@@ -113,6 +113,7 @@ def test_a_window_of_another_source_is_listed_and_ended_there(client: ApiClient)
         "entities": ["host:b"],
     }
     assert client.post("/api/v1/changes", json=change).status_code == 201
+    assert client.post("/api/v1/changes", json=change).status_code == 200
     assert [item["source"] for item in client.get("/api/v1/maintenance").json()["items"]] == ["servicenow"]
     assert client.delete("/api/v1/maintenance/CHG-1").status_code == 409
 

@@ -57,12 +57,14 @@ def web(running: uvicorn.Server) -> Iterator[httpx.Client]:
 
 @contextmanager
 def listening(web: httpx.Client, path: str, **headers: str) -> Iterator[Iterator[Event]]:
-    """Events of a stream whose first line has come."""
+    """Events of a stream whose first frame has come."""
     with web.stream("GET", path, headers=headers) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"].startswith("text/event-stream")
         events = _events(answer.iter_lines())
-        assert next(events) == {"retry": "2000"}
+        first = next(events)
+        assert first.pop("id").isdigit()
+        assert first == {"retry": "2000"}
         yield events
 
 
@@ -124,6 +126,15 @@ def test_who_comes_again_misses_nothing(web: httpx.Client) -> None:
     with listening(web, f"{base}/events", **{"Last-Event-ID": "999"}) as events:
         web.post(f"{base}/resolve")
         assert [event["id"] for event in until(events, "resolved")] == ["6"]
+
+
+def test_who_drops_before_the_first_event_misses_nothing(web: httpx.Client) -> None:
+    place = f"{INCIDENTS}/{post(web, analyze=False)}"
+    with web.stream("GET", f"{place}/events") as answer:
+        first = next(_events(answer.iter_lines()))
+    web.post(f"{place}/ack")
+    with listening(web, f"{place}/events", **{"Last-Event-ID": first["id"]}) as events:
+        assert [event["event"] for event in until(events, "acknowledged")] == ["acknowledged"]
 
 
 def test_what_others_wrote_is_found_without_a_bell(web: httpx.Client, site: FakeSite) -> None:

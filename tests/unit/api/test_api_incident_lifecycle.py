@@ -169,6 +169,7 @@ def test_each_post_is_repeated_safely_under_a_key(client: ApiClient) -> None:
         assert first.status_code in (200, 201), first.text
         assert (again.content, again.status_code) == (first.content, first.status_code)
         assert again.headers["idempotency-replayed"] == "true"
+        assert again.headers.get("etag") == first.headers.get("etag")
     other = client.post(f"{base}/comment", json={"comment": "twice"}, headers=key)
     assert (other.status_code, other.json()["type"]) == (422, "urn:aiops:problem:key-reused")
     assert kinds(client, incident["id"]) == [

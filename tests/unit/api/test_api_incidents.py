@@ -180,7 +180,7 @@ def test_an_analysis_that_takes_long_goes_on(client: ApiClient, site: FakeSite) 
 def test_a_full_queue_pushes_back_before_anything_is_stored(client: ApiClient, site: FakeSite) -> None:
     site.analyze.gate = threading.Event()
     for _ in range(2):
-        assert client.post("/api/v1/incidents?wait=0s", json=CART).status_code == 202
+        assert client.post("/api/v1/incidents?wait=0s", json=CART).status_code in (201, 202)
     full = client.post("/api/v1/incidents?wait=0s", json=CART)
     assert (full.status_code, full.headers["retry-after"]) == (429, "2")
     assert len(client.get("/api/v1/incidents").json()["items"]) == 2
@@ -336,3 +336,49 @@ def wait_until(holds: Any, limit_s: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < end, "did not come true in time"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter", "nearest"),
+    [
+        ("/api/v1/incidents?statuss=open", "statuss", ["status"]),
+        ("/api/v1/incidents?foo=1", "foo", []),
+        ("/api/v1/entities?Kind=Host", "Kind", ["kind"]),
+    ],
+)
+def test_a_filter_that_nobody_reads_is_refused(
+    client: ApiClient, path: str, parameter: str, nearest: list[str]
+) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 422
+    (item,) = answer.json()["errors"]
+    assert (item["parameter"], item["nearest"]) == (parameter, nearest)
+
+
+def test_what_was_meant_is_said_in_our_words(client: ApiClient) -> None:
+    body = {
+        **CART,
+        "afected": [],
+        "window": {"bfore": "5m", "after": "5 min"},
+        "links": [{"rel": "x", "href": "https://a.test", "herf": ""}],
+        "started_at": "yesterday",
+    }
+    found = {one["pointer"]: one for one in client.post("/api/v1/incidents", json=body).json()["errors"]}
+    assert found["/afected"]["nearest"] == ["affected"]
+    assert found["/window/bfore"]["detail"] == "no such member: did you mean before?"
+    assert found["/links/0/herf"]["nearest"] == ["href"]
+    assert found["/window/after"]["detail"] == "expected a duration like 15m, 1h30m or 90s"
+    assert found["/started_at"]["detail"].startswith("expected a time with its offset")
+    assert client.patch(f"/api/v1/incidents/{post(client)['id']}", json={"status": "resolve"}).json()[
+        "errors"
+    ][0]["nearest"] == ["resolved"]
+    told = client.get("/api/v1/incidents?since=2026-11-22T10:00:00+01:00").json()["errors"][0]["detail"]
+    assert told.endswith("in a URL + is written %2B")
+
+
+def test_to_wait_is_said_in_seconds_too_and_a_rerun_needs_no_body(client: ApiClient) -> None:
+    assert client.post("/api/v1/incidents?wait=0", json=CART).status_code == 202
+    given = client.post("/api/v1/incidents?wait=10", json={**CART, "severity": "P2"})
+    assert (given.status_code, given.json()["severity"]) == (201, "major")
+    again = client.post(f"/api/v1/incidents/{given.json()['id']}/analyses")
+    assert (again.status_code, again.json()["number"]) == (201, 2)

@@ -174,8 +174,8 @@ def test_operations_answer_without_a_token(site: FakeSite) -> None:
     assert client.post("/api/v1/incidents", json=body, headers=bearer).status_code == 201
     client.ask("BREW", "/coffee")
     text = client.get("/metrics").text
-    assert 'aiops_analysis_total{verdict="likely"} 1.0' in text
-    assert "aiops_analysis_duration_seconds_count 1.0" in text
+    assert 'aiops_analysis_total{asked_by="request",verdict="likely"} 1.0' in text
+    assert 'aiops_analysis_duration_seconds_count{asked_by="request"} 1.0' in text
     assert 'aiops_build_info{commit="abc",model="off",rules="1+sha256:0",version="0.1.0"} 1.0' in text
     assert 'aiops_http_requests_total{method="POST",route="/api/v1/incidents",status="201"} 1.0' in text
     assert 'aiops_http_requests_total{method="other",route="unmatched",status="404"} 1.0' in text

@@ -245,8 +245,10 @@ def test_tokens_that_are_missing_wrong_or_too_narrow(
     assert row["result"] == "doubtful"
     assert "--scope incidents:read --scope topology:read" in row["hint"]
     monkeypatch.delenv("AIOPS_TOKEN")
-    none = found(server())["token"]
+    rows = found(server())
+    none = rows["token"]
     assert (none["result"], "AIOPS_TOKEN_FILE" in none["hint"]) == ("failed", True)
+    assert list(rows)[-1] == "token"  # what needs one is not asked
 
 
 def test_no_topology_no_senders_and_one_without_a_token(ask: Ask, tmp_path: Path) -> None:

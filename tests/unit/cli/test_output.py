@@ -24,6 +24,21 @@ def test_rows_in_every_format(output: Output, capfdbinary: pytest.CaptureFixture
         assert "0.500" in text
 
 
+def test_times_are_readable_in_a_table_and_whole_elsewhere(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    rows = [
+        {
+            "at": "2026-11-22T22:02:12.503999Z",
+            "started_at": "2026-11-22T22:02:12.503999Z",
+            "text": "at 2026-11-22T22:02:12Z",
+        }
+    ]
+    write_rows(rows, ["at", "started_at", "text"], Output.TABLE)
+    table = capfdbinary.readouterr().out.decode()
+    assert "2026-11-22 22:02:12.503Z   2026-11-22 22:02:12Z   at 2026-11-22T22:02:12Z" in table
+    write_rows(rows, ["at"], Output.MARKDOWN)
+    assert "2026-11-22T22:02:12.503999Z" in capfdbinary.readouterr().out.decode()
+
+
 def test_yaml_takes_what_json_takes(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     write_yaml({"b": (1, 2), "a": "ü"})
     assert yaml.safe_load(capfdbinary.readouterr().out) == {"a": "ü", "b": [1, 2]}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiops.domain.evidence import EvidenceSet
-from aiops.reasoning.complaints import Complaints, collect_complaints, maintained
-from tests.support.sites import Site, incident, moment
+from aiops.reasoning.complaints import Complaints, collect_complaints
+from tests.support.sites import Site, incident
 from tests.unit.reasoning.test_failure_arrows import seen
 
 KNOWN = frozenset({"host:a", "host:b", "host:c"})
@@ -48,16 +48,3 @@ def test_where_nobody_complained_the_strongest_evidence_does() -> None:
     evidence = EvidenceSet((seen("host:a", 1.0, 4.0), seen("host:a", 2.0, 6.0), seen("host:b", 0.0, 2.0)))
     found = collect(Site(), evidence=evidence)
     assert [(item.entity, item.ids) for item in found.items] == [("host:a", ("e-host:a-alert-2",))]
-
-
-def test_maintenance_holds_from_its_start_to_its_end() -> None:
-    site = (
-        Site()
-        .change("host:a", -600.0, "open", "maintenance")
-        .change("host:b", -600.0, "over", "maintenance", -60.0)
-    )
-    site.change("host:c", 60.0, "later", "maintenance").change("host:d", -60.0, "rollout")
-    assert {
-        entity: change.title for entity, change in maintained(site.changes, incident("host:a")).items()
-    } == {"host:a": "open"}
-    assert moment(0.0) == incident("host:a").started_at

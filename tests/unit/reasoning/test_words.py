@@ -110,15 +110,15 @@ def test_slowness_is_called_a_symptom() -> None:
 
 
 def test_lanes_of_the_timeline_and_detection_against_the_first_sign() -> None:
-    site = link_loss().relate("service:shop", "USES", "cache:c")
+    site = link_loss().relate("service:shop", "USES", "cache:c").relate("service:shop", "USES", "cache:d")
     site.change("cache:c", -300.0, "cache 7.2", "scale", -200.0)
-    site.change("device:edge-rtr-1", -4000.0, "move of the rack", "maintenance", 600.0)
+    site.change("cache:d", -4000.0, "move of the rack", "maintenance", 600.0)
     timeline = told(site, "service:shop")["timeline"]
     assert [one["at"] for one in timeline] == sorted(one["at"] for one in timeline)
     assert {one["lane"] for one in timeline} <= set(LANES)
     by_lane = {one["lane"]: one for one in timeline}
     assert by_lane["change"]["until"] == "2026-11-22T09:56:40.000Z"
-    assert by_lane["maintenance"]["text"] == "device edge-rtr-1: maintenance “move of the rack” by dana"
+    assert by_lane["maintenance"]["text"] == "cache d: maintenance “move of the rack” by dana"
     assert by_lane["detection"]["text"].endswith("2 s after the first telling sign of et-0/0/1 on edge-rtr-1")
     assert by_lane["cause"]["detected_at"] == "2026-11-22T10:00:00.000Z"
 

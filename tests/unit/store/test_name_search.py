@@ -94,6 +94,29 @@ def test_a_slip_leads_to_the_right_name(stores: tuple[MemoryGraphStore, SqliteGr
     assert sqlite.nearest_names("") == ()
 
 
+def test_a_slip_in_a_name_of_two_letters_leads_to_it(
+    stores: tuple[MemoryGraphStore, SqliteGraphStore],
+) -> None:
+    short = [
+        Entity("host:db", "Host", "db"),
+        Entity("device:r1", "Device", "R1"),
+        Entity("host:q", "Host", "q"),
+    ]
+    for store in stores:
+        store.apply(GraphDelta("lab", tuple(short)), at=NOON)
+        for slip, right in (
+            ("bd", "db"),
+            ("dp", "db"),
+            ("db1", "db"),
+            ("d", "db"),
+            ("r2", "r1"),
+            ("r", "r1"),
+            ("w", "q"),
+        ):
+            assert right in [name.casefold() for name in store.nearest_names(slip)], slip
+        assert store.nearest_names("xy~~") == ()
+
+
 def test_a_statement_of_no_tenant_is_refused_before_it_is_sent() -> None:
     with pytest.raises(AssertionError, match="no tenant"):
         Tx(None, "shop").run("MATCH (n:Entity) RETURN n")  # type: ignore[arg-type]

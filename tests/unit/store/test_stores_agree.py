@@ -117,6 +117,7 @@ class StoresAgree(RuleBasedStateMachine):
         assert self.memory.alarms(**window) == self.sqlite.alarms(**window)
         assert self.memory.anomalies(**window) == self.sqlite.anomalies(**window)
         assert self.memory.changes(**window) == self.sqlite.changes(**window)
+        assert self.memory.maintenance(**window) == self.sqlite.maintenance(**window)
 
     def teardown(self) -> None:
         self.sqlite.close()

@@ -8,7 +8,7 @@ const SHOWN = 5;
 
 /**
  * @param {any} one the incident
- * @param {{tools: any[], affected: HTMLElement, running: HTMLElement}} parts
+ * @param {{tools: any[], owner: HTMLElement | null, affected: HTMLElement, running: HTMLElement}} parts
  */
 export function headOf(one, parts) {
   return [
@@ -20,7 +20,7 @@ export function headOf(one, parts) {
       severity(one.severity),
       status(one.status),
       h("span", {}, "began ", stamp(one.started_at), one.ended_at ? [", ended ", stamp(one.ended_at, one.started_at), ", lasted "] : ", open for ", age(one.started_at, one.ended_at)),
-      h("span", {}, one.owner ? ["owner ", h("b", {}, one.owner)] : h("span", { class: "faint" }, "nobody has taken it")),
+      h("span", {}, one.owner ? ["owner ", h("b", {}, one.owner)] : h("span", { class: "faint" }, "nobody has taken it"), " ", parts.owner),
       one.merged_into && h("span", {}, "merged into ", h("a", { href: `/incidents/${encodeURIComponent(one.merged_into)}` }, one.merged_into)),
       parts.affected,
     ),

@@ -174,6 +174,7 @@ export function topologyView(main, _names, fields) {
         place,
         kinds.length
           ? [
+              h("p", { class: "faint about" }, "Choose one to see what is around it, how it is, and what falls with it."),
               table("Known entities", [["Entity", (entity) => entityLink(entity, { kind: entity.kind }), "", (entity) => entity.name], ["Kind", (entity) => entity.kind, "", (entity) => entity.kind], ["Id", (entity) => h("span", { class: "mono" }, entity.id), "wrap", (entity) => entity.id], ["Labels", (entity) => Object.entries(entity.labels).slice(0, 4).map(([name, value]) => `${name}=${value}`).join(" "), "wrap"]], page.items, { sort: true }),
               page.next_cursor && h("p", { class: "more" }, "The first 200; search for the others."),
             ]
