@@ -153,13 +153,22 @@ def is_loopback(host: str) -> bool:
 
 def endpoint_names(text: str) -> tuple[str, ...]:
     """The names under which the owner of an endpoint may be known, the most exact first."""
+    text = text.strip()
     host, port = split_port(text)
+    host = _plain_host(host)
     names = [text]
     if port is not None:
         names.append(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     if not is_loopback(host):
         names.append(host)
     return tuple(dict.fromkeys(names))
+
+
+def _plain_host(host: str) -> str:
+    """A name without the dot of the root behind it, an address as RFC 5952 writes it."""
+    if is_address(host):
+        return str(ipaddress.ip_address(host))
+    return host[:-1] if host.endswith(".") and len(host) > 1 else host
 
 
 def interface_names(name: str) -> tuple[str, ...]:
@@ -229,10 +238,10 @@ def _service(labels: Mapping[str, str]) -> Reference | None:
 
 
 def _machine(labels: Mapping[str, str], name: str) -> Reference | None:
-    value = label(labels, name)
+    value = (label(labels, name) or "").strip()
     if not value:
         return None
-    return Reference(f"host:{value}", "Unknown", endpoint_names(value), MACHINES, ((name, value),))
+    return Reference(f"host:{_plain_host(value)}", "Unknown", endpoint_names(value), MACHINES, ((name, value),))
 
 
 def _node(labels: Mapping[str, str]) -> Reference | None:

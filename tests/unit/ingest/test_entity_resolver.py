@@ -65,6 +65,7 @@ def site() -> MemoryGraphStore:
         ({"node": "10.0.0.3"}, "host:db-3"),
         ({"hostname": "DB-3.fra1.example.net"}, "host:db-3"),
         ({"host": "edge-1.example.net"}, "device:edge-1"),
+        ({"host": " edge-1.example.net. "}, "device:edge-1"),
         ({"host": "edge-1"}, "device:edge-1"),
         ({"instance": "edge-1.example.net:9100"}, "device:edge-1"),
         ({"instance": "10.0.0.1:9100"}, "device:edge-1"),
