@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aiops.domain.evidence import Channel, Evidence, EvidenceSet
-from aiops.reasoning.alarm_order import FAILED, SUFFERS, UNCLEAR, explaining, says, what_alarms_tell
+from aiops.reasoning.alarm_order import FAILED, LINK, SUFFERS, UNCLEAR, explaining, says, what_alarms_tell
 from tests.unit.reasoning.test_failure_arrows import seen
 
 ONE_WAY = np.array([[0.0, 0.8], [0.0, 0.0]])  # the second takes the first down
@@ -33,7 +33,9 @@ def order(way: np.ndarray, first: Evidence, second: Evidence, *more: Evidence, l
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("LinkFlap", FAILED),
+        ("LinkFlap", LINK),
+        ("BGP session down", LINK),
+        ("SwitchDown", FAILED),
         ("NodeNotReady", FAILED),
         ("PowerSupplyFailed", FAILED),
         ("Ausfall Netzteil", FAILED),
@@ -65,10 +67,17 @@ def test_a_lesser_trouble_upstream_does_not_explain_a_failure_of_its_own() -> No
 
 def test_either_way_what_failed_then_severity_then_time_decide() -> None:
     assert order(EITHER, named("a", "Unreachable", 4.0), named("b", "Down"), lead_s=-40.0) == "second"
+    assert order(EITHER, named("a", "LinkDown"), named("b", "SwitchDown"), lead_s=-10.0) == "second"
     assert order(EITHER, named("a", "A", 2.5), named("b", "B", 4.0), lead_s=-40.0) == "second"
     assert order(EITHER, named("a", "A"), named("b", "B"), lead_s=5.0) == "second"
     assert order(EITHER, named("a", "A"), named("b", "B"), lead_s=-5.0) == "first"
     assert order(EITHER, named("a", "A"), named("b", "B"), lead_s=4.0) == "neither"
+
+
+def test_a_word_of_a_thing_counts_more_than_the_family_of_the_name() -> None:
+    panic, failing = (named("b", name, channel=Channel.ERRORS) for name in ("KernelPanic", "RequestsFailed"))
+    assert order(EITHER, named("a", "LinkDown"), panic) == "second"
+    assert order(EITHER, named("a", "LinkDown"), failing) == "first"
 
 
 def test_what_is_measured_is_left_to_the_prior() -> None:
