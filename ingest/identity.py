@@ -241,7 +241,9 @@ def _machine(labels: Mapping[str, str], name: str) -> Reference | None:
     value = (label(labels, name) or "").strip()
     if not value:
         return None
-    return Reference(f"host:{_plain_host(value)}", "Unknown", endpoint_names(value), MACHINES, ((name, value),))
+    return Reference(
+        f"host:{_plain_host(value)}", "Unknown", endpoint_names(value), MACHINES, ((name, value),)
+    )
 
 
 def _node(labels: Mapping[str, str]) -> Reference | None:
