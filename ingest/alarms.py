@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
 
@@ -17,6 +17,8 @@ from ingest.partition_parts import packed_part, unpacked_part
 
 #: Labels by which replicas of one Prometheus differ; the alert they send is one.
 REPLICA_LABELS: frozenset[str] = frozenset({"replica", "prometheus_replica", "__replica__"})
+#: Starts of one alert that are nearer to each other are one: two replicas evaluate within a minute.
+SAME_START_S = 60.0
 MAX_REMEMBERED = 100_000
 _MAX_STARTS = 8
 _FORMAT = "aiops-alarms/1"
@@ -57,7 +59,8 @@ class AlarmMemory:
         """What has to be stored: of several statements about one alarm the one that ends it, nothing that is known
         already, and every older alarm of the same fingerprint that a newer one shows to be over. Changes nothing."""
         merged: dict[tuple[str, datetime], Alarm] = {}
-        for alarm in alarms:
+        for told in alarms:
+            alarm = self._as_known(told, merged)
             key = (alarm.fingerprint, alarm.started_at)
             before = merged.get(key) or self._known.get(alarm.fingerprint, {}).get(alarm.started_at)
             merged[key] = alarm if before is None else _united(before, alarm)
@@ -76,6 +79,19 @@ class AlarmMemory:
                 if known.get(started_at) != alarm:
                     news.append(alarm)
         return tuple(news)
+
+    def _as_known(self, alarm: Alarm, merged: Mapping[tuple[str, datetime], Alarm]) -> Alarm:
+        """``alarm`` as the one that is known and that began within :data:`SAME_START_S` of it and was not over before: replicas
+        look at different moments, and each says when it saw the alert first."""
+        known = self._known.get(alarm.fingerprint, {})
+        if alarm.started_at in known or (alarm.fingerprint, alarm.started_at) in merged:
+            return alarm
+        fellows = [one for key, one in merged.items() if key[0] == alarm.fingerprint]
+        for one in sorted((*known.values(), *fellows), key=lambda one: one.started_at):
+            near = abs((one.started_at - alarm.started_at).total_seconds()) <= SAME_START_S
+            if near and (one.ended_at is None or one.ended_at > alarm.started_at):
+                return replace(alarm, id=one.id, started_at=one.started_at)
+        return alarm
 
     def commit(self, stored: Iterable[Alarm]) -> None:
         """These were stored."""

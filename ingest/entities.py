@@ -19,6 +19,8 @@ from aiops.domain.graph import Entity, Relation
 from ingest.identity import (
     IDENTITY_RULES,
     INTERFACE_LABELS,
+    KIND_LABELS,
+    NO_NAMES,
     PLACE_LABELS,
     Reference,
     interface_names,
@@ -103,6 +105,29 @@ class EntityResolver:
                 return self._part_of(found, given_up)
             return found
         return None if given_up is None else self.find(given_up, labels)
+
+    def resolve_any(self, labels: Mapping[str, str]) -> Resolution | None:
+        """As :meth:`resolve`; where no rule applies, what the values of the other labels name: the one thing that we know by
+        any of them, else what a label that is called like a kind of thing says (``vm``, ``database``). None: nothing."""
+        found = self.resolve(labels)
+        if found is not None:
+            return found
+        spare = [(name, value) for name, value in sorted(labels.items()) if value and name not in NO_NAMES]
+        known = {
+            ids[0]
+            for _, value in spare
+            if len(ids := self._preferred(self.ids(value), frozenset(), places(labels))) == 1
+            and (entity := self.entity(ids[0])) is not None
+            and entity.kind != UNKNOWN
+        }
+        if len(known) == 1:
+            return Resolution(known.pop(), matched=True)
+        named = [(name, value) for name, value in spare if name.casefold() in KIND_LABELS]
+        if known or len(named) != 1:
+            return None
+        name, value = named[0]
+        reference = Reference(f"{name.casefold()}:{value}", UNKNOWN, (value,), labels=((name, value),))
+        return self.find(reference, labels)
 
     def find(self, reference: Reference, labels: Mapping[str, str]) -> Resolution:
         """The entity that ``reference`` means; where there is none, it becomes what ``reference`` says."""

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from aiops.domain.graph import ENTITY_KINDS
+
 #: The rules in the order in which they are tried.
 IDENTITY_RULES: tuple[str, ...] = (
     *("entity", "pod", "interface", "device", "service", "node", "host", "instance", "job"),
@@ -33,6 +35,54 @@ READ_LABELS: frozenset[str] = frozenset(
             for origin in ("", "exported_")
         ),
     )
+)
+#: Labels that say what an alert is or who may care, never whom it is about.
+NO_NAMES: frozenset[str] = frozenset(
+    (
+        *(
+            "alertname",
+            "severity",
+            "priority",
+            "level",
+            "status",
+            "state",
+            "team",
+            "owner",
+            "env",
+            "environment",
+            "tenant",
+        ),
+        *(
+            "receiver",
+            "monitor",
+            "prometheus",
+            "replica",
+            "prometheus_replica",
+            "__replica__",
+            "job_name",
+            *PLACE_LABELS,
+        ),
+    )
+)
+#: Labels that are called like a kind of thing and have no rule of their own.
+KIND_LABELS: frozenset[str] = frozenset(
+    {
+        *(kind.lower() for kind in ENTITY_KINDS if kind not in ("Unknown", "Site", "Namespace")),
+        *(
+            "vm",
+            "switch",
+            "router",
+            "firewall",
+            "server",
+            "storage",
+            "ups",
+            "pdu",
+            "link",
+            "lb",
+            "broker",
+            "cache",
+        ),
+    }
 )
 MACHINES: frozenset[str] = frozenset({"Host", "Node", "Device"})
 
@@ -103,13 +153,22 @@ def is_loopback(host: str) -> bool:
 
 def endpoint_names(text: str) -> tuple[str, ...]:
     """The names under which the owner of an endpoint may be known, the most exact first."""
+    text = text.strip()
     host, port = split_port(text)
+    host = _plain_host(host)
     names = [text]
     if port is not None:
         names.append(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     if not is_loopback(host):
         names.append(host)
     return tuple(dict.fromkeys(names))
+
+
+def _plain_host(host: str) -> str:
+    """A name without the dot of the root behind it, an address as RFC 5952 writes it."""
+    if is_address(host):
+        return str(ipaddress.ip_address(host))
+    return host[:-1] if host.endswith(".") and len(host) > 1 else host
 
 
 def interface_names(name: str) -> tuple[str, ...]:
@@ -179,10 +238,12 @@ def _service(labels: Mapping[str, str]) -> Reference | None:
 
 
 def _machine(labels: Mapping[str, str], name: str) -> Reference | None:
-    value = label(labels, name)
+    value = (label(labels, name) or "").strip()
     if not value:
         return None
-    return Reference(f"host:{value}", "Unknown", endpoint_names(value), MACHINES, ((name, value),))
+    return Reference(
+        f"host:{_plain_host(value)}", "Unknown", endpoint_names(value), MACHINES, ((name, value),)
+    )
 
 
 def _node(labels: Mapping[str, str]) -> Reference | None:

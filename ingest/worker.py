@@ -187,7 +187,7 @@ class IngestWorker:
             relations: list[Relation] = []
             alarms = []
             for posted in batch.alerts:
-                found = self._resolver.resolve(posted.labels)
+                found = self._resolver.resolve_any(posted.labels)
                 if found is None:
                     found = self._resolver.resolve({"entity": f"unknown:{source}"})
                 assert found is not None  # an id was given
@@ -311,7 +311,7 @@ class IngestWorker:
     def candidates(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """Ids of stored entities that ``labels`` may mean, sorted; several where they are ambiguous. Makes none."""
         with self._lock:
-            found = self._resolver.resolve(labels)
+            found = self._resolver.resolve_any(labels)
             if found is None:
                 return ()
             known = found.matched or self._resolver.entity(found.entity) is not None
@@ -320,7 +320,7 @@ class IngestWorker:
     def entity_of(self, labels: Mapping[str, str]) -> str | None:
         """The stored entity that an alert with ``labels`` is kept on, be it one that nobody had named before."""
         with self._lock:
-            found = self._resolver.resolve(labels)
+            found = self._resolver.resolve_any(labels)
             return found.entity if found is not None and self._resolver.entity(found.entity) else None
 
     def counters(self) -> Mapping[str, Taken]:

@@ -80,6 +80,8 @@ def resolve_references(posted: IncidentRequest, services: Services, *, at: datet
     for index, item in enumerate(posted.affected):
         where, name = pointer("affected", index, "ref" if item.ref else "match"), item.ref
         ids = by_name.get(name, ()) if name else services.ingest.resolve_labels(item.match)
+        if name and not ids:  # an endpoint, a name with the dot of the root behind it
+            ids = services.ingest.resolve_labels({"instance": name})
         if len(ids) == 1:
             found.add(ids[0])
             continue

@@ -5,11 +5,11 @@ family (:mod:`ingest.evidence.families`) says little about whether it is the cau
 
 * failure travels from j to i and not back: j's alarm explains i's, unless i says that it has failed by itself and what j
   says is less: it only suffers, and is less severe,
-* failure travels either way: the one that says that it has failed explains the one that only suffers, then the more severe
-  the less severe, then the earlier the later, then the one on which more hangs.
+* failure travels either way: the one that says that it has failed explains the one that lost a link, and that the one that
+  only suffers; then the more severe the less severe, then the earlier the later, then the one on which more hangs.
 
-Only entities about which nothing but alarms and symptoms is known are explained in this way: where series, lines or states
-speak, the prior weighs them.
+Only entities about which nothing but a few alarms and symptoms is known are explained in this way: where series, lines,
+states or alarms on every series speak, the prior weighs them; and where alarms are about single calls, it places the blame.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ from aiops.reasoning.spread import is_live
 BoolArray = np.typing.NDArray[np.bool_]
 
 #: How much an alarm says of its entity itself.
-SUFFERS, UNCLEAR, FAILED = 0, 1, 2
+SUFFERS, UNCLEAR, LINK, FAILED = 0, 1, 2, 3
+
+#: More alarms of different names on one entity are measurements.
+FEW_ALARMS = 3
 
 _SEAM = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -44,14 +47,23 @@ _ITSELF = re.compile(
     r"stopped|killed|oom|flap\w*|not ready|notready|power|carrier|full|exhausted|evicted|corrupt\w*|overheat\w*|"
     r"ausfall|ausgefallen|defekt|abgest\w*)\b"
 )
+#: What no request does, only a thing.
+_PLAINLY = re.compile(
+    r"\b(down|crash\w*|restart\w*|reboot\w*|panic|dead|died|offline|outage|stopped|killed|oom|not ready|notready|power|"
+    r"ausfall|ausgefallen|defekt)\b"
+)
+#: What is between two: it is lost as well where the other end has failed.
+_BETWEEN = re.compile(
+    r"\b(link|port|interface|carrier|uplink|neighbou?r|adjacency|session|peer|bgp|ospf|isis|bfd|lacp|lldp|tunnel|circuit)\b"
+)
 #: What only its own work fills: a dependency that is slow does not explain it.
 _OWN_WORK = frozenset({Channel.CPU, Channel.MEMORY, Channel.DISK, Channel.SATURATION})
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What alarms say of an entity. ``says``: the most telling of SUFFERS, UNCLEAR, FAILED. ``severity``: the largest strength.
-    ``own_work``: one is about a resource. ``alone``: nothing but alarms and symptoms is known of it.
+    """What alarms say of an entity. ``says``: the most telling of SUFFERS, UNCLEAR, LINK, FAILED. ``severity``: the
+    largest strength. ``own_work``: one is about a resource. ``alone``: nothing but a few alarms and symptoms is known of it.
     ``kind``: of the entity."""
 
     says: int
@@ -66,9 +78,12 @@ def what_alarms_tell(evidence: EvidenceSet, kinds: Mapping[str, str]) -> Mapping
     alarms: dict[str, list[Evidence]] = {}
     measured: set[str] = set()
     for item in evidence.items:
-        if not is_live(item) or item.peer is not None:
+        if not is_live(item):
             continue
-        if item.kind == "alert":
+        if item.peer is not None:
+            if item.kind == "alert":
+                return {}
+        elif item.kind == "alert":
             alarms.setdefault(item.entity, []).append(item)
         elif item.channel not in SYMPTOM_CHANNELS and item.channel is not Channel.AVAILABILITY:
             measured.add(item.entity)
@@ -80,29 +95,37 @@ def what_alarms_tell(evidence: EvidenceSet, kinds: Mapping[str, str]) -> Mapping
 
 def _told(items: Iterable[Evidence], alone: bool, kind: str) -> Told:
     held = tuple(items)
+    few = len({item.name for item in held}) <= FEW_ALARMS
     return Told(
         max(_says(item) for item in held),
         max(item.strength for item in held),
         any(item.channel in _OWN_WORK for item in held),
-        alone,
+        alone and few,
         kind,
     )
 
 
 def _says(item: Evidence) -> int:
-    if item.channel in SYMPTOM_CHANNELS:
-        return SUFFERS
     named = says(item.name)
+    if item.channel in SYMPTOM_CHANNELS and not _PLAINLY.search(_words(item.name)):
+        return SUFFERS  # requests fail, too
     return named if named != UNCLEAR else says(item.text)
 
 
 @lru_cache(maxsize=65_536)
 def says(text: str) -> int:
     """How much a name or a sentence says of what it is about; UNCLEAR where it has no word that we know."""
-    words = " ".join(_WORD.findall(_SEAM.sub(" ", text).lower()))
+    words = _words(text)
     if _OUTSIDE.search(words):
         return SUFFERS
-    return FAILED if _ITSELF.search(words) else UNCLEAR
+    if not _ITSELF.search(words):
+        return UNCLEAR
+    return LINK if _BETWEEN.search(words) else FAILED
+
+
+def _words(text: str) -> str:
+    """Lower-case words of a name or a sentence, a blank between them."""
+    return " ".join(_WORD.findall(_SEAM.sub(" ", text).lower()))
 
 
 def explaining(
@@ -137,7 +160,7 @@ def _by_itself(effect: Told, cause: Told) -> bool:
     """Whether the effect tells of a failure of its own that the cause's lesser trouble does not explain."""
     if effect.own_work and cause.says == SUFFERS:
         return True
-    return effect.says == FAILED and cause.says < FAILED and cause.severity < effect.severity
+    return effect.says == FAILED and cause.says < LINK and cause.severity < effect.severity
 
 
 def _before(cause: Told, effect: Told, lead_s: float, moment_s: float, fan: float) -> bool:

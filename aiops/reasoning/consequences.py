@@ -45,7 +45,7 @@ class ConsequenceBounds:
     where each of them reaches the others by it alone, the first ``inferred_tried`` are looked at.
     """
 
-    explains_from: float = 0.2
+    explains_from: float = 0.17
     early_tolerance_s: float = 300.0
     same_moment_s: float = 5.0
     consequence_ratio: float = 0.8

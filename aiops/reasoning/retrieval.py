@@ -24,6 +24,7 @@ from aiops.contracts import Surroundings
 from aiops.domain.batches import IntArray
 from aiops.domain.graph import Entity, Relation, Spread, Subgraph, relation_kind
 from aiops.domain.occurrences import Alarm, Incident
+from aiops.reasoning.complaints import LATELY_S
 from aiops.reasoning.relevance import most_relevant
 from aiops.reasoning.spread import PLACES
 
@@ -90,8 +91,11 @@ def retrieve(
         seeds = _loudest(graph.alarms(start=start, end=end), limits.entities)
         if not seeds:
             seeds = tuple(sorted(set(heard_from())))[: limits.entities]
-    subgraph = _around(graph, seeds, incident, limits, gaps)
     known_alarms = _Alarms(graph, start, end)
+    limits = replace(
+        limits, topology_margin_s=limits.topology_margin_s + known_alarms.ahead_s(named, incident.started_at)
+    )
+    subgraph = _around(graph, seeds, incident, limits, gaps)
     alarms = known_alarms.on(subgraph)
     for _ in range(limits.rounds if named else 0):
         more = _joining(subgraph, alarms, named, seeds, limits)
@@ -153,13 +157,23 @@ class _Alarms:
         self._graph, self._start, self._end = graph, start, end
         self._of: dict[str, list[Alarm]] = {}
 
-    def on(self, subgraph: Subgraph) -> tuple[Alarm, ...]:
-        """By (started_at, fingerprint)."""
-        new = [entity.id for entity in subgraph.entities if entity.id not in self._of]
+    def ahead_s(self, named: Sequence[str], at: datetime) -> float:
+        """How long before ``at`` the first of the recent alarms of ``named`` began, seconds >= 0: whoever posts an incident
+        comes late."""
+        self._ask(named)
+        ahead = ((at - alarm.started_at).total_seconds() for entity in named for alarm in self._of[entity])
+        return max((seconds for seconds in ahead if 0.0 < seconds <= LATELY_S), default=0.0)
+
+    def _ask(self, entities: Iterable[str]) -> None:
+        new = [entity for entity in entities if entity not in self._of]
         if new:
             self._of.update((entity, []) for entity in new)
             for alarm in self._graph.alarms(start=self._start, end=self._end, entities=new):
                 self._of[alarm.entity].append(alarm)
+
+    def on(self, subgraph: Subgraph) -> tuple[Alarm, ...]:
+        """By (started_at, fingerprint)."""
+        self._ask(entity.id for entity in subgraph.entities)
         found = [alarm for entity in subgraph.entities for alarm in self._of[entity.id]]
         return tuple(sorted(found, key=lambda alarm: (alarm.started_at, alarm.fingerprint)))
 

@@ -16,7 +16,7 @@ STRENGTH: Mapping[str | None, float] = {
     "minor": 3.0,
     "warning": 2.5,
     None: 3.0,
-    "info": 1.0,
+    "info": 0.9,  # worth listing, and no sign that anything is wrong
 }
 _LOG_WORDS = ("log template", "log line", "log alert", "log rate", "log anomaly")
 #: Words of alerts that say that something is not there, whatever else their names say; and words that may say so.

@@ -86,8 +86,7 @@ def test_a_silent_hop_does_not_part_an_incident(site: HttpSite, silent: int, kin
     site.learn(topology([f"{a} {kind} {b}" for a, b in itertools.pairwise(names)]))
     found = site.grouped(alert(names[0], 5, "Unreachable"), alert(names[-1], 0))
     assert found["affected"] == [names[0], names[-1]]
-    if kind == "DEPENDS_ON":
-        assert ranked(found["analysis"])[0] == names[-1]
+    assert ranked(found["analysis"])[0] == names[-1]
 
 
 def test_topology_that_left_with_the_fault_still_groups(site: HttpSite) -> None:

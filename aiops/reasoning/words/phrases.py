@@ -32,7 +32,7 @@ _FAULTS: Mapping[str, str] = {
     "crash_loop": "crashes again and again", "pod_kill": "was killed", "pod_failure": "failed",
     "unavailable": "became unavailable", "availability": "became unavailable", "probe_failed": "fails its checks",
     "network_loss": "loses packets", "network_delay": "answers late over the network",
-    "network": "shows unusual network counters",
+    "network": "has trouble on its network", "other": "shows something unusual",
     "packet_loss": "loses packets", "node_not_ready": "is not ready", "latency": "became slow",
     "errors": "began to fail requests", "traffic": "has unusual traffic", "saturation": "is saturated",
     "log": "logs unusual lines", "state": "changed its state", "pool_exhausted": "has no free connection left",

@@ -65,6 +65,7 @@ def site() -> MemoryGraphStore:
         ({"node": "10.0.0.3"}, "host:db-3"),
         ({"hostname": "DB-3.fra1.example.net"}, "host:db-3"),
         ({"host": "edge-1.example.net"}, "device:edge-1"),
+        ({"host": " edge-1.example.net. "}, "device:edge-1"),
         ({"host": "edge-1"}, "device:edge-1"),
         ({"instance": "edge-1.example.net:9100"}, "device:edge-1"),
         ({"instance": "10.0.0.1:9100"}, "device:edge-1"),
@@ -108,6 +109,25 @@ def test_what_matches_nothing_gets_an_entity_of_its_own(
 
 def test_labels_that_name_nothing() -> None:
     assert EntityResolver(site()).resolve({"alertname": "Watchdog", "host": ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "entity", "matched"),
+    [
+        ({"alertname": "Down", "vm": "db-3"}, "host:db-3", True),
+        ({"cmdb_ci": "10.0.0.3", "team": "stock"}, "host:db-3", True),
+        ({"Database": "ledger"}, "database:ledger", False),
+        ({"queue": "edge-1", "resource": "EDGE-1"}, "device:edge-1", True),
+        ({"target": "db-3", "path": "edge-1"}, None, False),  # two different things
+        ({"alertname": "stock", "severity": "web", "colour": "blue"}, None, False),
+    ],
+)
+def test_labels_without_a_rule_may_name_something(
+    labels: dict[str, str], entity: str | None, matched: bool
+) -> None:
+    assert EntityResolver(site()).resolve(labels) is None
+    found = EntityResolver(site()).resolve_any(labels)
+    assert (found.entity, found.matched) == (entity, matched) if found else entity is None
 
 
 def test_two_of_one_name_are_reported_and_not_guessed() -> None:

@@ -264,6 +264,20 @@ def test_delivery_traps_leave_no_ghost_and_no_double() -> None:
     assert made.worker.counters()["alertmanager"] == Taken(9, 9, 0, 0)
 
 
+def test_replicas_that_saw_an_alert_at_different_moments_tell_of_one() -> None:
+    made = site()
+    early, late = alert(host="app-1"), alert(start_s=7, host="app-1")
+    for again in (early, late, early, late):
+        made.worker.take_alerts(webhook(again))
+    assert alarms(made) == [("host:app-1", seconds(0), None)]
+    over = alert("resolved", start_s=7, end_s=60, host="app-1")
+    made.worker.take_alerts(webhook(over))
+    made.worker.take_alerts(webhook(early))
+    assert alarms(made) == [("host:app-1", seconds(0), seconds(60))]
+    made.worker.take_alerts(webhook(alert(start_s=61, host="app-1")))  # it came back
+    assert alarms(made)[1:] == [("host:app-1", seconds(61), None)]
+
+
 def test_an_alarm_whose_ending_was_lost_ends_when_it_starts_anew_in_any_order() -> None:
     first, second = alert(host="app-1"), alert(start_s=600, host="app-1")
     for order in ((first, second), (second, first)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from aiops.domain.graph import Entity, Relation, Subgraph
 from aiops.reasoning.blast_radius import blast_radius
 
@@ -29,6 +31,20 @@ def test_a_failure_travels_to_those_who_need_it() -> None:
     assert found.reached[1].plausibility == 0.81
     assert found.services == ("C",)
     assert blast_radius(graph(needs("b", "a"), needs("c", "b")), "c").reached == ()
+
+
+@pytest.mark.parametrize(
+    "relations",
+    [
+        (needs("u1", "s", "up", "CARRIES"), needs("u2", "s", "up", "CARRIES")),
+        (needs("u1", "s", "up", "CONNECTED_TO"), needs("u2", "s", "up", "CONNECTED_TO")),
+        (needs("s", "u1", "up", "CONNECTED_TO"), needs("s", "u2", "up", "CONNECTED_TO")),
+        (needs("u1", "s", "up", "PART_OF"), needs("u2", "s", "up", "PART_OF")),
+    ],
+)
+def test_a_group_may_be_named_from_either_end(relations: tuple[Relation, ...]) -> None:
+    (kept,) = blast_radius(graph(*relations), "u1").kept
+    assert (kept.entity.id, kept.lost, kept.left) == ("s", ("u1",), ("u2",))
 
 
 def test_one_of_two_is_kept_and_what_both_need_is_not() -> None:

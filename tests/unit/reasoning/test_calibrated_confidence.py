@@ -159,10 +159,12 @@ def test_the_map_is_part_of_the_hash_of_the_inputs() -> None:
 
 def test_too_little_evidence_and_too_little_confidence_name_no_cause() -> None:
     doubtful = replace(MAP, first=Knots((1.0,), (0.2,)))
-    faint = chain().alarm("service:edge", 9.0, "Notice", severity="info")
+    faint = chain().metric("service:edge", "node_load1", normal=1.0, bad=1.04)
     found = analyzed(doubtful, faint)
     assert (found.verdict, found.causes, found.conformal_set) == ("inconclusive", (), None)
     assert "too little speaks for anyone" in found.summary
+    told = analyzed(MAP, chain().alarm("service:edge", 9.0, "Notice", severity="info"))
+    assert told.summary == "INCONCLUSIVE: no candidate has evidence in the window."
     assert analyzed(None, faint).causes, "without a map nothing is dropped"
     assert analyzed(doubtful).causes, "strong evidence is named, however unsure"
 

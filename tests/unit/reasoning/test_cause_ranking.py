@@ -11,6 +11,7 @@ import pytest
 from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, RuleOutcome
 from aiops.domain.evidence import EvidenceSet
 from aiops.domain.graph import Relation
+from aiops.reasoning.alarm_order import what_alarms_tell
 from aiops.reasoning.complaints import Complaint, Complaints
 from aiops.reasoning.consequences import explain_by
 from aiops.reasoning.paths import reach
@@ -40,6 +41,7 @@ class Setting:
     group: Mapping[str, str] = field(default_factory=dict)
     vetoes: Sequence[Veto] = ()
     weights: RankingWeights = field(default_factory=RankingWeights)
+    told: bool = False
 
     def rank(self) -> Ranking:
         entities = tuple(sorted(self.prior))
@@ -80,6 +82,9 @@ class Setting:
             explained,
             vetoes=tuple(self.vetoes),
             weights=self.weights,
+            told=what_alarms_tell(evidence, {name: name.split(":")[0] for name in entities})
+            if self.told
+            else {},
         )
 
 
@@ -234,6 +239,28 @@ def test_a_complaint_long_before_the_cause_showed_is_not_explained() -> None:
         {"service:a": 1.0, "service:b": 1.0}, relations, {"service:a": 0.0, "service:b": 400.0}, ["service:a"]
     )
     assert next(c for c in setting.rank().causes if c.entity == "service:b").score["coverage"] == 0.0
+
+
+def test_an_alarm_upstream_stands_above_those_that_it_explains() -> None:
+    relations = [Relation("service:a", "CALLS", "service:b"), Relation("service:b", "CALLS", "service:c")]
+    names = ["service:a", "service:b", "service:c"]
+    prior = dict(zip(names, (1.0, 0.5, 0.2), strict=True))
+    setting = Setting(prior, relations, {"service:a": 0.0, "service:b": 20.0, "service:c": 40.0}, names)
+    assert order(setting.rank()) == names
+    setting.told = True
+    assert order(setting.rank()) == names[::-1]
+    setting.opinion = {"service:a": 0.9}  # the network may say otherwise
+    assert order(setting.rank())[0] == "service:a"
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_alike_victims_of_a_link_in_common_do_not_explain_each_other(told: bool) -> None:
+    names = [f"host:h{number}" for number in range(4)]
+    relations = [Relation(name, "CONNECTED_TO", "switch:s") for name in names]
+    setting = Setting(
+        {**dict.fromkeys(names, 1.0), "switch:s": 0.0}, relations, dict.fromkeys(names, 0.0), names, told=told
+    )
+    assert order(setting.rank())[0] == ("switch:s" if told else "host:h0")
 
 
 def test_an_empty_table_gives_an_empty_ranking() -> None:

@@ -71,6 +71,14 @@ def test_places_take_down_what_stands_in_them_and_not_the_other_way() -> None:
     assert set(weights(both)) == {("device:a", "interface:i"), ("interface:i", "device:a")}
 
 
+def test_who_leans_on_a_group_takes_none_of_its_members_down() -> None:
+    links = [Relation(f"device:u{i}", "CONNECTED_TO", "device:s", redundancy_group="up") for i in (1, 2)]
+    one = build(subgraph(*links), seen("device:u1"), seen("device:s"))
+    assert weights(one) == {}
+    both = build(subgraph(*links), seen("device:u1"), seen("device:u2"), seen("device:s"))
+    assert set(weights(both)) == {("device:u1", "device:s"), ("device:u2", "device:s")}
+
+
 def test_chronic_and_weak_evidence_is_no_sighting_and_a_change_is_no_failure() -> None:
     sighting = sight(
         EvidenceSet(
