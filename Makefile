@@ -76,7 +76,8 @@ bench-api: setup-dev system ## the API on large sites: analyses, lists, alerts, 
 	$(BIN)/python -m benchmarks.incidents_list -o benchmarks/results/incidents_list.json
 	$(BIN)/python -m benchmarks.alerts -o benchmarks/results/alerts.json
 	$(BIN)/python -m benchmarks.lookups -o benchmarks/results/lookups.json
-	$(BIN)/python -m benchmarks.load -o benchmarks/results/load.json
+	$(BIN)/python -m benchmarks.load --only sqlite -o benchmarks/results/load_sqlite.json
+	$(BIN)/python -m benchmarks.load --only neo4j -o benchmarks/results/load_neo4j.json
 	$(BIN)/python -m benchmarks.tables
 
 calibration: setup-dev ## make the map of confidence anew from labelled cases, and measure it

@@ -210,6 +210,13 @@ class IncidentLedger(Protocol):
         """The alarms of an incident as they are now, by (started_at, fingerprint)."""
         ...
 
+    def histories(
+        self, incident_ids: Sequence[str]
+    ) -> Mapping[str, tuple[tuple[Alarm, ...], tuple[Activity, ...]]]:
+        """What :meth:`incident_alarms` and :meth:`activities` say of each of these incidents, asked for at once; those that are
+        not there are missing."""
+        ...
+
     def incidents_with(self, keys: Sequence[AlarmKey]) -> Mapping[AlarmKey, str]:
         """For each alarm that belongs to an incident, its id; others are missing."""
         ...
@@ -320,6 +327,11 @@ class SignalStore(Protocol):
         self, *, start: datetime, end: datetime, entities: Sequence[str] | None = None
     ) -> SignalWindow:
         """What is held of [start, end), of these entities or of all."""
+        ...
+
+    def mark(self, *, start: datetime, end: datetime) -> object:
+        """Something that equals an earlier mark of the same times only where :meth:`window` answers as it did then. What came or
+        went makes it another one, whatever it is about; what is of other times may. Cheap beside a window."""
         ...
 
     def stats(self) -> Mapping[str, int]:

@@ -6,13 +6,14 @@ A secret is given by value (``AIOPS_NEO4J_PASSWORD``) or by file (``AIOPS_NEO4J_
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from aiops.errors import ConfigError
 
@@ -123,6 +124,9 @@ class Settings(BaseSettings):
 
     grouping: Path | None = Field(None, description="file of policies for grouping alarms into incidents")
     subgraph_max_entities: int = Field(500, ge=10, description="bound of the candidate subgraph")
+    subgraph_chosen_entities: int = Field(
+        120, ge=10, description="entities chosen of a neighbourhood that exceeds that bound"
+    )
     workers: int = Field(1, ge=1, le=64, description="processes that serve the API behind one address")
     topology_snapshot: bool = Field(True, description="keep the topology in memory for analyses")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="own log level")
@@ -193,6 +197,13 @@ def load_settings(*, file: Mapping[str, object] | None = None, **overrides: obje
         )
         raise ConfigError(
             f"settings are wrong: {problems}", hint="docs/operations.md lists every setting"
+        ) from error
+    except SettingsError as error:
+        found = re.search(r'field "(\w+)"', str(error))
+        name = f"AIOPS_{found[1].upper()}" if found else "a setting"
+        raise ConfigError(
+            f"settings are wrong: {name}: {os.environ.get(name, '')!r} is not JSON",
+            hint=f"""several values are a JSON list: {name}='["one", "other"]'""",
         ) from error
 
 

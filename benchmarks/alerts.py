@@ -20,6 +20,7 @@ import orjson
 from aiops.domain.graph import Entity, GraphDelta, Relation
 from aiops.domain.occurrences import Alarm
 from aiops.lifecycle.keeper import Keeper
+from aiops.lifecycle.marks import Answer
 from aiops.lifecycle.policy import GroupingPolicy
 from aiops.store.sqlite import SqliteGraphStore
 from benchmarks.report import Result, parser, result, write
@@ -179,7 +180,9 @@ def grouped(seconds: int) -> list[Result]:
             alarms = [_alarm(rng, number, now, storm=storm) for number in range(count)]
             for begin in range(0, count, 1000):
                 store.put_alarms(alarms[begin : begin + 1000])
-            keeper = Keeper(store, lambda _incident: False, GroupingPolicy(settle_s=0.0), "bench")
+            keeper = Keeper(
+                store, lambda _incident: Answer(kept=False), GroupingPolicy(settle_s=0.0), "bench"
+            )
             begun = time.perf_counter()
             while keeper.step(now):
                 pass

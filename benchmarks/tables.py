@@ -312,7 +312,22 @@ def udp() -> str:
     return _table(["pace", "sent", "stored", "counted drops", "not counted", "doubles"], rows)
 
 
+def kills() -> str:
+    """A load with kill -9 in it, on both stores: what was acknowledged, and what of it was missing or twice there."""
+    stores = ("SQLite", "Neo4j")
+    found = [
+        {row["name"].partition(": ")[2]: row for row in _read(f"load_{store.lower()}.json")["results"]}
+        for store in stores
+    ]
+    rows = [
+        [what, *(f"{_number(one[what]['value'])} {one[what]['unit']}".strip() for one in found)]
+        for what in found[0]
+    ]
+    return _table(["what", *stores], rows)
+
+
 TABLES = {
+    "kills": kills,
     "stream": stream,
     "udp": udp,
     "faults": faults,

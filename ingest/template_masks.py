@@ -19,6 +19,8 @@ import pyarrow as pa
 #: Stands for what varies, in templates.
 WILDCARD = "<*>"
 MAX_CHARS = 4096
+#: Texts whose masked form is remembered, in characters.
+MAX_REMEMBERED_CHARS = 8_000_000
 
 _HEX = "[0-9a-fA-F]"
 _BORDER = r"(?-u:\b)"
@@ -76,6 +78,27 @@ def masked(messages: pl.Series) -> pl.Series:
     rows = found.arg_true()
     kept = texts.gather(rows).str.replace_all(_KEEPING, "${mnemonic}" + WILDCARD)
     return result.scatter(rows, kept.str.replace_all(_AFTER_MNEMONIC, "${1}"))
+
+
+class RememberedMasks:
+    """:func:`masked`, with the masked form of each text remembered: windows of incidents that follow each other hold mostly the
+    same lines. Bounded: past ``max_chars`` of texts it starts anew. Any thread may call it."""
+
+    def __init__(self, max_chars: int = MAX_REMEMBERED_CHARS) -> None:
+        self._known: dict[str, str] = {}
+        self._chars = 0
+        self._max_chars = max_chars
+
+    def __call__(self, messages: pl.Series) -> pl.Series:
+        if self._chars > self._max_chars:
+            self._known, self._chars = {}, 0
+        known, texts = self._known, messages.to_list()
+        new = [text for text in dict.fromkeys(texts) if text is not None and text not in known]
+        if new:
+            known.update(zip(new, masked(pl.Series(new, dtype=pl.String)).to_list(), strict=True))
+            self._chars += sum(map(len, new))
+        found = [None if text is None else known[text] for text in texts]
+        return pl.Series(found, dtype=pl.String)
 
 
 def mask(text: str) -> str:

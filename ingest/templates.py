@@ -8,7 +8,7 @@ distinct masked text that was not seen before. One configuration for all senders
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -69,7 +69,8 @@ class TemplateMiner:
 
     Bounded: ``max_clusters`` templates, ``max_children`` branches a node, ``max_cached`` masked texts. Where all templates
     are taken, those that got none of the last ``max_idle_lines`` lines make room (``evicted`` counts them); where there are
-    none, a line's template is :data:`OVERFLOW` (``overflowed`` counts the lines). Not thread-safe.
+    none, a line's template is :data:`OVERFLOW` (``overflowed`` counts the lines). ``masks``: :func:`masked`, or what remembers
+    its answers. Not thread-safe.
     """
 
     def __init__(
@@ -81,7 +82,9 @@ class TemplateMiner:
         max_children: int = 200,
         max_cached: int = 50_000,
         max_idle_lines: int = 1_000_000,
+        masks: Callable[[pl.Series], pl.Series] = masked,
     ) -> None:
+        self._masks = masks
         self._max_clusters = max_clusters
         self._max_cached = max_cached
         self._max_idle_lines = max_idle_lines
@@ -112,7 +115,7 @@ class TemplateMiner:
 
     def learn(self, messages: pl.Series) -> Mined:
         """Learn the messages in their order. One look-up for each distinct masked text."""
-        encoded = masked(messages).to_arrow().cast(pa.string()).dictionary_encode(null_encoding="encode")
+        encoded = self._masks(messages).to_arrow().cast(pa.string()).dictionary_encode(null_encoding="encode")
         code = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         distinct: list[str | None] = encoded.dictionary.to_pylist()
         lines = np.bincount(code, minlength=len(distinct)).tolist()

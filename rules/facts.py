@@ -110,7 +110,8 @@ class FactBuilder:
         near: set[tuple[int, int, int, int, float]] = set()
         skipped: set[int] = set()
         for number, compiled in enumerate(self._program.rules):
-            self._check(compiled.rule.id)
+            if number % LOOK_EVERY == 0:
+                self._check(compiled.rule.id)
             candidates = self._candidates(compiled)
             if not candidates:
                 self._possible.append(frozenset())

@@ -1,12 +1,12 @@
 """Which evidence and which entities a rule's tests hold for. All of it in Python, before anything reaches CLIPS.
 
-Texts are matched once a distinct text: first against all expressions of a rule set joined into one, then, only where
-that held, against each. Both passes take time linear in the text (RE2).
+Texts are matched once a distinct text, and only against expressions of which they hold a word (:mod:`rules.literals`); those that
+ask for no word are first tried joined into one. Every pass takes time linear in the text (RE2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow as pa
 from aiops.domain.evidence import Evidence
 from aiops.domain.graph import Entity
 from aiops.domain.occurrences import SEVERITIES, severity_named
+from rules.literals import folded, words_of
 from rules.model import EntityMatch, EvidenceMatch, ValueMatch
 from rules.neighbours import same_kind
 from rules.patterns import MAX_TEXT_CHARS, glob_matches, matching, text_array
@@ -38,6 +39,7 @@ class TextMemory:
         for pattern in sorted(wanted):
             together.setdefault(wanted[pattern], []).append(pattern)
         self._groups = sorted(together.items(), key=lambda pair: sorted(pair[0]))
+        self._words = {pattern: words_of(pattern) for pattern in wanted}
         self._known: list[dict[str, tuple[str, ...]]] = [{} for _ in self._groups]
         self._max_chars = max_chars
         self._chars = 0
@@ -64,23 +66,38 @@ class TextMemory:
         if not new:
             return
         column = text_array(new)
+        texts = [folded(text) for text in column.to_pylist()]
+        everything = "\n".join(texts)
         occurs: dict[int, list[str]] = {}
-        for start in range(0, len(patterns), _JOIN):
-            self._match(patterns[start : start + _JOIN], column, occurs)
+        unaided: list[str] = []  # ask for no word
+        for pattern in patterns:
+            words = self._words[pattern]
+            if words is None:
+                unaided.append(pattern)
+            elif here := [word for word in words if word in everything]:
+                kept = [n for n, text in enumerate(texts) if any(word in text for word in here)]
+                _match([pattern], column, kept, occurs)
+        for start in range(0, len(unaided), _JOIN):
+            _match(unaided[start : start + _JOIN], column, range(len(new)), occurs)
         for number, text in enumerate(new):
             known[text] = tuple(occurs.get(number, ()))
             self._chars += len(text)
 
-    @staticmethod
-    def _match(patterns: list[str], column: pa.StringArray, occurs: dict[int, list[str]]) -> None:
+
+def _match(
+    patterns: list[str], column: pa.StringArray, numbers: Sequence[int], occurs: dict[int, list[str]]
+) -> None:
+    """Add each of ``patterns`` to ``occurs`` under those of ``numbers`` in whose text it occurs."""
+    kept = list(numbers)
+    if len(patterns) > 1:
         try:
             kept = matching("|".join(f"(?:{pattern})" for pattern in patterns), column)
         except pa.ArrowInvalid:  # joined they are too large for RE2; each by itself was accepted at load
-            kept = list(range(len(column)))
-        left = column.take(pa.array(kept, pa.int64()))
-        for pattern in patterns:
-            for index in matching(pattern, left) if kept else ():
-                occurs.setdefault(kept[index], []).append(pattern)
+            kept = list(numbers)
+    left = column.take(pa.array(kept, pa.int64()))
+    for pattern in patterns:
+        for index in matching(pattern, left) if kept else ():
+            occurs.setdefault(kept[index], []).append(pattern)
 
 
 class EvidenceTexts:

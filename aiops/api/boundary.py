@@ -7,6 +7,7 @@ and never shows a traceback.
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
 from collections.abc import Mapping
@@ -283,4 +284,9 @@ def _claimed_length(scope: Scope) -> int:
 def _request_id(scope: Scope) -> str:
     """The sender's ``X-Request-ID`` where it is short and plain, else a new one."""
     given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return given if _REQUEST_ID.fullmatch(given) else str(ULID())
+    return given if _REQUEST_ID.fullmatch(given) else str(_new_id())
+
+
+def _new_id() -> ULID:
+    """Unlike others, and no secret: it costs no call of the system."""
+    return ULID.from_int(time.time_ns() // 1_000_000 << 80 | random.getrandbits(80))

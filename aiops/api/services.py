@@ -87,6 +87,10 @@ class IngestPort(Protocol):
         """Text lines, syslog or not; ``peer`` is who sent them."""
         ...
 
+    async def post_v2_alerts(self, body: bytes) -> IngestCounts:
+        """As :meth:`take_v2_alerts`, awaited in an event loop; ``entities`` and ``alarms`` are left out."""
+        ...
+
     def take_pagerduty(self, body: bytes) -> PagerDutyTaken:
         """An event of PagerDuty's Events API v2."""
         ...

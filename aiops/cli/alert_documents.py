@@ -35,7 +35,7 @@ def alerts_of(document: object, where: str) -> Iterator[dict[str, object]]:
         document = document["alerts"]
     items = document if isinstance(document, list) else [document]
     for place, item in enumerate(items):
-        if not isinstance(item, Mapping) or not isinstance(item.get("labels"), Mapping):
+        if not isinstance(item, Mapping) or not isinstance(item.get("labels"), Mapping) or not item["labels"]:
             raise InputError(
                 f"{where}: item {place} is no alert: it has no labels",
                 hint="give Alertmanager's webhook, a list of its API v2, or an alert a line",

@@ -19,6 +19,7 @@ from aiops.cli import (
     demo,
     doctor,
     entities,
+    explain,
     incidents,
     ingest,
     maintenance,
@@ -66,6 +67,7 @@ app.command(epilog=_example("aiops mcp --server http://127.0.0.1:8080"))(mcp.mcp
 app.command(epilog=_example("aiops migrate --data /var/lib/aiops"))(migrate.migrate)
 app.command(epilog=_example("aiops version --server http://127.0.0.1:8080"))(version.version)
 app.command(epilog=_example("aiops templates < messages.log"))(parse.templates)
+explain.add_to(app)
 replay.add_to(app)
 watching.add_to(app)
 app.add_typer(alerts.app, name="alerts")

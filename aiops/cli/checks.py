@@ -5,6 +5,7 @@ Each check is a function that returns what it saw or raises what is wrong.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import shutil
@@ -27,6 +28,8 @@ from aiops.settings import Settings
 #: A clock before this is certainly wrong (epoch seconds of 2026-01-01).
 OLDEST_SANE_CLOCK_S = 1_767_225_600.0
 LEAST_FREE_BYTES = 2**30
+#: From here on two names of settings are alike (difflib's ratio).
+ALIKE = 0.88
 
 
 def run_checks(settings: Settings) -> list[Row]:
@@ -36,7 +39,7 @@ def run_checks(settings: Settings) -> list[Row]:
 
 def _package(_: Settings) -> str:
     check_package_is_ours("rules")
-    return "rules is ours"
+    return "no other package has taken its place"
 
 
 def _clock(_: Settings) -> str:
@@ -44,6 +47,22 @@ def _clock(_: Settings) -> str:
     if now < OLDEST_SANE_CLOCK_S:
         raise ConfigError("the system clock is years behind", hint="set it; event times are compared with it")
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+
+
+def _environment(_: Settings) -> str:
+    """Variables that are nearly one of ours: such a setting is silently not in force."""
+    known = {f"AIOPS_{name.upper()}" for name in Settings.model_fields}
+    near = {
+        name: match[0]
+        for name in sorted(os.environ)
+        if name.startswith("AIOPS_") and name not in known
+        if (match := difflib.get_close_matches(name, known, n=1, cutoff=ALIKE))
+    }
+    if near:
+        said = ", ".join(f"{name} (did you mean {match}?)" for name, match in near.items())
+        raise Doubt(f"no setting is called {said}", hint="docs/operations.md lists every setting")
+    count = sum(name in known for name in os.environ)
+    return f"settings given by AIOPS_ variables: {count}"
 
 
 def _existing(path: Path) -> Path:
@@ -182,7 +201,7 @@ def _secrets(settings: Settings) -> str:
             stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH
         ):
             raise Doubt(f"{path} can be read by others", hint=f"chmod 600 {path}")
-    return f"{len(files)} files, for their owner only" if files else "none is in a file"
+    return f"in files that only their owner reads: {len(files)}" if files else "none is in a file"
 
 
 def _access(settings: Settings) -> str:
@@ -202,6 +221,7 @@ def _access(settings: Settings) -> str:
 _CHECKS: tuple[Check[Settings], ...] = (
     ("package", _package),
     ("clock", _clock),
+    ("environment", _environment),
     ("data directory", _data_directory),
     ("disk space", _disk_space),
     ("secrets", _secrets),

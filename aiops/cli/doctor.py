@@ -51,7 +51,8 @@ def doctor(
     if alertmanager is not None:
         rows += check_alertmanager(alertmanager, connection.server)
     shown = [row for row in rows if row["result"] != "ok"] if quiet else rows
-    write_rows(shown, ["check", "result", "detail", "hint"], output)
+    if shown or output is not Output.TABLE:
+        write_rows(shown, ["check", "result", "detail", "hint"], output)
     if any(row["result"] == "failed" for row in rows):
         raise typer.Exit(EXIT_ERROR)
 

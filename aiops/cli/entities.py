@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Annotated
@@ -29,10 +30,15 @@ def find(
 ) -> None:
     """Entities whose id, name or alias contains a text; exact matches first. Exit code 3: none."""
     found = list(islice(session.client.iter_entities(q=text, kind=kind, limit=min(limit, 500)), limit))
-    session.rows(found, _COLUMNS)
+    near: Sequence[str] = ()
+    if text and not found:
+        near = session.client.resolve_entities({"names": [text]}).names[text].nearest
+    session.rows(
+        found,
+        _COLUMNS,
+        none="nothing found" + (f"; did you mean {' or '.join(near[:3])}?" if near else ""),
+    )
     if not found:
-        near = session.client.resolve_entities({"names": [text]}).names[text].nearest if text else ()
-        session.note("nothing found" + (f"; did you mean {' or '.join(near[:3])}?" if near else ""))
         raise typer.Exit(EXIT_NOT_FOUND)
 
 
@@ -68,22 +74,27 @@ def impact(
     depth: Annotated[int | None, typer.Option(min=1, max=20, help="Steps at most.")] = None,
     at: At = None,
 ) -> None:
-    """What goes down with an entity, nearest first, and what redundancy keeps alive."""
+    """What may go down with an entity, nearest first, how plausible that is (to 1), and what redundancy keeps alive."""
     found = session.client.get_impact(entity_id_of(session.client, entity), depth=depth, at=as_utc(at))
     if session.output in (Output.JSON, Output.YAML):
         session.document(found)
         return
     rows: list[dict[str, object]] = [
-        {"entity": one.entity.id, "goes down": "yes", "hops": one.hops, "through": one.through}
+        {
+            "entity": one.entity.id,
+            "may go down": f"{one.plausibility:.2f}",
+            "hops": one.hops,
+            "through": one.through,
+        }
         for one in found.reached
     ]
     rows += [
-        {"entity": one.entity.id, "goes down": "no, redundant", "through": one.redundancy_group}
+        {"entity": one.entity.id, "may go down": "no, redundant", "through": one.redundancy_group}
         for one in found.kept
     ]
-    session.rows(rows, ["entity", "goes down", "hops", "through"])
+    session.rows(rows, ["entity", "may go down", "hops", "through"])
     services = f", services among them: {', '.join(found.services)}" if found.services else ""
-    session.note(f"{found.count} would go down with {found.entity.id}{services}")
+    session.note(f"{found.count} may go down with {found.entity.id}{services}")
     if found.truncated:
         session.note("cut; --depth shows less")
 

@@ -11,8 +11,8 @@ import typer
 from aiops.cli.session import Session, on_server
 from aiops.client.models import IncidentDocument
 
-Incident = Annotated[str, typer.Argument(help="Id of an incident.")]
-Incidents = Annotated[list[str], typer.Argument(help="Ids of incidents.")]
+Incident = Annotated[str, typer.Argument(help="Id of an incident, or how it begins.")]
+Incidents = Annotated[list[str], typer.Argument(help="Ids of incidents, or how they begin.")]
 Said = Annotated[str | None, typer.Option("--comment", "-m", help="What there is to say about it.")]
 _COLUMNS = ["id", "status", "severity", "owner", "title"]
 

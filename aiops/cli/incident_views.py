@@ -14,7 +14,7 @@ from aiops.cli.output import Output, write_bytes, write_text
 from aiops.cli.session import Session, on_server
 from aiops.client.event_stream import Event
 
-Incident = Annotated[str, typer.Argument(help="Id of an incident.")]
+Incident = Annotated[str, typer.Argument(help="Id of an incident, or how it begins.")]
 #: Members of an activity that have a place of their own in a line.
 _SAID = frozenset({"at", "incident_id", "kind", "actor", "number", "text", "details"})
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
@@ -83,7 +83,7 @@ def graph(
 def watch(
     session: Session,
     incident: Annotated[
-        str | None, typer.Argument(help="Id of an incident; all of them unless given.")
+        str | None, typer.Argument(help="Id of an incident, or how it begins; all of them unless given.")
     ] = None,
     after: Annotated[
         int | None, typer.Option(min=0, help="Begin after this number; 0: from the first.")

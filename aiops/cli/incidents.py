@@ -19,8 +19,8 @@ from aiops.client.models import IncidentSummary
 
 app = typer.Typer(help="List, show and work on incidents.", no_args_is_help=True)
 
-Incident = Annotated[str, typer.Argument(help="Id of an incident.")]
-_COLUMNS = ["id", "status", "severity", "started_at", "title", "likely cause", "alerts", "owner"]
+Incident = Annotated[str, typer.Argument(help="Id of an incident, or how it begins.")]
+_COLUMNS = ["id", "status", "severity", "title", "likely cause", "started_at", "alerts", "owner"]
 
 
 class Status(StrEnum):
@@ -85,7 +85,8 @@ def list_incidents(
     if session.output in (Output.JSON, Output.YAML):
         session.rows(incidents, _COLUMNS)
     else:
-        session.rows([_line(one) for one in incidents], _COLUMNS)
+        none = "no such incident; without options `aiops incidents list` shows all, `aiops alerts send` makes a first one"
+        session.rows([_line(one) for one in incidents], _COLUMNS, none=none)
 
 
 def _line(one: IncidentSummary) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -15,8 +16,14 @@ from rich.text import Text
 
 #: Columns of tables in a pipe; a terminal has its own.
 PIPE_WIDTH = 200
+#: Characters that a column gets at least where it has so many, columns that are shown however narrow it is, and what is
+#: between two columns.
+LEAST_WIDTH, LEAST_COLUMNS, BETWEEN = 12, 2, 3
 #: Columns that are never folded.
 WHOLE = frozenset({"id", "prefix", "sign", "status", "severity"})
+#: Instants as the API writes them. A table has them to the second, and in the column ``at``, where order counts, to the
+#: millisecond.
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{1,3})?\d*Z")
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_INCONCLUSIVE = 0, 1, 2, 3, 4
 
 
@@ -50,8 +57,8 @@ def write_yaml(document: object) -> None:
 
 def write_rows(
     rows: Sequence[Mapping[str, object]], columns: Sequence[str], output: Output, *, title: str = ""
-) -> None:
-    """Rows of one shape in the wanted format."""
+) -> tuple[str, ...]:
+    """Rows of one shape in the wanted format. The columns that a table on a narrow terminal had to leave out are the answer."""
     if output is Output.JSON:
         write_json([dict(row) for row in rows])
     elif output is Output.YAML:
@@ -61,15 +68,35 @@ def write_rows(
         lines += ["| " + " | ".join(_cell(row.get(column)) for column in columns) + " |" for row in rows]
         write_text("\n".join(lines))
     else:
-        table = Table(
-            title=title or None, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
-        )
-        for column in columns:
-            # Nothing is cut: an id must be whole to be copied, and the rest folds.
-            table.add_column(column, overflow="fold", no_wrap=column in WHOLE)
-        for row in rows:
-            table.add_row(*(Text(_cell(row.get(column))) for column in columns))
-        screen().print(table)
+        return _write_table(rows, columns, title)
+    return ()
+
+
+def _write_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], title: str) -> tuple[str, ...]:
+    table = Table(
+        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
+    )
+    cells = {column: [_readable(column, _cell(row.get(column))) for row in rows] for column in columns}
+    place = screen()
+    shown = _fitting(cells, place.width)
+    for column, least in shown.items():
+        # Nothing is cut: an id must be whole to be copied, and the rest folds.
+        table.add_column(column, overflow="fold", no_wrap=column in WHOLE, min_width=least)
+    for number in range(len(rows)):
+        table.add_row(*(Text(cells[column][number]) for column in shown))
+    place.print(table)
+    return tuple(column for column in columns if column not in shown)
+
+
+def _fitting(cells: Mapping[str, Sequence[str]], width: int) -> dict[str, int]:
+    """The first columns that fit beside each other when each has room for a word, by the room that they need at least."""
+    needs = {}
+    for column, texts in cells.items():
+        longest = max((len(text) for text in (column, *texts)), default=0)
+        needs[column] = longest if column in WHOLE else min(longest, LEAST_WIDTH)
+    while len(needs) > LEAST_COLUMNS and sum(needs.values()) + BETWEEN * (len(needs) - 1) > width:
+        needs.popitem()
+    return needs
 
 
 def write_document(document: Mapping[str, object], output: Output) -> None:
@@ -95,6 +122,15 @@ def _cell(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_cell(inner) for inner in value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _readable(column: str, text: str) -> str:
+    """A whole cell that is an instant, as people read it: ``2026-11-22 22:02:12Z``."""
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        return text
+    day, time, fraction = found.groups()
+    return f"{day} {time}{fraction or '' if column == 'at' else ''}Z"
 
 
 def screen() -> Console:

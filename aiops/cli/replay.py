@@ -10,11 +10,20 @@ from typing import Annotated
 
 import typer
 
+from aiops.cli.output import Output
 from aiops.cli.progress import share_done
 from aiops.cli.recorded_deliveries import Recorded, read_recorded
 from aiops.cli.session import Session, on_server
 from aiops.client import Client
 
+#: What was sent, in words.
+_SENT = {
+    "topology": "topology documents",
+    "samples": "metrics, by remote write",
+    "lines": "log lines",
+    "webhook": "deliveries of alerts",
+    "incidents": "incidents",
+}
 #: Lines of so many recorded seconds travel together at most, however fast it goes.
 BATCH_S = 15.0
 
@@ -51,7 +60,14 @@ def replay(
         posted = session.client.post_incident(recorded.incident, wait="30s")
         session.note(f"incident {posted.id}; see it with `aiops incidents show {posted.id}`")
         sent["incidents"] = 1
-    session.document(dict(sent))
+    if session.output is Output.JSON or session.output is Output.YAML:
+        session.document(dict(sent))
+        return
+    session.rows(
+        [{"sent": _SENT.get(what, what), "count": count} for what, count in sent.items()], ["sent", "count"]
+    )
+    if not analyze:
+        session.note("alerts become incidents within seconds: aiops incidents list, then aiops explain")
 
 
 def factor(text: str) -> float:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from aiops.cli import served_rules
-from aiops.cli.output import EXIT_ERROR, Output, note, write_json, write_rows
+from aiops.cli import backtests, served_rules
+from aiops.cli.output import EXIT_ERROR, Output, note, write_rows
 
 app = typer.Typer(help="Check and try rule packs, here and on a server.", no_args_is_help=True)
 served_rules.add_to(app)
+backtests.add_to(app)
 
 Packs = Annotated[
     list[Path] | None, typer.Argument(help="Rule pack files or folders; none: the packs that ship.")
@@ -87,37 +88,3 @@ def try_rules(
     write_rows(rows, ["rule", "example", "result"], output)
     if not report.passed:
         raise typer.Exit(EXIT_ERROR)
-
-
-@app.command(epilog="Example: aiops rules backtest --cases cases")
-def backtest(
-    cases: Annotated[Path, typer.Option(help="Folder with labelled case folders below it.")],
-    packs: Packs = None,
-    only: Annotated[list[str] | None, typer.Option(help="Data sets to take; none: all.")] = None,
-    output: Format = Output.TABLE,
-) -> None:
-    """Replay past failures: how often each rule spoke of the true cause, and how it moved it."""
-    from aiops.wiring import load
-    from aiops.wiring.backtest import backtest_rules
-
-    found = backtest_rules(load(), cases, packs or [], only=only or [])
-    rows = [record.row() for record in found.records]
-    if output is Output.JSON:
-        write_json(
-            {
-                "cases": found.cases,
-                "ac1": found.ac1_with,
-                "ac1_without_rules": found.ac1_bare,
-                "up": found.up,
-                "down": found.down,
-                "rules": rows,
-                "silent": list(found.silent),
-            }
-        )
-        return
-    columns = ["rule", "kind", "cases", "firings", "on_cause", "precision", "up", "down"]
-    write_rows(rows, columns, output)
-    note(
-        f"{found.cases} cases: the true cause is first in {found.ac1_with:.3f} with rules, {found.ac1_bare:.3f} without; "
-        f"{found.up} times better, {found.down} times worse for them; {len(found.silent)} rules never spoke"
-    )

@@ -34,10 +34,13 @@ class Reached:
 
 
 def check_server(client: Client, *, has_token: bool) -> list[Row]:
-    """What is wrong with a server. Nothing more is asked of one that is not there."""
+    """What is wrong with a server. Nothing more is asked of one that is not there, or that takes no token of ours."""
     reached = Reached(client, has_token, _ahead_s(client.server))
     first = outcomes((("server", _reachable),), reached)
-    return first if first[0]["result"] == "failed" else [*first, *outcomes(_CHECKS, reached)]
+    if first[0]["result"] == "failed":
+        return first
+    rows = [*first, *outcomes(_OPEN_CHECKS, reached)]
+    return rows if rows[-1]["result"] == "failed" else [*rows, *outcomes(_CHECKS, reached)]
 
 
 def _ahead_s(server: str) -> float | None:
@@ -53,8 +56,9 @@ def _ahead_s(server: str) -> float | None:
 def _reachable(reached: Reached) -> str:
     try:
         reached.client.get_health()
-    except CannotConnect:
-        raise
+    except CannotConnect as error:
+        hint = (error.hint or "").removesuffix(" aiops doctor --server says more")
+        raise StoreUnavailable(error.message, hint=hint) from error
     except ClientError as error:
         raise StoreUnavailable(
             f"what answers at {reached.client.server} is no aiops server: {error.message}",
@@ -219,11 +223,14 @@ def _permitted(ask: Callable[[], T]) -> T:
         raise Doubt(f"cannot be seen with this token: {error.message}", hint=error.hint) from error
 
 
-_CHECKS: tuple[Check[Reached], ...] = (
+#: What needs no token, and then the token itself.
+_OPEN_CHECKS: tuple[Check[Reached], ...] = (
     ("version", _version),
     ("ready", _ready),
     ("clock", _clock),
     ("token", _token),
+)
+_CHECKS: tuple[Check[Reached], ...] = (
     ("topology", _topology),
     ("unmatched", _unmatched),
     ("senders", _senders),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Concatenate, ParamSpec
 
@@ -17,6 +18,10 @@ from aiops.client.documents import Answered
 from aiops.errors import InputError
 
 P = ParamSpec("P")
+#: Characters of an incident's id, a ULID.
+ID_LENGTH = 26
+#: Incidents among which the beginning of an id is looked for.
+MOST_LOOKED_THROUGH = 1000
 
 Server = Annotated[
     str | None,
@@ -57,10 +62,23 @@ class Session:
         if not self.quiet:
             note(text)
 
-    def rows(self, items: Iterable[Answered | Mapping[str, object]], columns: Sequence[str]) -> None:
-        """A list: whole documents for programs, ``columns`` for people."""
+    def rows(
+        self,
+        items: Iterable[Answered | Mapping[str, object]],
+        columns: Sequence[str],
+        *,
+        none: str = "there are none",
+    ) -> None:
+        """A list: whole documents for programs, ``columns`` for people, who are told ``none`` where it is empty."""
         documents = [item.plain() if isinstance(item, Answered) else item for item in items]
-        write_rows(documents, columns, self.output)
+        if not documents and self.output is Output.TABLE:
+            self.note(none)
+            return
+        left_out = write_rows(documents, columns, self.output)
+        if left_out:
+            self.note(
+                f"left out for want of room: {', '.join(left_out)}; a wider terminal or -o json has them"
+            )
 
     def document(self, item: Answered | Mapping[str, object]) -> None:
         """One document, member by member for people."""
@@ -93,6 +111,7 @@ def on_server(
             connection, output, quiet = _taken(given)
             session = open_session(connection, output, quiet=quiet)
             with session.client:
+                _complete(given, session.client)
                 function(session, **given)  # type: ignore[call-arg, arg-type]
 
         command.__doc__ = inspect.getdoc(function)
@@ -110,6 +129,30 @@ def _taken(given: dict[str, object]) -> tuple[Connection, Output | None, bool]:
     output, quiet = values.pop("output"), bool(values.pop("quiet"))
     connection = find_connection(**values)  # type: ignore[arg-type]
     return connection, output if isinstance(output, Output) else None, quiet
+
+
+def _complete(given: dict[str, object], client: Client) -> None:
+    """Ids of incidents may be given by how they begin, whichever command takes them."""
+    one, several = given.get("incident"), given.get("incidents")
+    if isinstance(one, str):
+        given["incident"] = incident_id_of(client, one)
+    if isinstance(several, (list, tuple)):
+        given["incidents"] = [incident_id_of(client, str(text)) for text in several]
+
+
+def incident_id_of(client: Client, text: str) -> str:
+    """The incident whose id is ``text`` or begins with it, the latter among the newest. Raises :class:`NothingFound`, and
+    :class:`InputError` on several."""
+    if len(text) >= ID_LENGTH or not text:
+        return text
+    newest = islice(client.iter_incidents(merged=True, limit=500), MOST_LOOKED_THROUGH)
+    found = [one for one in newest if one.id.startswith(text.upper())]
+    if len(found) == 1:
+        return found[0].id
+    if found:
+        several = ", ".join(f"{one.id} ({one.title})" for one in found[:5])
+        raise InputError(f"{text!r} begins {len(found)} incidents: {several}", hint="give more of the id")
+    raise NothingFound(f"no incident's id begins with {text!r}", hint="aiops incidents list shows them")
 
 
 def entity_id_of(client: Client, name: str) -> str:

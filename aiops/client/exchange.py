@@ -120,6 +120,10 @@ def failure(error: httpx.TransportError, base: str, *, sent: bool) -> ClientErro
         return CannotConnect(
             f"the certificate of {base} is not trusted: {error}", hint="give the authority's file: --ca-file"
         )
+    if "WRONG_VERSION_NUMBER" in str(error):
+        return CannotConnect(
+            f"what answers at {base} does not speak TLS", hint=f"say http{base.removeprefix('https')}"
+        )
     if isinstance(error, httpx.UnsupportedProtocol):
         return CannotConnect(f"{base} is no address of a server", hint="for example http://127.0.0.1:8080")
     if not sent:

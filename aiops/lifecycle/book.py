@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from aiops.domain.incident_records import AlarmKey, alarm_key
-from aiops.domain.occurrences import Alarm
+from aiops.domain.incident_records import Activity, AlarmKey, alarm_key
+from aiops.domain.occurrences import Alarm, Incident
 from aiops.lifecycle.cases import Case, is_grouped
 from aiops.lifecycle.grouping import Grouping, Point
 from aiops.lifecycle.maintenance import Windows
+from aiops.lifecycle.marks import Marks
 from aiops.lifecycle.policy import ACTOR, GroupingPolicy
 from aiops.lifecycle.records import (
     BEGAN,
@@ -21,6 +23,7 @@ from aiops.lifecycle.records import (
     is_shaped,
     open_incidents,
     owes_analysis,
+    pages_of,
     point_of,
     who_resolved,
 )
@@ -28,7 +31,7 @@ from aiops.lifecycle.surroundings import Near, Surroundings
 
 #: Of alarms in one step: what is recorded at once keeps others from writing for so long.
 PAGE = 500
-MOST_POINTS = 200_000  # then what is remembered is made anew
+MOST_POINTS = 200_000  # then what is remembered is made anew, unless most of it is open
 AGAIN = 2000  # alarms that are looked at again when topology around them changes, at most
 _QUIET_KINDS = frozenset({"analyzed", "rerooted", "analysis_failed", "commented", "feedback"})
 
@@ -53,6 +56,12 @@ class Book:
         self._grouping = Grouping(policy, self._surroundings)
         self._windows = Windows(store, self._surroundings)
         self.cases: dict[str, Case] = {}
+        self._live: set[str] = set()  # ids of cases that are open
+        self._ending: set[str] = set()  # those of them whose alarms may all have ended
+        self._telling: set[str] = set()  # cases of which there are news
+        self._looks: list[tuple[datetime, str]] = []  # when which case is to be looked at, a heap
+        self._alarmed, self._moved = Marks(0), Marks(0)  # what alarms and topology said of entities
+        self._loaded = 0
         self._nodes: dict[AlarmKey, int] = {}
         self._alarms: dict[int, Alarm] = {}
         self._homes: dict[AlarmKey, str] = {}  # incident of an alarm
@@ -67,7 +76,7 @@ class Book:
 
     @property
     def is_full(self) -> bool:
-        return len(self._grouping) > MOST_POINTS and not self._waiting
+        return len(self._grouping) > max(MOST_POINTS, 2 * self._loaded) and not self._waiting
 
     # from the store ----------------------------------------------------------------------------------------------------
 
@@ -77,17 +86,35 @@ class Book:
         store = self._store
         self._activity, self._topology = store.latest_activity(), store.topology_mark()
         self._mark = self._recorded = store.cursor(CURSOR)
+        self._alarmed, self._moved = Marks(self._mark), Marks(self._topology)
         self._historic = not store.cursor(BEGAN)
-        for incident in open_incidents(store):
-            self._refresh(incident.id, now, loading=True)
+        for page in pages_of(open_incidents(store)):
+            self._load(page, now)
         since = now - timedelta(seconds=self._policy.memory_s)
         recent = store.alarms(start=since, end=now + timedelta(days=1))
         homes = store.incidents_with(
             [alarm_key(alarm) for alarm in recent if alarm_key(alarm) not in self._nodes]
         )
-        for incident_id in sorted(set(homes.values()) - set(self.cases)):
-            self._refresh(incident_id, now, loading=True)
+        known = (store.incident(name) for name in sorted(set(homes.values()) - set(self.cases)))
+        for page in pages_of(incident for incident in known if incident is not None):
+            self._load(page, now)
         self._hold_again([alarm for alarm in recent if alarm_key(alarm) not in self._homes])
+        self._loaded = len(self._grouping)
+
+    def news(self, case: Case, now: datetime, *, urgent: bool = False) -> None:
+        """Something that the analysis of ``case`` does not know."""
+        case.news(now, urgent=urgent)
+        self._telling.add(case.incident.id)
+
+    def _file(self, case: Case) -> None:
+        """Its incident or its alarms are different now."""
+        for ids in (self._live, self._ending):
+            (ids.add if case.is_open else ids.discard)(case.incident.id)
+
+    def _plan_look(self, case: Case) -> None:
+        rest = self._policy.looks_s[case.looks :]
+        if rest:
+            heapq.heappush(self._looks, (case.opened_at + timedelta(seconds=rest[0]), case.incident.id))
 
     def _hold_again(self, alarms: list[Alarm]) -> None:
         """Those in maintenance that an earlier keeper held."""
@@ -99,35 +126,60 @@ class Book:
             if until is not None:
                 self._hold(alarm, until)
 
-    def _refresh(self, incident_id: str, now: datetime, *, loading: bool = False) -> None:
+    def _load(self, incidents: Sequence[Incident], now: datetime) -> None:
+        """Those that were there before; with few questions."""
+        histories = self._store.histories([incident.id for incident in incidents])
+        self._grouping.prefetch(
+            point_of(alarm, alarm.started_at) for alarms, _ in histories.values() for alarm in alarms
+        )
+        for incident in incidents:
+            held, told = histories.get(incident.id, ((), ()))
+            case = self._new_case(incident, {alarm_key(alarm): alarm for alarm in held}, told, now)
+            case.looks = len(self._policy.looks_s)
+            case.changed_at = max((one.at for one in told), default=now)
+            if case.is_open and owes_analysis(told):
+                self.news(case, now)
+            self._settle_case(case)
+
+    def _new_case(
+        self, incident: Incident, alarms: dict[AlarmKey, Alarm], told: Sequence[Activity], now: datetime
+    ) -> Case:
+        case = Case(incident, alarms, is_shaped(incident, told), now, now, resolved_by=who_resolved(told))
+        self.cases[incident.id] = case
+        return case
+
+    def _refresh(self, incident_id: str, now: datetime) -> None:
         """Read an incident anew: somebody changed it, or it is seen for the first time."""
         store = self._store
         incident = store.incident(incident_id)
         if incident is None:
             return
         alarms = {alarm_key(alarm): alarm for alarm in store.incident_alarms(incident_id)}
-        known = self.cases.get(incident_id)
-        if known is None:
-            told = store.activities(incident_id=incident_id)
-            case = Case(incident, alarms, is_shaped(incident, told), now, now, resolved_by=who_resolved(told))
-            if loading:
-                case.looks = len(self._policy.looks_s)
-                case.changed_at = max((one.at for one in told), default=now)
-            if loading and case.is_open and owes_analysis(told):
-                case.news(now)
-            self.cases[incident_id] = case
+        case = self.cases.get(incident_id)
+        if case is None:
+            case = self._new_case(incident, alarms, store.activities(incident_id=incident_id), now)
+            self._plan_look(case)
         else:
-            case = known
             if set(alarms) != set(case.alarms):
                 case.changed_at = now
                 if case.is_open and set(alarms) - set(case.alarms):
-                    case.news(now)
+                    self.news(case, now)
+            back = not case.is_open
             case.incident, case.alarms = incident, alarms
-        for key, alarm in alarms.items():
+            if back and case.is_open:
+                self._plan_look(case)
+        self._grouping.prefetch(
+            point_of(alarm, alarm.started_at) for key, alarm in alarms.items() if key not in self._nodes
+        )
+        self._settle_case(case)
+        self._suspects.add(incident_id)
+
+    def _settle_case(self, case: Case) -> None:
+        """Its alarms are its own."""
+        for key, alarm in list(case.alarms.items()):
             self._settle_in(key, alarm, case)
         self._attach_named(case)
-        if not loading:
-            self._suspects.add(incident_id)
+        self._file(case)
 
     def _settle_in(self, key: AlarmKey, alarm: Alarm, case: Case) -> None:
         """``alarm`` belongs to ``case`` now, wherever it was before."""
@@ -136,6 +188,7 @@ class Book:
         if before is not None and before != incident_id and before in self.cases:
             left = self.cases[before]
             left.alarms.pop(key, None)
+            self._file(left)
             if not left.alarms and is_grouped(left.incident) and left.is_open:
                 self._emptied[before] = incident_id
         self._homes[key] = incident_id
@@ -195,6 +248,9 @@ class Book:
         self._topology = mark
         if touched is not None:
             touched = touched | {one.target_id for one in self._store.relations_from(sorted(touched))}
+            self._moved.tell(touched, mark)
+        else:
+            self._moved.tell_all(mark)
         changed = self._surroundings.refresh(touched)
         if not changed:
             return
@@ -202,6 +258,7 @@ class Book:
         again = [
             (node, alarm) for node, alarm in self._alarms.items() if not changed.isdisjoint(about(alarm))
         ][-AGAIN:]
+        self._grouping.prefetch(point_of(alarm, alarm.started_at) for _, alarm in again)
         for node, alarm in again:
             for entity in about(alarm):
                 self._grouping.look_again(entity, alarm.started_at.timestamp(), node)
@@ -221,6 +278,7 @@ class Book:
                 self._store.record((), cursor=(BEGAN, 1))
             return False
         self._take(alarms, before, now)
+        self._alarmed.tell((entity for one in alarms for entity in (one.entity, one.peer) if entity), mark)
         self._mark = mark
         self._tally.read += len(alarms)
         return len(alarms) == PAGE
@@ -294,5 +352,6 @@ class Book:
         case.alarms[key] = alarm
         if before.ended_at != alarm.ended_at:
             case.changed_at = now
+            self._file(case)
             if case.is_open:
-                case.news(now)
+                self.news(case, now)

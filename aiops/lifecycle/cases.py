@@ -8,6 +8,7 @@ from datetime import datetime
 
 from aiops.domain.incident_records import AlarmKey
 from aiops.domain.occurrences import SEVERITIES, Alarm, Incident, Symptom
+from aiops.lifecycle.marks import Reading
 from aiops.lifecycle.policy import ACTOR
 
 WINDOW_BEFORE_S = 900.0
@@ -36,6 +37,8 @@ class Case:
     urgent: bool = False
     looks: int = 0
     known: object = None  # what else was known when it was last analysed
+    reading: Reading | None = None  # what its newest analysis read
+    read_at: tuple[int, int] = (0, 0)  # numbers of the newest alarm and of the topology by then
     resolved_by: str = ""
 
     @property

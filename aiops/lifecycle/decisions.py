@@ -41,10 +41,17 @@ class Decisions(Book):
             self._take_in(incident_id, plan, now)
         for emptied, into in sorted(self._emptied.items()):
             self._dissolve(emptied, into, plan, now)
-        for case in list(self.cases.values()) if self._policy.resolve_after_s is not None else ():
-            if case.incident.id not in plan.busy and self._is_done(case, now):
-                self._resolve(case, plan, now)
+        if self._policy.resolve_after_s is not None:
+            self._end(plan, now)
         return plan
+
+    def _end(self, plan: Plan, now: datetime) -> None:
+        for incident_id in sorted(self._ending):
+            case = self.cases[incident_id]
+            if not self._may_end(case):
+                self._ending.discard(incident_id)
+            elif incident_id not in plan.busy and self._is_quiet(case, now):
+                self._resolve(case, plan, now)
 
     def _settled(self, now: datetime) -> dict[int, list[int]]:
         """Waiting alarms by group: those that have an open incident to go to, and those that waited long enough."""
@@ -176,7 +183,7 @@ class Decisions(Book):
     def _open(self, root: int, alarms: list[Alarm], plan: Plan, now: datetime) -> None:
         incident = opened(_new_id(alarms, now), alarms, self._reach(map(alarm_key, alarms)))
         details = _counted(alarms)
-        earlier = sorted(self._grouping.group(root).incidents & set(self.cases))
+        earlier = sorted(name for name in self._grouping.group(root).incidents if name in self.cases)
         if earlier:
             details["after"] = earlier[-1]
         activity = _activity(incident.id, "created", now, details)
@@ -214,13 +221,11 @@ class Decisions(Book):
         if target.is_open:
             self._join(target, [], [case], plan, now)
 
-    def _is_done(self, case: Case, now: datetime) -> bool:
-        if (
-            not case.is_open
-            or not case.is_over
-            or (case.shaped and not self._policy.resolve_posted and not is_grouped(case.incident))
-        ):
-            return False
+    def _may_end(self, case: Case) -> bool:
+        by_itself = not case.shaped or self._policy.resolve_posted or is_grouped(case.incident)
+        return case.is_open and by_itself and case.is_over
+
+    def _is_quiet(self, case: Case, now: datetime) -> bool:
         quiet = timedelta(seconds=self._policy.resolve_after_s or 0.0)
         return now - max(case.changed_at, _last_end(case)) >= quiet
 
@@ -275,8 +280,11 @@ class Decisions(Book):
         if change.link:
             self._tally.joined += len(change.link)
             case.changed_at = now
+        self._file(case)
         if case.is_open and kinds & {"created", "alerts_added", "merged", "reopened"}:
-            case.news(now, urgent="created" in kinds)
+            self.news(case, now, urgent="created" in kinds)
+        if kinds & {"created", "reopened"}:
+            self._plan_look(case)
 
     def _store_alarm(self, key: AlarmKey) -> Alarm:
         home = self.cases[self._homes[key]]

@@ -231,7 +231,7 @@ class Grouping:
         """Who hangs on ``cause`` and hurts with ``span``, where that is enough to suspect ``cause``; else nobody."""
         gap_s = self._policy.gap_s
         held = self._suspected.get(cause)
-        near = [one for one in held.spans if one.near(span, gap_s)] if held is not None else []
+        near = held.near(span, gap_s) if held is not None else ()
         if near:
             known = len(near) == 1 and not self._may_reach_more(cause, (near[0].first_s, near[0].last_s))
             return [(cause, span)] if known else self._chain(cause, span)
@@ -243,29 +243,24 @@ class Grouping:
 
     def _chain(self, cause: str, span: Span) -> list[tuple[str, Span]]:
         """(effect, span) of everything that hangs on ``cause`` and is connected with ``span`` by gaps that are small enough."""
-        everything = sorted(
-            (
-                (one.first_s, one.last_s, effect, one.node)
-                for effect, one_way in self._effects[cause].items()
-                for one in self._spans_of(effect, one_way)
-            ),
-        )
-        chains: list[list[tuple[str, Span]]] = []
-        until_s = -math.inf
-        for first_s, last_s, effect, node in everything:
-            if first_s - self._policy.gap_s > until_s:
-                chains.append([])
-            chains[-1].append((effect, Span(first_s, last_s, node)))
-            until_s = max(until_s, last_s)
-        return next(
-            chain
-            for chain in chains
-            if any(one.first_s <= span.first_s and span.last_s <= one.last_s for _, one in chain)
-        )
+        reached, found = span, self._effects_near(cause, span)
+        while True:
+            first_s = min((one.first_s for _, one in found), default=span.first_s)
+            last_s = max((one.last_s for _, one in found), default=span.last_s)
+            if reached.first_s <= first_s and last_s <= reached.last_s:
+                return sorted(found, key=lambda one: (one[1].first_s, one[1].last_s, one[0], one[1].node))
+            reached = Span(min(first_s, reached.first_s), max(last_s, reached.last_s), span.node)
+            found = self._effects_near(cause, reached)
 
-    def _spans_of(self, effect: str, one_way: bool) -> Sequence[Span]:
-        tables = (self._said, self._suspected, self._hinted) if one_way else (self._said, self._suspected)
-        return [one for table in tables if effect in table for one in table[effect].spans]
+    def _effects_near(self, cause: str, span: Span) -> list[tuple[str, Span]]:
+        gap_s, found = self._policy.gap_s, []
+        for effect, one_way in self._effects[cause].items():
+            tables = (self._said, self._suspected, self._hinted) if one_way else (self._said, self._suspected)
+            for table in tables:
+                spans = table.get(effect)
+                if spans is not None:
+                    found += [(effect, one) for one in spans.near(span, gap_s)]
+        return found
 
 
 def _put(

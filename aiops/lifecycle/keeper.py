@@ -16,6 +16,7 @@ import structlog
 from aiops.domain.occurrences import Incident
 from aiops.errors import AiopsError, BackPressure, StoreConflict, StoreUnavailable
 from aiops.lifecycle.cases import Case
+from aiops.lifecycle.marks import Answer
 from aiops.lifecycle.policy import GroupingPolicy
 from aiops.lifecycle.records import CURSOR, Records, Tally
 from aiops.lifecycle.surroundings import Near
@@ -24,8 +25,8 @@ from aiops.lifecycle.watching import Watched
 __all__ = ["Analyse", "Keeper", "Records"]
 
 LEASE_S = 20.0
-#: Analyses an incident and keeps the answer where it says something new; whether it was kept. Raises AiopsError.
-Analyse = Callable[[Incident], bool]
+#: Analyses an incident and keeps the answer where it says something new. Raises AiopsError.
+Analyse = Callable[[Incident], Answer]
 
 
 class Keeper:
@@ -52,7 +53,7 @@ class Keeper:
         self._holder = holder
         self._executor = executor
         self._told = told
-        self._running: dict[str, Future[bool]] = {}
+        self._running: dict[str, tuple[Incident, Future[Answer]]] = {}
         self._book: Watched | None = None
         self._conflicts = 0
         self._leased: datetime | None = None
@@ -97,41 +98,47 @@ class Keeper:
         more = book.read(now)
         if book.record(book.decide(now), now):
             self._told()
-        book.watch(now)
+        book.watch(now, behind=more)
         self._collect(book, now)
         for case in book.due(now):
             if case.incident.id not in self._running:
-                self._ask(case, now)
+                self._ask(book, case, now)
                 more = more or self._executor is None
         return more
 
-    def _ask(self, case: Case, now: datetime) -> None:
-        case.news_since = case.news_at = None
-        case.urgent = False
+    def _ask(self, book: Watched, case: Case, now: datetime) -> None:
+        book.asked(case)
+        incident = case.incident
         if self._executor is not None:
-            self._running[case.incident.id] = self._executor.submit(self._analyse, case.incident)
+            self._running[incident.id] = (incident, self._executor.submit(self._analyse, incident))
             return
-        done: Future[bool] = Future()
+        done: Future[Answer] = Future()
         try:
-            done.set_result(self._analyse(case.incident))
+            done.set_result(self._analyse(incident))
         except AiopsError as error:
             done.set_exception(error)
-        self._settle(case, done, now)
+        self._settle(book, case, incident, done, now)
 
     def _collect(self, book: Watched, now: datetime) -> None:
-        for incident_id, future in list(self._running.items()):
+        for incident_id, (incident, future) in list(self._running.items()):
             if future.done():
                 del self._running[incident_id]
                 case = book.cases.get(incident_id)
                 if case is not None:
-                    self._settle(case, future, now)
+                    self._settle(book, case, incident, future, now)
 
-    def _settle(self, case: Case, done: Future[bool], now: datetime) -> None:
+    def _settle(
+        self, book: Watched, case: Case, incident: Incident, done: Future[Answer], now: datetime
+    ) -> None:
         error = done.exception()
         if error is None:
-            self.tally.analysed += done.result()
+            answer = done.result()
+            self.tally.analysed += answer.kept
+            book.answered(case, incident, answer.reading)
             return
         self.tally.failed += 1
         self._log.error("analysis failed", incident_id=case.incident.id, exc_info=error)
         if isinstance(error, StoreUnavailable | BackPressure):
-            case.news(now)  # tried again; anything else would fail the same way until something new is known
+            book.news(
+                case, now
+            )  # tried again; anything else would fail the same way until something new is known

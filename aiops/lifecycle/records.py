@@ -35,6 +35,7 @@ class Tally:
     reopened: int = 0
     analysed: int = 0
     failed: int = 0
+    stood: int = 0  # looks that found nothing to analyse
     conflicts: int = 0
 
 
@@ -46,6 +47,17 @@ def open_incidents(store: IncidentLedger) -> Iterable[Incident]:
         if rows.next is None:
             return
         query = replace(query, after=rows.next)
+
+
+def pages_of(incidents: Iterable[Incident], size: int = 500) -> Iterable[list[Incident]]:
+    page: list[Incident] = []
+    for incident in incidents:
+        page.append(incident)
+        if len(page) == size:
+            yield page
+            page = []
+    if page:
+        yield page
 
 
 def about(alarm: Alarm) -> tuple[str, ...]:

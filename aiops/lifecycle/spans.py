@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 
 @dataclass(slots=True)
@@ -62,25 +65,38 @@ class Span:
     last_s: float
     node: int
 
-    def near(self, other: Span, gap_s: float) -> bool:
-        return self.first_s - gap_s <= other.last_s and other.first_s - gap_s <= self.last_s
+
+_FIRST, _LAST = attrgetter("first_s"), attrgetter("last_s")
 
 
 class Spans:
-    """Spans of one thing, few of them, in no order."""
+    """Spans of one thing by time; since no two are near each other, by their first and by their last moment alike."""
 
     __slots__ = ("spans",)
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
 
+    def near(self, span: Span, gap_s: float) -> Sequence[Span]:
+        """Those that are near ``span``, found without a look at the others."""
+        begin, end = self._range(span, gap_s)
+        return self.spans[begin:end]
+
+    def _range(self, span: Span, gap_s: float) -> tuple[int, int]:
+        spans = self.spans
+        if not spans or spans[-1].last_s < span.first_s - gap_s:
+            return len(spans), len(spans)
+        begin = bisect_left(spans, span.first_s - gap_s, key=_LAST)
+        return begin, bisect_right(spans, span.last_s + gap_s, begin, key=_FIRST)
+
     def put(self, span: Span, gap_s: float, groups: Groups) -> tuple[Span, tuple[float, float] | None]:
         """Unite ``span`` with all that are near. Returns what it became a part of, and (first, last) of that before; None: it is
         new, or joined several."""
-        near = [held for held in self.spans if held.near(span, gap_s)]
+        begin, end = self._range(span, gap_s)
+        near = self.spans[begin:end]
         if not near:
             kept = Span(span.first_s, span.last_s, span.node)
-            self.spans.append(kept)
+            self.spans.insert(begin, kept)
             return kept, None
         kept = near[0]
         before = (kept.first_s, kept.last_s)
@@ -88,12 +104,10 @@ class Spans:
             kept.first_s = min(kept.first_s, other.first_s)
             kept.last_s = max(kept.last_s, other.last_s)
             groups.unite(kept.node, other.node)
-        if len(near) > 1:
-            self.spans = [held for held in self.spans if held is kept or held not in near]
+        del self.spans[begin + 1 : end]
         return kept, before if len(near) == 1 else None
 
     def join(self, span: Span, gap_s: float, groups: Groups) -> None:
         """Whoever is near ``span`` belongs to it; no span changes."""
-        for held in self.spans:
-            if held.near(span, gap_s):
-                groups.unite(held.node, span.node)
+        for held in self.near(span, gap_s):
+            groups.unite(held.node, span.node)

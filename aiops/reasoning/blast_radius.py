@@ -11,10 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiops.domain.graph import Entity, Spread, Subgraph, causes_of, relation_kind
+from aiops.domain.redundancy import redundancy_groups
 from aiops.reasoning.spread import PLACES
 
 #: Kinds whose loss users notice.
 SERVICE_KINDS: frozenset[str] = frozenset({"service", "ingress", "loadbalancer", "function"})
+#: Kinds that carry other people's traffic. A port counts by the device that it is a part of.
+DEVICE_KINDS: frozenset[str] = frozenset(
+    {"device", "switch", "router", "firewall", "accesspoint", "powerunit", "rack"}
+)
+NETWORK_KINDS: frozenset[str] = DEVICE_KINDS | {"link"}
+#: Relations of parts, and whether the part comes first.
+_PARTS = {"PART_OF": True, "OWNED_BY": True, "CONTAINS": False}
 #: Below this plausibility a reach is not worth telling.
 LEAST_PLAUSIBLE = 0.2
 
@@ -56,7 +64,8 @@ def blast_radius(
 ) -> BlastRadius:
     """What the failure of ``entity_id``, which is in ``subgraph``, takes down within ``depth`` hops. Pure."""
     known = subgraph.by_id()
-    arrows, groups = _arrows(subgraph, known), _groups(subgraph)
+    wholes = _wholes(subgraph, known)
+    arrows, groups = _arrows(subgraph, known, wholes), redundancy_groups(subgraph.relations)
     in_group = {(member, dependent) for (dependent, _), members in groups.items() for member in members}
     down = {entity_id: Reached(known[entity_id], 0, entity_id, 1.0)}
     border = [entity_id]
@@ -64,6 +73,8 @@ def blast_radius(
         grown: dict[str, Reached] = {}
         for cause in border:
             for effect, weight in arrows.get(cause, {}).items():
+                if hops == 1 and effect in wholes.get(cause, ()):
+                    continue
                 value = down[cause].plausibility * weight
                 blocked = (cause, effect) in in_group and not _all_down(effect, cause, groups, down, grown)
                 if effect in down or blocked or value < least:
@@ -84,15 +95,34 @@ def blast_radius(
     )
 
 
-def _arrows(subgraph: Subgraph, known: Mapping[str, Entity]) -> dict[str, dict[str, float]]:
-    """For each entity what it takes down by itself, and how readily; what stands in a place does not take it down."""
+def _wholes(subgraph: Subgraph, known: Mapping[str, Entity]) -> dict[str, frozenset[str]]:
+    """For each part the network devices that it is a part of: one port that fails is not the device that fails."""
+    found: dict[str, set[str]] = {}
+    for relation in subgraph.relations:
+        ends = (relation.source_id, relation.target_id)
+        if relation.kind in _PARTS:
+            part, whole = ends if _PARTS[relation.kind] else ends[::-1]
+            if whole in known and known[whole].kind.lower() in DEVICE_KINDS:
+                found.setdefault(part, set()).add(whole)
+    return {part: frozenset(names) for part, names in found.items()}
+
+
+def _arrows(
+    subgraph: Subgraph, known: Mapping[str, Entity], wholes: Mapping[str, frozenset[str]]
+) -> dict[str, dict[str, float]]:
+    """For each entity what it takes down by itself, and how readily. What stands in a place does not take it down, and what is
+    attached to the network does not take the network down."""
     places = {name for name, entity in known.items() if entity.kind.lower() in PLACES}
+    network = {
+        name for name, entity in known.items() if entity.kind.lower() in NETWORK_KINDS or name in wholes
+    }
     arrows: dict[str, dict[str, float]] = {}
     for relation in subgraph.relations:
         kind = relation_kind(relation.kind)
         for cause, effect in causes_of(relation):
             into_place = effect in places and cause not in places and kind.spread is Spread.BOTH
-            if cause == effect or into_place or cause not in known or effect not in known:
+            into_network = kind.name == "CONNECTED_TO" and effect in network and cause not in network
+            if cause == effect or into_place or into_network or cause not in known or effect not in known:
                 continue
             weight = kind.weight * min(1.0, max(0.05, relation.confidence))
             beside = arrows.setdefault(cause, {})
@@ -100,19 +130,10 @@ def _arrows(subgraph: Subgraph, known: Mapping[str, Entity]) -> dict[str, dict[s
     return {cause: dict(sorted(beside.items())) for cause, beside in arrows.items()}
 
 
-def _groups(subgraph: Subgraph) -> dict[tuple[str, str], set[str]]:
-    """Members of each redundancy group that has more than one, by (dependent, name of the group)."""
-    groups: dict[tuple[str, str], set[str]] = {}
-    for relation in subgraph.relations:
-        if relation.redundancy_group is not None:
-            groups.setdefault((relation.source_id, relation.redundancy_group), set()).add(relation.target_id)
-    return {key: members for key, members in groups.items() if len(members) > 1}
-
-
 def _all_down(
     dependent: str,
     cause: str,
-    groups: Mapping[tuple[str, str], set[str]],
+    groups: Mapping[tuple[str, str], frozenset[str]],
     down: Mapping[str, Reached],
     grown: Mapping[str, Reached],
 ) -> bool:
@@ -125,7 +146,7 @@ def _all_down(
 
 
 def _kept(
-    groups: Mapping[tuple[str, str], set[str]], lost: set[str], known: Mapping[str, Entity]
+    groups: Mapping[tuple[str, str], frozenset[str]], lost: set[str], known: Mapping[str, Entity]
 ) -> tuple[Kept, ...]:
     return tuple(
         Kept(known[owner], name, tuple(sorted(members & lost)), tuple(sorted(members - lost)))

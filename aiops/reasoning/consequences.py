@@ -19,16 +19,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from aiops.domain.batches import FloatArray, IntArray
 from aiops.domain.candidates import CandidateTable, RuleOutcome
+from aiops.reasoning.alarm_order import BoolArray, Told, explaining
 from aiops.reasoning.complaints import Complaints
 from aiops.reasoning.paths import PathBounds, reach
 from aiops.reasoning.spread import FailureGraph, Sighting
-
-BoolArray = np.typing.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class ConsequenceBounds:
     ``consequence_ratio``: a cause that is not sure must have that part of the effect's prior. ``suspects``: so many
     failing candidates are compared. ``sure_rule``, ``sure_categories``: a rule of that weight and category says that the
     entity has failed itself. ``sure_share``: part of the complaints that a sure cause explains. ``inferred_*``: what
-    nobody measures must explain so many entities, no measured suspect more than that ratio of it, all within that span.
+    nobody measures must explain so many entities, no measured suspect more than that ratio of it, all within that span;
+    where each of them reaches the others by it alone, the first ``inferred_tried`` are looked at.
     """
 
     explains_from: float = 0.2
@@ -55,6 +56,7 @@ class ConsequenceBounds:
     inferred_entities: int = 3
     inferred_ratio: float = 0.6
     inferred_span_s: float = 300.0
+    inferred_tried: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +112,35 @@ def explain_by(
 @dataclass(frozen=True, slots=True)
 class Consequences:
     """``explains``: float64 [suspects, suspects], effect by cause. ``rows``: int64 [suspects], their rows in the table.
-    ``sure``: bool [suspects]. ``inferred``: sure ones that nobody measures. ``comparable``: bool [suspects, suspects]."""
+    ``sure``: bool [suspects]. ``inferred``: sure ones that nobody measures. ``comparable``: bool [suspects, suspects].
+    ``told``: bool [suspects, suspects], whose alarms (column) explain whose (:mod:`aiops.reasoning.alarm_order`)."""
 
     rows: IntArray
     explains: FloatArray
     sure: BoolArray
     inferred: frozenset[str]
     comparable: BoolArray
+    told: BoolArray
 
     def owed(self, size: int) -> FloatArray:
         """How plausibly another suspect is the cause of each row of the table, float64 [size]."""
         found = np.zeros(size)
         if len(self.rows):
-            counted = np.where(self.comparable | self.sure[np.newaxis, :], self.explains, 0.0)
-            found[self.rows] = np.sqrt(counted.max(axis=1))
+            counts = (self.comparable & ~self.told.T) | self.told | self.sure[np.newaxis, :]
+            found[self.rows] = np.sqrt(np.where(counts, self.explains, 0.0).max(axis=1))
         return found
+
+    def told_above(self, total: FloatArray, step: float) -> FloatArray:
+        """What lifts each suspect ``step`` above all whose alarms its own explain; float64 [size]."""
+        raised = total.copy()
+        pairs = [(self.rows[cause], self.rows[effect]) for effect, cause in np.argwhere(self.told).tolist()]
+        for _ in range(len(self.rows)):
+            before = raised.copy()
+            for cause, effect in pairs:
+                raised[cause] = max(raised[cause], raised[effect] + step)
+            if np.array_equal(before, raised):
+                break
+        return np.asarray(raised - total)
 
     def lifted(self, total: FloatArray, more: FloatArray) -> FloatArray:
         """What lifts each sure cause above all that it explains, by ``more``; float64 [size], 0 for all others."""
@@ -146,24 +162,35 @@ def find_consequences(
     explained: Explained,
     paths: PathBounds,
     bounds: ConsequenceBounds,
+    told: Mapping[str, Told] = MappingProxyType({}),
 ) -> Consequences:
     """The relation over the suspects: the strongest failing candidates, whoever complains, and whatever is sure."""
     count = explained.count()
-    inferred = _silent_culprits(table, graph, sighting, explained, count, bounds)
+    inferred = _silent_culprits(table, graph, sighting, explained, count, told, paths, bounds)
     definite = _definite(rules, graph, count, bounds)
-    names = _suspects(table, vetoed, graph, sighting, explained, definite | inferred, bounds)
+    names = _suspects(table, vetoed, graph, sighting, explained, definite | inferred, frozenset(told), bounds)
     row_of = {entity: row for row, entity in enumerate(table.entities)}
     rows: IntArray = np.array([row_of[name] for name in names], dtype=np.int64)
     sure = np.array([name in definite or name in inferred for name in names], dtype=np.bool_)
     between = _between(names, graph, explained, paths, bounds)
     onset = np.array([sighting.onset_s.get(name, math.nan) for name in names])
     allowed = _in_time(between, onset, sure, bounds) & (table.group[rows][:, None] != table.group[rows][None])
+    fan = np.array([len(graph.out.get(name, ())) for name in names], dtype=np.float64)
+    early_s, moment_s = bounds.early_tolerance_s, bounds.same_moment_s
+    ordered = explaining(names, told, between, onset, fan, early_s=early_s, moment_s=moment_s)
+    ordered &= (sure[None, :] | ~sure[:, None]) & (table.group[rows][:, None] != table.group[rows][None])
+    allowed = (allowed | ordered) & ~ordered.T
     prior = table.prior[rows]
     comparable = prior[np.newaxis, :] >= bounds.consequence_ratio * prior[:, np.newaxis]
     failing = np.array([name in sighting.failing for name in names], dtype=np.bool_)
     counts = (prior > 0) & failing
     return Consequences(
-        rows, np.where(allowed, between, 0.0), sure, inferred, comparable & counts[None, :] & counts[:, None]
+        rows,
+        np.where(allowed, between, 0.0),
+        sure,
+        inferred,
+        comparable & counts[None, :] & counts[:, None],
+        ordered,
     )
 
 
@@ -174,15 +201,21 @@ def _suspects(
     sighting: Sighting,
     explained: Explained,
     sure: frozenset[str],
+    told: frozenset[str],
     bounds: ConsequenceBounds,
 ) -> tuple[str, ...]:
+    """Besides the strongest: as many of those with alarms as explain most, and those that are sure."""
+    count = dict(zip(graph.entities, explained.count().tolist(), strict=True))
     prior = dict(zip(table.entities, table.prior.tolist(), strict=True))
     known = [name for name in table.entities if name in graph.index and name not in vetoed]
     strong = sorted(
         (name for name in known if prior[name] > 0 and name in sighting.failing),
         key=lambda name: (-prior[name], name),
     )[: bounds.suspects]
-    chosen = {*strong, *explained.entities, *sure} if sure else {*strong}
+    wide = sorted((name for name in known if name in told), key=lambda name: (-count[name], name))
+    chosen = {*strong, *wide[: bounds.suspects]}
+    if sure:
+        chosen.update(explained.entities, sure)
     return tuple(name for name in known if name in chosen)
 
 
@@ -238,23 +271,70 @@ def _silent_culprits(
     sighting: Sighting,
     explained: Explained,
     count: FloatArray,
+    told: Mapping[str, Told],
+    paths: PathBounds,
     bounds: ConsequenceBounds,
 ) -> frozenset[str]:
     """What nobody measures and what alone explains most of it."""
-    observed = [count[graph.index[e]] for e in table.entities if e in graph.index and sighting.observed(e)]
-    rival = max(observed, default=0.0)
-    found = set()
-    for entity in table.entities:
-        column = graph.index.get(entity)
-        if column is None or entity in sighting.telemetry or sighting.observed(entity):
-            continue
-        if entity in graph.logical or count[column] < bounds.sure_share:
-            continue
-        if rival <= bounds.inferred_ratio * count[column] and _together(
-            column, sighting.onset_s, explained, bounds
-        ):
-            found.add(entity)
-    return frozenset(found)
+    observed = [e for e in table.entities if e in graph.index and sighting.observed(e)]
+    columns: IntArray = np.array([graph.index[e] for e in observed], dtype=np.int64)
+    possible = [
+        (-count[column], entity)
+        for entity in table.entities
+        if (column := graph.index.get(entity)) is not None
+        and entity not in sighting.telemetry
+        and not sighting.observed(entity)
+        and entity not in graph.logical
+        and count[column] >= bounds.sure_share
+        and _together(column, sighting.onset_s, explained, bounds)
+    ]
+    rivals = {e: float(count[column]) for e, column in zip(observed, columns.tolist(), strict=True)}
+    found = {
+        entity
+        for share, entity in possible
+        if max(rivals.values(), default=0.0) <= -bounds.inferred_ratio * share
+    }
+    if found or not possible:
+        return frozenset(found)
+    near = explained.share()
+    possible.sort(key=lambda one: (-near[graph.index[one[1]]], one[1]))
+    for share, entity in possible[: bounds.inferred_tried]:
+        fellows = _fellows(entity, graph, explained, told)
+        through = np.exp(reach(graph, [entity], paths)[0])
+        for name in fellows:
+            rivals[name] = _beside(name, entity, through, graph, explained)
+        if max(rivals.values(), default=0.0) <= -bounds.inferred_ratio * share:
+            return frozenset((entity,))
+        rivals.update((name, float(count[graph.index[name]])) for name in fellows)
+    return frozenset()
+
+
+def _fellows(
+    entity: str, graph: FailureGraph, explained: Explained, told: Mapping[str, Told]
+) -> tuple[str, ...]:
+    """Of those that complain and that ``entity`` would explain, all that are of one kind and say of themselves no more than
+    at least two others of it: whichever failed, it would have had to take ``entity`` down, and nothing tells it apart."""
+    plausible = explained.plausibility[:, graph.index[entity]] > 0
+    names = [e for e, value in zip(explained.entities, plausible, strict=True) if value and e in told]
+    return tuple(
+        name
+        for name in names
+        if sum(
+            told[other].kind == told[name].kind and told[other].says >= told[name].says
+            for other in names
+            if other != name
+        )
+        >= 2
+    )
+
+
+def _beside(name: str, entity: str, through: FloatArray, graph: FailureGraph, explained: Explained) -> float:
+    """Weighted share of the complaints that ``name`` explains otherwise than by taking ``entity`` down."""
+    column = graph.index[name]
+    by_way = through[column] * explained.plausibility[:, graph.index[entity]]
+    own = np.array([complaining == name for complaining in explained.entities], dtype=np.bool_)
+    direct = (explained.plausibility[:, column] > 0) & (explained.plausibility[:, column] > by_way + 1e-9)
+    return float(explained.weights @ (direct | own))
 
 
 def _together(

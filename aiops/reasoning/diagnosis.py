@@ -14,6 +14,7 @@ from aiops.domain.candidates import CandidateTable, Correction, RuleOutcome
 from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Entity, Subgraph
 from aiops.domain.occurrences import Incident
+from aiops.reasoning.alarm_order import what_alarms_tell
 from aiops.reasoning.calibration import conformal_set, shares
 from aiops.reasoning.complaints import Complaints, collect_complaints
 from aiops.reasoning.consequences import Explained, explain_by
@@ -139,6 +140,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
         vetoes=_vetoes(maintenance.held, matter),
         bounds=weights.paths,
         weights=weights.ranking,
+        told=what_alarms_tell(evidence, {one.id: one.kind.lower() for one in matter.subgraph.entities}),
     )
     by_entity = _about(evidence)
     own = {cause.entity: _evidence_of(cause, by_entity) for cause in ranking.causes}

@@ -14,6 +14,7 @@ import heapq
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -83,15 +84,25 @@ def _relax(best: FloatArray, hop: _Hop) -> None:
         best[hop.heads] = np.maximum(best[hop.heads], extended)
 
 
-@dataclass(frozen=True, slots=True)
-class _Partial:
-    arrows: tuple[Arrow, ...]
+class _Partial(NamedTuple):
+    """A way so far: the one without its last arrow, and that arrow."""
+
+    before: _Partial | None
+    arrow: Arrow | None
     at: str
-    seen: frozenset[str]
     log_weight: float
     promise: float  # of the whole path if it goes on as well as it can
     legs: int
     silent_run: int
+
+    def arrows(self) -> list[Arrow]:
+        """First to last."""
+        found: list[Arrow] = []
+        here: _Partial | None = self
+        while here is not None and here.arrow is not None:
+            found.append(here.arrow)
+            here = here.before
+        return found[::-1]
 
 
 def find_paths(
@@ -111,7 +122,7 @@ def find_paths(
     limits = bounds or PathBounds()
     if cause == symptom or cause not in graph.index or not np.isfinite(guide[graph.index[cause]]):
         return ()
-    beam = [_Partial((), cause, frozenset({cause}), 0.0, 0.0, 0, 0)]
+    beam = [_Partial(None, None, cause, 0.0, 0.0, 0, 0)]
     finished: list[_Partial] = []
     for _ in range(limits.hops):
         grown = [longer for partial in beam for longer in _extend(graph, partial, guide, limits)]
@@ -129,8 +140,9 @@ def _extend(
     graph: FailureGraph, partial: _Partial, guide: FloatArray, limits: PathBounds
 ) -> Iterator[_Partial]:
     """Partial paths one hop longer, in order of entity id; equal promise keeps that order, so ties are settled."""
+    seen = {partial.at, *(arrow.cause for arrow in partial.arrows())}
     for arrow in graph.out.get(partial.at, ()):
-        if arrow.effect in partial.seen:
+        if arrow.effect in seen:
             continue
         position = graph.index[arrow.effect]
         rest = float(guide[position])
@@ -141,9 +153,9 @@ def _extend(
         if legs <= limits.depth:
             log_weight = partial.log_weight + arrow.log_weight
             yield _Partial(
-                (*partial.arrows, arrow),
+                partial,
+                arrow,
                 arrow.effect,
-                partial.seen | {arrow.effect},
                 log_weight,
                 log_weight + rest,
                 legs,
@@ -153,7 +165,7 @@ def _extend(
 
 def _reasoning_path(partial: _Partial, sighting: Sighting) -> ReasoningPath:
     hops = []
-    for arrow in partial.arrows:
+    for arrow in partial.arrows():
         for cause, effect, relation in arrow.via:
             cause_s, effect_s = sighting.onset_s.get(cause), sighting.onset_s.get(effect)
             known = cause_s is not None and effect_s is not None

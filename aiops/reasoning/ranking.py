@@ -3,12 +3,13 @@
 For every row of the table
 
     total = prior + rule x support + model x delta + path x way + coverage x share
-          + change x fresh - consequence x owed - backed_up + over
+          + change x fresh - consequence x owed - backed_up + told + over
 
 where ``support`` in [-1, 1] comes from rule firings, ``delta`` is the network's bounded correction, ``way`` in [0, 1] how
 plausibly failure travels to where it hurts, ``share`` in [0, 1] the weighted share of complaints it would explain, each
 by the plausibility of its path, ``fresh`` in [0, 1] how recently a recorded change touched it, times the plausibility
-that it reaches a complaint. ``owed`` in [0, 1], how plausibly another suspect is the cause of this one, and ``over``,
+that it reaches a complaint. ``told`` lifts an alarm above those that it explains (:mod:`aiops.reasoning.alarm_order`).
+``owed`` in [0, 1], how plausibly another suspect is the cause of this one, and ``over``,
 what lifts a sure cause above all that it explains, come from :mod:`aiops.reasoning.consequences`. What is owed takes
 its part of positive ``support`` too. Beside a model that may correct by ``bound``, support, way, share and owed count
 1 / (1 + bound).
@@ -22,11 +23,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
 from aiops.domain.batches import FloatArray
 from aiops.domain.candidates import CandidateTable, Correction, RuleFiring, RuleOutcome
+from aiops.reasoning.alarm_order import Told
 from aiops.reasoning.consequences import ConsequenceBounds, Explained, find_consequences
 from aiops.reasoning.paths import PathBounds
 from aiops.reasoning.spread import FailureGraph, Sighting
@@ -37,6 +40,7 @@ class RankingWeights:
     """Every weight and bound of the ranking, in one place.
 
     ``prior``, ``rule``, ``model``, ``path``, ``coverage``, ``change``, ``consequence``: of the terms of the total.
+    ``told``: how far an alarm stands above those that it explains.
     ``unnamed``: factor on path and coverage where the incident names nothing and any alarm is a complaint.
     ``change_decay_s``: a change this long before the first complaint counts 1/e. ``backed_up``: taken from a member of
     a redundancy group whose others are up, where the dependent complains and the member explains nobody else.
@@ -54,6 +58,7 @@ class RankingWeights:
     change: float = 0.4
     change_decay_s: float = 1800.0
     consequence: float = 0.1
+    told: float = 0.1
     backed_up: float = 0.5
     pin_rank: int = 3
     causes: int = 10
@@ -105,8 +110,9 @@ def rank(
     vetoes: tuple[Veto, ...] = (),
     bounds: PathBounds | None = None,
     weights: RankingWeights | None = None,
+    told: Mapping[str, Told] = MappingProxyType({}),
 ) -> Ranking:
-    """Order the candidates of ``table``. ``vetoes`` come on top of those of the rules."""
+    """Order the candidates of ``table``. ``vetoes`` come on top of those of the rules. ``told``: what alarms say."""
     settings = weights or RankingWeights()
     terms = _terms(table, rules, correction, graph, sighting, explained, settings)
     vetoed = {
@@ -115,12 +121,22 @@ def rank(
     }
     vetoed.update({veto.entity: veto for veto in vetoes})
     found = find_consequences(
-        table, rules, frozenset(vetoed), graph, sighting, explained, bounds or PathBounds(), settings.bounds
+        table,
+        rules,
+        frozenset(vetoed),
+        graph,
+        sighting,
+        explained,
+        bounds or PathBounds(),
+        settings.bounds,
+        told,
     )
     owed = found.owed(len(table.entities))
     terms["rule"] = terms["rule"] - np.maximum(terms["rule"], 0.0) * owed  # it may have matched a consequence
     terms["consequence"] = -settings.consequence * _left(correction) * owed
     terms["backed_up"] = -settings.backed_up * _backed_up(table, graph, explained)
+    unlearned = {name: term for name, term in terms.items() if name != "model"}
+    terms["told"] = found.told_above(_sum(unlearned, len(table.entities)), settings.told)
     before = _sum(terms, len(table.entities))
     more = settings.coverage * _taken(explained.count(), _columns(table, graph))
     terms["over"] = found.lifted(before, more)

@@ -7,6 +7,9 @@ elsewhere, however many, are never looked at. An island stays an island.
 
 Relations that were valid ``topology_margin_s`` before the start are taken as well: topology learned from live data
 vanishes with the fault, a moment before anybody notices.
+
+A neighbourhood that fits the bound is taken whole. Of a larger one only what is likeliest to matter is reasoned about: it
+costs less, and other troubles of a large site do not crowd in.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from aiops.contracts import Surroundings
 from aiops.domain.batches import IntArray
 from aiops.domain.graph import Entity, Relation, Spread, Subgraph, relation_kind
 from aiops.domain.occurrences import Alarm, Incident
+from aiops.reasoning.relevance import most_relevant
 from aiops.reasoning.spread import PLACES
 
 
@@ -28,7 +32,9 @@ from aiops.reasoning.spread import PLACES
 class RetrievalBounds:
     """``depth``: relations from a seed. ``entities``: most entities in a subgraph. ``rounds``: how often neighbours
     become seeds. ``seeds``: most of them. ``shared_by``: what so many alarmed entities depend on is a seed, at most
-    ``shared_seeds`` of them a round. ``topology_margin_s``: see the module."""
+    ``shared_seeds`` of them a round. ``topology_margin_s``: see the module. ``chosen``: what is kept of a neighbourhood that
+    is larger than ``entities``, beside what is named, out of the ``wide`` nearest entities (:mod:`aiops.reasoning.relevance`);
+    an alarm counts there if it began at most ``fresh_s`` before the incident."""
 
     depth: int = 3
     entities: int = 500
@@ -37,6 +43,9 @@ class RetrievalBounds:
     shared_by: int = 3
     shared_seeds: int = 10
     topology_margin_s: float = 300.0
+    chosen: int = 120
+    wide: int = 250
+    fresh_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +93,52 @@ def retrieve(
     subgraph = _around(graph, seeds, incident, limits, gaps)
     known_alarms = _Alarms(graph, start, end)
     alarms = known_alarms.on(subgraph)
-    if named:
-        for _ in range(limits.rounds):
-            more = _joining(subgraph, alarms, named, seeds, limits)
-            if not more:
-                break
-            seeds = (*seeds, *more)
-            subgraph = _around(graph, seeds, incident, limits, gaps)
-            alarms = known_alarms.on(subgraph)
+    for _ in range(limits.rounds if named else 0):
+        more = _joining(subgraph, alarms, named, seeds, limits)
+        if not more:
+            break
+        seeds, cut = (*seeds, *more), subgraph.truncated
+        nearest = replace(limits, entities=min(limits.entities, limits.wide)) if cut else limits
+        subgraph = _around(graph, seeds, incident, nearest, gaps)
+        alarms = known_alarms.on(subgraph)
+        if cut:
+            break
+    whole = subgraph
+    if named and subgraph.truncated:
+        subgraph = _narrowed(graph, subgraph, incident, alarms, limits)
+        alarms = known_alarms.on(subgraph)
     known = subgraph.by_id()
     gaps.extend(
         f"{name} is named by the incident and is not in the graph" for name in named if name not in known
     )
-    if subgraph.truncated:
+    if len(subgraph.entities) < len(whole.entities):
+        gaps.append(
+            f"the neighbourhood has more than {limits.entities} entities: the {len(subgraph.entities)} that are likeliest "
+            "to matter were considered, a cause elsewhere is not seen"
+        )
+    elif subgraph.truncated:
         gaps.append(
             f"the neighbourhood was cut at {limits.entities} entities, nearest first: a cause farther away is not seen"
         )
     return Retrieved(subgraph, alarms, tuple(dict.fromkeys(gaps)))
+
+
+def _narrowed(
+    graph: Surroundings,
+    subgraph: Subgraph,
+    incident: Incident,
+    alarms: Iterable[Alarm],
+    limits: RetrievalBounds,
+) -> Subgraph:
+    """The part of a neighbourhood that was cut which is worth reasoning about."""
+    named = named_entities(incident)
+    if len(subgraph.entities) <= limits.chosen:
+        return subgraph
+    start, end = window_of(incident)
+    begins = incident.started_at - timedelta(seconds=limits.fresh_s)
+    telling = {alarm.entity for alarm in alarms if alarm.started_at >= begins}
+    telling.update(entity for change in graph.changes(start=start, end=end) for entity in change.entities)
+    return most_relevant(subgraph, named, telling, others=limits.chosen)
 
 
 def _loudest(alarms: Iterable[Alarm], limit: int) -> tuple[str, ...]:
@@ -153,39 +191,40 @@ def meeting_points(subgraph: Subgraph, alarmed: Iterable[str], limits: Retrieval
     Only relations that say who depends on whom lead there, not those that spread both ways; places count as causes.
     """
     index = {entity.id: place for place, entity in enumerate(subgraph.entities)}
-    below = [0] * len(index)  # by cause, one bit for each alarmed entity that depends on it
-    own = [0] * len(index)
-    for number, entity in enumerate(sorted(set(alarmed).intersection(index))):
-        own[index[entity]] = below[index[entity]] = 1 << number
-    one_way = _one_way(subgraph, index)
+    own = {index[entity]: 1 << n for n, entity in enumerate(sorted(set(alarmed).intersection(index)))}
+    below = dict(own)  # by cause, one bit for each alarmed entity that depends on it
+    causes = _causes_of(subgraph, index)
+    reached = set(below)
     for _ in range(limits.depth):
-        nearer = below.copy()
-        for cause, effect in one_way:
-            nearer[cause] |= below[effect]
+        nearer = dict(below)
+        for effect in reached:
+            for cause in causes.get(effect, ()):
+                nearer[cause] = nearer.get(cause, 0) | below[effect]
+        reached = {one for one, mask in nearer.items() if mask != below.get(one)}
         below = nearer
     met = {
-        entity.id: (mask & ~itself).bit_count()
-        for entity, mask, itself in zip(subgraph.entities, below, own, strict=True)
+        subgraph.entities[place].id: (mask & ~own.get(place, 0)).bit_count() for place, mask in below.items()
     }
     shared = sorted((-count, cause) for cause, count in met.items() if count >= limits.shared_by)
     return tuple(cause for _, cause in shared[: limits.shared_seeds])
 
 
-def _one_way(subgraph: Subgraph, index: Mapping[str, int]) -> list[tuple[int, int]]:
-    """(cause, effect) of relations that failure crosses in one direction only, and from places to what is in them."""
+def _causes_of(subgraph: Subgraph, index: Mapping[str, int]) -> dict[int, list[int]]:
+    """By effect its causes, by relations that failure crosses in one direction only, and places for what is in them."""
     spreads = {kind: relation_kind(kind).spread for kind in {row.kind for row in subgraph.relations}}
     places = {index[entity.id] for entity in subgraph.entities if entity.kind.lower() in PLACES}
-    found = set()
+    found: dict[int, list[int]] = {}
     for relation in subgraph.relations:
         spread = spreads[relation.kind]
         source, target = index[relation.source_id], index[relation.target_id]
         if spread is Spread.TO_SOURCE:
-            found.add((target, source))
+            found.setdefault(source, []).append(target)
         elif spread is Spread.TO_TARGET:
-            found.add((source, target))
+            found.setdefault(target, []).append(source)
         elif spread is Spread.BOTH and (source in places) is not (target in places):
-            found.add((source, target) if source in places else (target, source))
-    return list(found)
+            cause, effect = (source, target) if source in places else (target, source)
+            found.setdefault(effect, []).append(cause)
+    return found
 
 
 def distances(subgraph: Subgraph, seeds: Iterable[str]) -> dict[str, int]:

@@ -22,6 +22,7 @@ import numpy as np
 from aiops.domain.batches import FloatArray, IntArray
 from aiops.domain.evidence import Evidence, EvidenceSet
 from aiops.domain.graph import Relation, RelationKind, Spread, Subgraph, causes_of, relation_kind
+from aiops.domain.redundancy import redundancy_groups
 
 #: Places: what stands in them does not take them down, though they take down what stands in them.
 PLACES: frozenset[str] = frozenset({"rack", "site", "namespace"})
@@ -198,13 +199,9 @@ def time_order(cause_s: float | None, effect_s: float | None, settings: SpreadWe
 
 
 def _redundancies(subgraph: Subgraph, sighting: Sighting, known: frozenset[str]) -> tuple[Redundancy, ...]:
-    groups: dict[tuple[str, str], set[str]] = {}
-    for relation in subgraph.relations:
-        if relation.redundancy_group is not None and relation.source_id in known:
-            groups.setdefault((relation.source_id, relation.redundancy_group), set()).add(relation.target_id)
     found = []
-    for (dependent, name), members in sorted(groups.items()):
-        if len(members) > 1:
+    for (dependent, name), members in redundancy_groups(subgraph.relations).items():
+        if dependent in known:
             up = tuple(sorted(member for member in members if member not in sighting.failing))
             found.append(Redundancy(dependent, name, tuple(sorted(members)), up))
     return tuple(found)
@@ -213,12 +210,17 @@ def _redundancies(subgraph: Subgraph, sighting: Sighting, known: frozenset[str])
 def _settle(
     arrows: dict[tuple[str, str], Arrow], redundancies: tuple[Redundancy, ...], sighting: Sighting
 ) -> None:
-    """Cut the arrows of groups that still have a member up; lead what all members share through the group."""
+    """Cut the arrows of groups that still have a member up; lead what all members share through the group. Who leans on a
+    group takes none of its members down, though the kind of relation may say so of others."""
     through: list[Arrow] = []
     into: dict[str, dict[str, Arrow]] = {}
     for (cause, effect), arrow in arrows.items():
         into.setdefault(effect, {})[cause] = arrow
     for group in redundancies:
+        for member in group.members:
+            back = arrows.get((group.dependent, member))
+            if back is not None and back.via[0][2].redundancy_group == group.name:
+                del arrows[group.dependent, member], into[member][group.dependent]
         if not group.up:
             continue
         parts = {m: arrows.pop((m, group.dependent)) for m in group.members if (m, group.dependent) in arrows}

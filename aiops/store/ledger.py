@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from aiops.domain.incident_records import (
     Feedback,
     IncidentChange,
 )
-from aiops.domain.occurrences import Incident
+from aiops.domain.occurrences import Alarm, Incident
 from aiops.errors import InputError, StoreConflict
 from aiops.store.merge import check_text, frozen_labels, utc
 from aiops.store.occurrence_merge import checked_incident
@@ -123,6 +123,25 @@ def numbered(activities: Iterable[Activity], number: int) -> tuple[Activity, ...
         replace(activity, details=frozen_labels({**activity.details, "analysis": str(number)}))
         for activity in activities
     )
+
+
+def told_of_each(
+    incident_ids: Iterable[str],
+    alarms: Iterable[tuple[str, Alarm]],
+    told: Iterable[Activity],
+    limit: int = 500,
+) -> Mapping[str, tuple[tuple[Alarm, ...], tuple[Activity, ...]]]:
+    """Alarms (each with its incident) and activities by incident, in the order in which they are given; of activities the first
+    ``limit``."""
+    found: dict[str, tuple[list[Alarm], list[Activity]]] = {one: ([], []) for one in incident_ids}
+    for owner, alarm in alarms:
+        if owner in found:  # else it was made between two questions
+            found[owner][0].append(alarm)
+    for activity in told:
+        listed = found[activity.incident_id][1] if activity.incident_id in found else None
+        if listed is not None and len(listed) < limit:
+            listed.append(activity)
+    return {owner: (tuple(held), tuple(happened)) for owner, (held, happened) in found.items()}
 
 
 def check_cursor(cursor: tuple[str, int] | None) -> None:

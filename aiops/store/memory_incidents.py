@@ -34,6 +34,7 @@ from aiops.store.ledger import (
     numbered,
     settled,
     told_cause,
+    told_of_each,
     told_resolution,
     unknown_alarm,
     unknown_analysis,
@@ -232,6 +233,17 @@ class MemoryIncidents(MemoryOccurrences):
             self._known(incident_id)
             rows = [self._alarms[key] for key in self._alarms_of.get(incident_id, ())]
         return tuple(sorted(rows, key=lambda alarm: (alarm.started_at, alarm.fingerprint)))
+
+    def histories(
+        self, incident_ids: Sequence[str]
+    ) -> Mapping[str, tuple[tuple[Alarm, ...], tuple[Activity, ...]]]:
+        with self._lock:
+            ids = [one for one in dict.fromkeys(incident_ids) if one in self._incidents]
+            wanted = frozenset(ids)
+            told = [one for one in self._activities if one.incident_id in wanted]
+            return told_of_each(
+                ids, ((one, alarm) for one in ids for alarm in self.incident_alarms(one)), told
+            )
 
     def incidents_with(self, keys: Sequence[AlarmKey]) -> Mapping[AlarmKey, str]:
         with self._lock:

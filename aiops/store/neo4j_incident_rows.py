@@ -72,6 +72,7 @@ def incident_properties(incident: Incident) -> dict[str, object]:
         "window_after_s": float(incident.window_after_s),
         "owner": incident.owner,
         "merged_into": incident.merged_into,
+        "listed": incident.merged_into is None,
         "severity_rank": severity_rank(incident),
         "status_rank": status_rank(incident),
         "searched": searched_text(incident),

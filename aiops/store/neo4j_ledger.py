@@ -24,6 +24,7 @@ from aiops.store.ledger import (
     lease_is_free,
     settled,
     told_cause,
+    told_of_each,
     told_resolution,
 )
 from aiops.store.merge import shortened, utc
@@ -132,6 +133,29 @@ class Neo4jLedger(Neo4jIncidents):
         def work(tx: Tx) -> tuple[Alarm, ...]:
             check_known(tx, incident_id)
             return tuple(map(alarm_of, tuples(tx, cypher, id=shortened(incident_id))))
+
+        return self._graph.read(work)
+
+    def histories(
+        self, incident_ids: Sequence[str]
+    ) -> Mapping[str, tuple[tuple[Alarm, ...], tuple[Activity, ...]]]:
+        wanted = {shortened(one): one for one in incident_ids}
+        match = "UNWIND $ids AS id MATCH (i:Incident {tenant: $tenant, id: id})"
+        alarms = (
+            f"{match}<-[:PART_OF_INCIDENT]-(n:Alarm) RETURN {ALARM}, id ORDER BY n.started_at, n.fingerprint"
+        )
+        told = (
+            f"{match}<-[:HAPPENED_TO]-(a:Activity) WHERE a.number <= $newest"
+            " RETURN properties(a) AS a ORDER BY a.number"
+        )
+        newest = self._graph.settled(ACTIVITIES)
+
+        def work(tx: Tx) -> Mapping[str, tuple[tuple[Alarm, ...], tuple[Activity, ...]]]:
+            ids = sorted(wanted)
+            known = [wanted[row[0]] for row in tuples(tx, f"{match} RETURN id", ids=ids)]
+            held = [(wanted[row[-1]], alarm_of(row)) for row in tuples(tx, alarms, ids=ids)]
+            happened = [activity_of(row["a"]) for row in rows(tx, told, ids=ids, newest=newest)]
+            return told_of_each(known, held, happened)
 
         return self._graph.read(work)
 

@@ -12,7 +12,13 @@ from neo4j import ManagedTransaction
 
 from aiops.errors import StoreError
 from aiops.store.neo4j_connection import Neo4jConnection
-from aiops.store.neo4j_upgrade import give_tenant, number_alarms, tell_analyses, tell_incidents
+from aiops.store.neo4j_upgrade import (
+    give_tenant,
+    list_incidents,
+    number_alarms,
+    tell_analyses,
+    tell_incidents,
+)
 
 Step = Callable[[Neo4jConnection], None]
 
@@ -85,6 +91,11 @@ MIGRATIONS: tuple[tuple[LiteralString | Step, ...], ...] = (
         "DROP INDEX anomaly_started IF EXISTS",
         "DROP INDEX anomaly_ended IF EXISTS",
         "DROP INDEX alarm_ended IF EXISTS",
+    ),
+    (  # the list of incidents in order out of an index, with what it is filtered by most
+        "CREATE INDEX tenant_incident_listed IF NOT EXISTS FOR (n:Incident)"
+        " ON (n.tenant, n.listed, n.started_at, n.status, n.severity)",
+        list_incidents,
     ),
     ("CREATE INDEX tenant_change_kind IF NOT EXISTS FOR (n:Change) ON (n.tenant, n.kind, n.started_at)",),
 )

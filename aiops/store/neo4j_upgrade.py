@@ -81,6 +81,15 @@ def tell_incidents(connection: Neo4jConnection) -> None:
     _fill(connection, asked, DOCUMENTS, _incident_told)
 
 
+def list_incidents(connection: Neo4jConnection) -> None:
+    """Incidents that are a part of no other one are listed."""
+    asked: LiteralString = (
+        "MATCH (i:Incident) WHERE i.listed IS NULL"
+        " RETURN elementId(i) AS place, i.merged_into IS NULL AS listed LIMIT $batch"
+    )
+    _fill(connection, asked, DOCUMENTS, lambda row: {"listed": row["listed"]})
+
+
 def _incident_told(row: Mapping[str, Any]) -> dict[str, object]:
     told = dict(incident_properties(incident_of(row["incident"])))
     analyses: Sequence[Sequence[Any]] = row["analyses"]

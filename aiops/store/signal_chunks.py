@@ -122,6 +122,19 @@ def read_window(connection: sqlite3.Connection, table: str, start_s: float, end_
         yield data
 
 
+def read_mark(connection: sqlite3.Connection, table: str, start_s: float, end_s: float) -> tuple[object, ...]:
+    """Another one whenever the chunks with something of [start_s, end_s) are others. A number is given again only once the
+    chunk that had it is gone, and then for something that was written later."""
+    sql = (
+        f"SELECT count(*), max(id), total(id), total(byte_count), total(written_s) FROM {table}"  # noqa: S608 (constant table)
+        " WHERE bucket BETWEEN ? AND ? AND last_s >= ? AND first_s < ?"
+    )
+    found: tuple[object, ...] = connection.execute(
+        sql, (bucket_of(start_s), bucket_of(end_s), start_s, end_s)
+    ).fetchone()
+    return found
+
+
 def read_series(connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, SeriesKey, float]]:
     """(number, key, newest time) of every series whose number is larger than ``after``; numbers ascend as series are added."""
     sql = "SELECT number, entity, peer, metric, labels, newest_s FROM series WHERE number > ?"

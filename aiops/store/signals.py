@@ -54,6 +54,7 @@ from aiops.store.signal_chunks import (
     holds_state,
     packed,
     packed_logs,
+    read_mark,
     read_newest,
     read_samples,
     read_series,
@@ -266,11 +267,20 @@ class DiskSignalStore:
             part.take((part.at_s >= begin_s) & (part.at_s < end_s) & chosen[part.series]) for part in parts
         ]
         names = None if wanted is None else pa.array(sorted(wanted), pa.string())
-        logs = sorted_logs([_cut(table, begin_s, end_s, names) for table in tables])
+        lines = [_cut(pa.concat_tables(tables), begin_s, end_s, names)] if tables else []
+        logs = sorted_logs(lines)
         kept = (state for state in states if wanted is None or state.entity in wanted)
         return SignalWindow(
             start, end, windowed(joined(cut), keys), logs, tuple(sorted(kept, key=state_order))
         )
+
+    def mark(self, *, start: datetime, end: datetime) -> object:
+        """Of the chunks and states that have something of those times."""
+        begin_s, end_s = utc(start).timestamp(), utc(end).timestamp()
+        with self._db.read() as connection:
+            held = [read_mark(connection, table, begin_s, end_s) for table in ("sample_chunk", "log_chunk")]
+            sql = "SELECT count(*), total(written_s), total(at_s), total(byte_count) FROM state WHERE at_s >= ? AND at_s < ?"
+            return (*held, connection.execute(sql, (begin_s, end_s)).fetchone())
 
     def stats(self) -> Mapping[str, int]:
         with self._db.read() as connection:

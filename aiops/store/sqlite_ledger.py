@@ -20,6 +20,7 @@ from aiops.store.ledger import (
     lease_is_free,
     settled,
     told_cause,
+    told_of_each,
     told_resolution,
     unknown_alarm,
     unknown_analysis,
@@ -47,7 +48,7 @@ from aiops.store.sqlite_rows import (
     micros,
     moment,
 )
-from aiops.store.sqlite_schema import asked, groups, marks
+from aiops.store.sqlite_schema import asked, chunks, groups, marks
 
 
 class SqliteLedger(SqliteIncidents):
@@ -97,6 +98,28 @@ class SqliteLedger(SqliteIncidents):
         with self._db.read() as connection:
             check_known(connection, incident_id)
             return tuple(map(alarm_of, connection.execute(sql, (incident_id,))))
+
+    def histories(
+        self, incident_ids: Sequence[str]
+    ) -> Mapping[str, tuple[tuple[Alarm, ...], tuple[Activity, ...]]]:
+        ids: list[str] = []
+        alarms: list[tuple[str, Alarm]] = []
+        told: list[Activity] = []
+        columns = ", ".join(f"a.{name}" for name in ALARM_COLUMNS.split(", "))
+        with self._db.read() as connection:
+            for part in chunks(incident_ids):
+                these = f"IN ({marks(len(part))})"
+                ids += [
+                    row[0] for row in connection.execute(f"SELECT id FROM incident WHERE id {these}", part)
+                ]
+                sql = (
+                    f"SELECT {columns}, l.incident_id FROM incident_alarm l JOIN alarm a USING (fingerprint, started_at)"
+                    f" WHERE l.incident_id {these} ORDER BY a.started_at, a.fingerprint"
+                )
+                alarms += [(row[-1], alarm_of(row)) for row in connection.execute(sql, part)]
+                sql = f"SELECT {ACTIVITY_COLUMNS} FROM activity WHERE incident_id {these} ORDER BY number"
+                told += map(activity_of, connection.execute(sql, part))
+        return told_of_each(ids, alarms, told)
 
     def incidents_with(self, keys: Sequence[AlarmKey]) -> Mapping[AlarmKey, str]:
         ordered = sorted({(fingerprint, micros(utc(at))) for fingerprint, at in keys})

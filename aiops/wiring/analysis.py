@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 from aiops.contracts import Corrector, History, RuleEngine, SignalStore, Surroundings
@@ -29,6 +31,7 @@ from ingest.catalogue.catalogue import load_catalogue as read_catalogue
 from ingest.catalogue.reader import CatalogueReader
 from ingest.evidence.extractor import RobustExtractor
 from ingest.sources.case_folder import Case, read_case
+from ingest.template_masks import RememberedMasks, masked
 from ingest.templates import TemplateMiner
 from ingest.topology.mapping import TopologyMapping
 from ingest.topology.mapping import load_mapping as read_mapping
@@ -67,14 +70,16 @@ def load_catalogue(settings: Settings) -> CatalogueReader:
     return CatalogueReader(read_catalogue(*settings.catalogue), telling=True)
 
 
-def mine_templates(messages: Sequence[str]) -> Sequence[str]:
+def mine_templates(
+    messages: Sequence[str], masks: Callable[[pl.Series], pl.Series] = masked
+) -> Sequence[str]:
     """Templates of distinct messages, learned from them alone: the same messages, the same templates."""
-    mined: pa.Array = TemplateMiner().mine(messages)
+    mined: pa.Array = TemplateMiner(masks=masks).mine(messages)
     return [text or "" for text in mined.to_pylist()]
 
 
 def make_extractor() -> RobustExtractor:
-    return RobustExtractor(templates=mine_templates)
+    return RobustExtractor(templates=partial(mine_templates, masks=RememberedMasks()))
 
 
 def make_pipeline(
@@ -98,7 +103,9 @@ def make_pipeline(
         rules=rules or load_rule_engine(settings),
         corrector=corrector or load_corrector(settings),
         history=history,
-        bounds=RetrievalBounds(entities=settings.subgraph_max_entities),
+        bounds=RetrievalBounds(
+            entities=settings.subgraph_max_entities, chosen=settings.subgraph_chosen_entities
+        ),
         weights=ReasoningWeights(verdict=VerdictWeights(calibration=calibration)),
     )
 

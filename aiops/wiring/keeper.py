@@ -20,12 +20,15 @@ from ulid import ULID
 from aiops.api.boundary import ApiMetrics
 from aiops.api.filing import file_analysis, resource
 from aiops.api.services import Services
+from aiops.domain.analysis import Analysis
 from aiops.domain.occurrences import Incident
 from aiops.errors import AiopsError, ConfigError
 from aiops.lifecycle.keeper import Keeper, Records
+from aiops.lifecycle.marks import Answer, Reading
 from aiops.lifecycle.policy import GroupingPolicy
 from aiops.settings import Settings
 from aiops.wiring.answers import PipelineAnalyze
+from aiops.wiring.readings import analyse_taking_notes
 from aiops.wiring.tenants import Stop, TenantSite
 from ingest.topology.located_yaml import Located, load_yaml
 
@@ -76,27 +79,34 @@ class Analyst:
         self._services = services
         self._metrics = metrics
 
-    def __call__(self, incident: Incident) -> bool:
+    def __call__(self, incident: Incident) -> Answer:
         try:
             return self._analysed(incident)
         except Exception:
             self._metrics.analysis_failed("keeper")
             raise
 
-    def _analysed(self, incident: Incident) -> bool:
+    def _analysed(self, incident: Incident) -> Answer:
         started = time.perf_counter()
         services = self._services
-        analysis = services.analyze(incident)
+        analysis, reading = self._read(incident)
         rendered = services.renderers.document(analysis)
         took_s = time.perf_counter() - started
         self._metrics.analysed("keeper", analysis, took_s)
         if self._is_known(incident.id, rendered):
-            return False
+            return Answer(False, reading)
         now = services.clock.now()
         document = resource(incident.id, rendered, at=now, took_s=took_s)
         file_analysis(services.incidents, analysis, document, now)
         services.streams.ring()
-        return True
+        return Answer(True, reading)
+
+    def _read(self, incident: Incident) -> tuple[Analysis, Reading | None]:
+        """With what was read, where it is known how the analysis reads."""
+        analyze = self._services.analyze
+        if not isinstance(analyze, PipelineAnalyze):
+            return analyze(incident), None
+        return analyse_taking_notes(lambda: analyze.pipeline, incident)
 
     def _is_known(self, incident_id: str, rendered: Mapping[str, object]) -> bool:
         kept = self._services.incidents.analysis(incident_id)

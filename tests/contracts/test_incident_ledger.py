@@ -53,6 +53,29 @@ def test_owner_and_merge_are_kept(store: Store) -> None:
     assert store.incident("I2") == replace(part, owner="bob")
 
 
+def test_histories_are_what_each_question_answers(store: Store) -> None:
+    rows = alarms(3)
+    store.put_alarms(rows)
+    long = "I" * 1200
+    store.record(
+        [
+            IncidentChange(
+                incident(1),
+                (happened(), happened("commented")),
+                link=[alarm_key(rows[1]), alarm_key(rows[0])],
+            ),
+            IncidentChange(replace(incident(2), id=long), (happened(),), link=[alarm_key(rows[2])]),
+            IncidentChange(incident(3)),
+        ]
+    )
+    found = store.histories(["I3", long, "nowhere", "I1", "I1"])
+    assert found == {
+        name: (store.incident_alarms(name), store.activities(incident_id=name)) for name in ("I1", long, "I3")
+    }
+    assert [len(part) for part in found["I1"]] == [2, 2]
+    assert store.histories([]) == {}
+
+
 def test_activities_are_numbered_without_gaps_over_all_incidents(store: Store) -> None:
     assert (store.activities(), store.latest_activity()) == ((), 0)
     store.record([IncidentChange(incident(1), (happened(), happened("commented", text="naïve `text`")))])

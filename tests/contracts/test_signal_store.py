@@ -230,3 +230,22 @@ def test_what_cannot_be_kept_is_refused_whole(make_signals: Make) -> None:
     with pytest.raises(InputError):
         store.window(start=T0.replace(tzinfo=None), end=T0)
     assert (store.stats()["samples"], store.stats()["logs"]) == (0, 0)
+
+
+def test_a_mark_stands_for_as_long_as_the_window_does(make_signals: Make) -> None:
+    store = make_signals()
+
+    def mark() -> object:
+        return store.mark(start=T0, end=T0 + timedelta(seconds=100))
+
+    store.write_series([series("host:a", [1.0, 2.0])])
+    marks = [mark()]
+    assert mark() == marks[0]
+    for write in (
+        lambda: store.write_series([series("host:b", [3.0])]),
+        lambda: store.write_logs(lines((4.0, "host:a", "one"))),
+        lambda: store.write_states([StateObservation(T0_S + 5.0, "host:a", "link", "down")]),
+    ):
+        write()
+        assert mark() not in marks
+        marks.append(mark())

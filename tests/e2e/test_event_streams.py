@@ -28,7 +28,7 @@ def serving(data: Path) -> Iterator[tuple[Program, httpx.Client]]:
 def test_streams_end_with_the_process_and_nothing_is_missed(tmp_path: Path) -> None:
     with serving(tmp_path) as (program, client), client.stream("GET", EVENTS) as answer:
         lines = answer.iter_lines()
-        assert next(lines) == ": listening"
+        assert [next(lines), next(lines)] == [": listening", "id: 0"]
         alerts = [{"labels": {"alertname": "Down", "host": "h1"}}]
         posted = client.post("/api/v1/incidents", json={"title": "x", "alerts": alerts, "analyze": False})
         assert posted.status_code == 201

@@ -6,13 +6,14 @@ import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.page_fixtures import Outage
-from tests.support.page_site import reader
+from tests.support.page_site import WAIT_MS, reader
 
 pytestmark = pytest.mark.integration
 
@@ -86,6 +87,61 @@ def test_rules_are_listed_by_pack(browser: Browser, outage: Outage) -> None:
         expect(page.locator("details.pack")).to_have_count(len(state["packs"]))
         expect(page.get_by_text(state["version"])).to_be_visible()
         expect(page.get_by_role("row").filter(has_text=state["packs"][0]["rules"][0]["id"])).to_be_visible()
+
+
+PACK = """
+pack: {name: site, version: 1.0.0, description: What this site knows.}
+rules:
+  - id: SITE-ROBOT-001
+    title: The tape robot jams
+    description: Its own word for it.
+    match: {all: [{evidence: {kind: alert, text: {regex: jammed}}}]}
+    then:
+      effect: support
+      weight: 0.9
+      kind: tape_jam
+      category: failure
+      statement: 'The robot {entity} is jammed'
+      actions: [{title: Open the door, type: diagnostic, command: open-door}]
+"""
+
+
+def test_a_pack_is_checked_tried_used_and_taken_back(
+    browser: Browser, outage: Outage, tmp_path: Path
+) -> None:
+    past = outage.others["Printing fails on floor 3"]
+    right = {"verdict": "correct", "root_cause": {"entity": "device:printer-3"}}
+    outage.server.send("POST", f"/api/v1/incidents/{past}/feedback", 201, json=right)
+    file = tmp_path / "site.yaml"
+    file.write_text(PACK, encoding="utf-8")
+    with reader(browser, outage.address) as tab:
+        page = tab.open("/admin/rules")
+        page.get_by_role("button", name="Add a pack").click()
+        box = page.get_by_role("dialog", name="Add a rule pack")
+        box.get_by_role("button", name="Use it").click()
+        expect(box.get_by_text("Paste a pack, or choose a file.")).to_be_visible()
+        box.get_by_label("The pack").fill(PACK.replace("weight: 0.9", "weight: heavy"))
+        box.get_by_role("button", name="Use it").click()
+        expect(box.get_by_text("It cannot be used as it is.")).to_be_visible()
+        box.get_by_role("button", name=re.compile(r"Go to line \d+")).click()
+        assert "weight: heavy" in page.evaluate("getSelection().toString()")
+        box.get_by_label("From a file").set_input_files(file)
+        expect(box.get_by_text("It can be used; nothing is odd about it.")).to_be_visible()
+        box.get_by_role("button", name="Try on past incidents").click()
+        expect(box.get_by_text(re.compile("The confirmed cause is first in .* of 1"))).to_be_visible()
+        tab.keep("pack-box")
+        assert tab.axe() == []
+        box.get_by_role("button", name="Use it").click()
+        pack = page.locator("details.pack").filter(has_text="your own")
+        expect(pack).to_contain_text("site 1.0.0 · 1 rule · your own", timeout=WAIT_MS)
+        pack.locator("summary").click()
+        pack.get_by_role("button", name="Edit site").click()
+        box = page.get_by_role("dialog", name="Rule pack site")
+        expect(box.get_by_label("The pack")).to_have_value(PACK)
+        box.get_by_role("button", name="Cancel").click()
+        pack.get_by_role("button", name="Remove site").click()
+        page.get_by_role("dialog", name="Remove the rule pack").get_by_role("button", name="Remove").click()
+        expect(pack).to_have_count(0, timeout=WAIT_MS)
 
 
 def test_a_token_is_made_shown_once_and_revoked(browser: Browser, outage: Outage) -> None:

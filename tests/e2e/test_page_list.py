@@ -223,6 +223,7 @@ def test_an_alert_becomes_an_incident_before_ones_eyes(browser: Browser, tmp_pat
         row = page.locator("tbody tr")
         expect(row).to_have_count(1, timeout=30_000)
         expect(row).to_contain_text("critical")
+        expect(row).to_contain_text("made from alerts")
         expect(row).to_contain_text("db-1", timeout=30_000)
         row.locator("a.title").click()
         expect(page.get_by_role("region", name="Verdict")).to_be_visible()

@@ -104,7 +104,7 @@ def test_health_radius_alerts_and_incidents_of_an_entity(browser: Browser, outag
         page = tab.open(f"/topology?entity={cause}")
         drawn(page)
         expect(page.get_by_role("region", name="Blast radius")).to_contain_text(
-            f"{impact['count']}would fail with it"
+            f"{impact['count']}may fail with it"
         )
         expect(page.get_by_role("region", name="Alerts of the last day")).to_be_visible()
         expect(page.get_by_role("region", name="Incidents", exact=True)).to_be_visible()

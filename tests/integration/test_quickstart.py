@@ -34,6 +34,7 @@ def test_every_command_of_the_quickstart_runs_and_explains_an_incident(tmp_path:
         "AIOPS_PORT": str(port),
         "AIOPS_DATA": str(tmp_path / "data"),
         "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / ".config"),
         "COLUMNS": "200",
     }
     done = subprocess.run(
@@ -48,4 +49,4 @@ def test_every_command_of_the_quickstart_runs_and_explains_an_incident(tmp_path:
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert "interface:core-1/swp2" in done.stdout
     answer = json.loads((tmp_path / "incident.json").read_text())
-    assert answer["analysis"]["causes"][0]["entity"]["id"] == "host:db-1"
+    assert answer["analysis"]["causes"][0]["entity"]["id"] == "host:pg-7"

@@ -115,7 +115,8 @@ def test_a_cut_amid_the_look_at_the_file_is_seen_once(
     log = tmp_path / "app.log"
     append(log, *numbered(0, 5))
     followed = FollowedFile(log, max_line_bytes=100)
-    assert (read := followed.read()) is not None and len(read.payloads) == 5
+    assert (read := followed.read()) is not None
+    assert len(read.payloads) == 5
     look = getattr(os, between)
 
     def looked_and_then_cut(*arguments: int) -> object:

@@ -135,6 +135,9 @@ class FakeIngest:
     def take_v2_alerts(self, body: bytes) -> IngestCounts:
         return self._alerts(self._json(body))
 
+    async def post_v2_alerts(self, body: bytes) -> IngestCounts:
+        return self.take_v2_alerts(body)
+
     def take_topology(self, document: Mapping[str, object]) -> ApplyResult:
         self._fail()
         entities = [_entity(item) for item in document.get("entities", [])]

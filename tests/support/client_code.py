@@ -7,20 +7,26 @@ Connections, retries, paging, streams and waits are written by hand.
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from aiops.api import schemas as topics_of_api
+from aiops.api.schemas.primitives import Strict
 from tests.support.client_contract import Operation, Parameter, operations, referred, schemas
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "docs" / "openapi.json"
 CLIENT = ROOT / "aiops" / "client"
 _NOTE = "Made from docs/openapi.json by ``python -m tests.support.client_code``."
+#: A module that is made for the first time is not on disk yet, and is ours all the same.
+_OURS = 'lint.isort.known-first-party = ["aiops"]'
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 #: Members whose names mean something else in Python or on a model.
 _TAKEN = frozenset(
@@ -30,9 +36,11 @@ _TAKEN = frozenset(
 
 def main() -> None:
     made = client_code(json.loads(CONTRACT.read_text("utf-8")))
-    for gone in set((CLIENT / "operations").glob("*.py")) - set(made):
-        gone.unlink()
+    for folder in ("models", "operations"):
+        for gone in set((CLIENT / folder).glob("*.py")) - set(made):
+            gone.unlink()
     for path, text in made.items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
 
 
@@ -40,7 +48,7 @@ def client_code(contract: dict[str, Any]) -> dict[Path, str]:
     """Every made file by its path, formatted."""
     known = operations(contract)
     tags = sorted({operation.tag for operation in known})
-    made = {CLIENT / "models.py": _models(contract), CLIENT / "methods.py": _methods(known, tags)}
+    made = {**_models(contract), CLIENT / "methods.py": _methods(known, tags)}
     made[CLIENT / "operations" / "__init__.py"] = f'"""One function an operation. {_NOTE}"""\n'
     for tag in tags:
         mine = [operation for operation in known if operation.tag == tag]
@@ -49,7 +57,10 @@ def client_code(contract: dict[str, Any]) -> dict[Path, str]:
 
 
 def _formatted(text: str, path: Path) -> str:
-    for command in (["check", "--fix", "--quiet", "--select", "I,F401"], ["format", "--quiet"]):
+    for command in (
+        ["check", "--fix", "--quiet", "--select", "I,F401", "--config", _OURS],
+        ["format", "--quiet"],
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(path), "-"],
             input=text, capture_output=True, text=True, cwd=ROOT,
@@ -62,8 +73,51 @@ def _formatted(text: str, path: Path) -> str:
 # documents
 
 
-def _models(contract: dict[str, Any]) -> str:
-    head = f'''"""The documents of the API. {_NOTE}"""
+def _models(contract: dict[str, Any]) -> dict[Path, str]:
+    """A module a topic, as the server has them, and a package from which every document is imported."""
+    known, homes = schemas(contract), _homes()
+    topics: dict[str, list[str]] = {}
+    for name in _in_order(known):
+        topics.setdefault(_topic(name, known[name], homes), []).append(name)
+    folder = CLIENT / "models"
+    made = {folder / "__init__.py": _every_model(topics)}
+    home = {name: topic for topic, names in topics.items() for name in names}
+    for topic, names in topics.items():
+        made[folder / f"{topic}.py"] = _models_of(topic, names, known, home)
+    return made
+
+
+def _homes() -> dict[tuple[str, bool], str]:
+    """The server's module of each document, by its name and whether it goes in."""
+    return {
+        (name, issubclass(value, Strict)): module.name
+        for module in pkgutil.iter_modules(topics_of_api.__path__)
+        for name, value in vars(import_module(f"{topics_of_api.__name__}.{module.name}")).items()
+        if isinstance(value, type) and value.__module__.endswith(f".{module.name}")
+    }
+
+
+def _topic(name: str, schema: dict[str, Any], homes: dict[tuple[str, bool], str]) -> str:
+    """Where a name is used twice, the contract ends it with Input or Output."""
+    goes_in = schema.get("additionalProperties") is False
+    plain = re.sub(r"(Input|Output)$", "", name)
+    topic = homes.get((name, goes_in)) or homes.get((plain, goes_in))
+    assert topic is not None, f"no module of aiops/api/schemas has {name}"
+    return topic
+
+
+def _every_model(topics: dict[str, list[str]]) -> str:
+    imports = [
+        f"from aiops.client.models.{topic} import {', '.join(sorted(names))}"
+        for topic, names in sorted(topics.items())
+    ]
+    every = sorted(name for names in topics.values() for name in names)
+    return "\n".join([f'"""The documents of the API. {_NOTE}"""\n', *imports, f"\n__all__ = {every!r}\n"])
+
+
+def _models_of(topic: str, names: list[str], known: dict[str, Any], home: dict[str, str]) -> str:
+    foreign = {other for name in names for other in referred(known[name]) & set(known)} - set(names)
+    head = f'''"""Documents of ``{topic}``. {_NOTE}"""
 
 from __future__ import annotations
 
@@ -75,8 +129,8 @@ from pydantic import Field, JsonValue
 
 from aiops.client.documents import Answered, Given, JsonObject
 '''
-    known = schemas(contract)
-    return "\n\n".join([head, *(_model(name, known[name]) for name in _in_order(known))])
+    head += "".join(f"from aiops.client.models.{home[other]} import {other}\n" for other in sorted(foreign))
+    return "\n\n".join([head, *(_model(name, known[name]) for name in names)])
 
 
 def _in_order(known: dict[str, Any]) -> Iterator[str]:

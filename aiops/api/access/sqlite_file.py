@@ -68,6 +68,15 @@ class SqliteFile:
             except sqlite3.Error as error:
                 raise self._failed(error) from error
 
+    def peek(self, statement: str, values: Iterable[object] = ()) -> list[Row] | None:
+        """The rows of one query, where nobody must be waited for; None where somebody is at the file now."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self.execute(statement, values)
+        finally:
+            self._lock.release()
+
     def changed(self, statement: str, values: Iterable[object] = ()) -> int:
         """How many rows one statement changed."""
         with self._lock:

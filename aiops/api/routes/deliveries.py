@@ -132,7 +132,7 @@ async def post_v2_alerts(request: Request) -> Response:
     """Alerts as Prometheus sends them to an Alertmanager."""
     require_content_type(request, "application/json")
     body = await request.body()
-    counts = await run_in_threadpool(services_of(request).ingest.take_v2_alerts, body)
+    counts = await services_of(request).ingest.post_v2_alerts(body)
     if counts.received and counts.rejected == counts.received:
         raise Problem(
             400,

@@ -28,19 +28,19 @@ export class ApiError extends Error {
  * Ask. Raises ApiError; an aborted question raises the browser's AbortError.
  * @param {string} method
  * @param {string} path below /api/v1, or from the root where it begins with //
- * @param {{body?: any, headers?: Record<string, string>, signal?: AbortSignal, as?: "json" | "text" | "response", bearer?: string}} [how]
+ * @param {{body?: any, type?: string, headers?: Record<string, string>, signal?: AbortSignal, as?: "json" | "text" | "response", bearer?: string}} [how]
  */
 export async function ask(method, path, how = {}) {
   const bearer = how.bearer ?? token.get();
   const headers = { Accept: "application/json", ...how.headers };
   if (bearer) headers.Authorization = `Bearer ${bearer}`;
-  if (how.body !== undefined) headers["Content-Type"] = "application/json";
+  if (how.body !== undefined) headers["Content-Type"] = how.type ?? "application/json";
   let answer;
   try {
     answer = await fetch(path.startsWith("//") ? path.slice(1) : BASE + path, {
       method,
       headers,
-      body: how.body === undefined ? undefined : JSON.stringify(how.body),
+      body: how.body === undefined || how.type ? how.body : JSON.stringify(how.body),
       signal: how.signal,
       cache: "no-store",
       credentials: "omit",

@@ -108,6 +108,12 @@ export function entityLink(entity, { id = entity.id, name = entity.name ?? entit
   );
 }
 
+/** Who reported an incident; those that nobody posted were made from alerts, here. */
+export function reportedBy(source, externalId) {
+  if (source === "aiops" && !externalId) return "made from alerts";
+  return externalId ? `${source} ${externalId}` : source;
+}
+
 /** The last part of an id, for where only the id is known. */
 export function nameOf(id) {
   return String(id ?? "").replace(/^[a-z_]+:/i, "");

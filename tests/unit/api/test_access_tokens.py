@@ -290,3 +290,24 @@ def test_a_flood_of_wrong_tokens_takes_neither_all_threads_nor_known_tokens(
     assert record.prefix in token
     client.close()
     app.state.desks.close()
+
+
+def test_what_was_verified_before_is_known_without_waiting_and_nothing_else_is(tmp_path: Path) -> None:
+    clock = FakeClock()
+    store = SqliteTokenStore(tmp_path / "t.sqlite", clock, cost=16).open()
+    record, token = store.issue("p", ["admin"], START + timedelta(hours=1))
+    assert store.verified(token) is None
+    assert store.verify(token) is not None
+    known = store.verified(token)
+    assert known is not None
+    assert known.prefix == record.prefix
+    assert store.verified(token + "x") is store.verified("") is None
+    with store._file.transaction(), ThreadPoolExecutor(1) as other:
+        assert other.submit(store.verified, token).result(5) is None
+    clock.advance(minutes=2)  # its last use is to be written
+    assert store.verified(token) is None
+    assert store.verify(token) is not None
+    assert store.verified(token) is not None
+    store.revoke(record.prefix)
+    assert store.verified(token) is None
+    store.close()

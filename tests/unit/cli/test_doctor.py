@@ -45,6 +45,15 @@ def test_nothing_is_wrong_with_a_new_site(here: Ask) -> None:
     assert said.code == 0
 
 
+def test_a_variable_that_is_nearly_a_setting_is_doubtful(here: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIOPS_NEO4J_PASS", "x")
+    monkeypatch.setenv("AIOPS_ROLE", "ingest")  # the daemon's
+    row = found(here("-o", "json"))["environment"]
+    assert row["result"] == "doubtful"
+    assert "AIOPS_NEO4J_PASS (did you mean AIOPS_NEO4J_PASSWORD?)" in row["detail"]
+    assert "AIOPS_ROLE" not in row["detail"]
+
+
 def test_a_store_without_a_topology_is_doubtful(here: Ask, tmp_path: Path) -> None:
     with served_site(tmp_path / "site"):
         pass
@@ -245,8 +254,10 @@ def test_tokens_that_are_missing_wrong_or_too_narrow(
     assert row["result"] == "doubtful"
     assert "--scope incidents:read --scope topology:read" in row["hint"]
     monkeypatch.delenv("AIOPS_TOKEN")
-    none = found(server())["token"]
+    rows = found(server())
+    none = rows["token"]
     assert (none["result"], "AIOPS_TOKEN_FILE" in none["hint"]) == ("failed", True)
+    assert list(rows)[-1] == "token"  # what needs one is not asked
 
 
 def test_no_topology_no_senders_and_one_without_a_token(ask: Ask, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ DAYS = itertools.count(1)
 
 @pytest.fixture
 def incident(there: Ask, tmp_path: Path) -> str:
-    """A new one with two alerts, days away from all others."""
-    began_s = -86_400.0 * 3 * next(DAYS)
+    """A new one with two alerts, half a day away from all others at least."""
+    began_s = -86_400.0 * (3 * next(DAYS) + 0.5)
     document = {
         "source": "desk", "external_id": f"L-{began_s}", "title": "Shop is away", "started_at": stamp(began_s),
         "alerts": [an_alert("host:h1", began_s - 20, name="HostDown"), an_alert("service:shop", began_s, name="Slow")],
@@ -124,3 +124,15 @@ def test_what_happens_is_watched(there: Ask, incident: str) -> None:
     ]
     assert [int(row["id"]) for row in rows] == [1, 2, 3]
     assert there("incidents", "watch", "none", "--count", "1").code == 3
+
+
+def test_an_id_is_given_by_how_it_begins_and_the_newest_is_explained(there: Ask, incident: str) -> None:
+    active = there(
+        "incidents", "list", "--status", "open", "--status", "acknowledged", "--limit", "1", "-o", "json"
+    )
+    newest = json.loads(active.out)[0]["id"]
+    assert json.loads(there("incidents", "show", incident[:25].lower(), "-o", "json").out)["id"] == incident
+    none = there("incidents", "show", "7ZZZ")
+    assert (none.code, "aiops incidents list" in none.err) == (3, True)
+    assert json.loads(there("explain", "-o", "json").out)["id"] == newest
+    assert "HOW SURE" in there("explain", incident).out

@@ -101,6 +101,13 @@ def test_an_incident_is_named_after_its_alerts() -> None:
         incident_of(alerts * 300)
 
 
+def test_an_alert_without_a_label_is_no_alert(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "site.json").write_text(json.dumps(TOPOLOGY))
+    said = ask("analyze", "--alerts", "-", "--topology", str(tmp_path / "site.json"), text='[{"labels": {}}]')
+    assert (said.code, said.out) == (1, "")
+    assert "item 0 is no alert: it has no labels" in said.err
+
+
 def test_a_replay_keeps_its_pace(shop: ServedSite, tmp_path: Path) -> None:
     file = tmp_path / "deliveries.jsonl"
     file.write_text(

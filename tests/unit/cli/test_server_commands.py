@@ -16,6 +16,17 @@ from tests.support.served_site import ServedSite
 from tests.unit.cli.conftest import Ask
 
 NUMBERS = itertools.count()
+PACK = """
+pack: {name: site-own, version: 1.0.0, description: Our own.}
+rules:
+  - id: SITE-001
+    title: A full disk
+    description: A line that says so.
+    match:
+      all:
+        - evidence: {kind: log, as: line, text: {regex: 'no space left'}}
+    then: {effect: support, weight: 0.5, kind: disk_full, category: failure, statement: '{entity} is full: "{line.text}"'}
+"""
 
 
 def posted(there: Ask, tmp_path: Path, **more: object) -> str:
@@ -328,21 +339,10 @@ def test_webhooks_are_made_tried_and_removed(there: Ask) -> None:
 
 
 def test_a_pack_is_pushed_pulled_and_removed(there: Ask) -> None:
-    own = """
-pack: {name: site-own, version: 1.0.0, description: Our own.}
-rules:
-  - id: SITE-001
-    title: A full disk
-    description: A line that says so.
-    match:
-      all:
-        - evidence: {kind: log, as: line, text: {regex: 'no space left'}}
-    then: {effect: support, weight: 0.5, kind: disk_full, category: failure, statement: '{entity} is full: "{line.text}"'}
-"""
-    pushed = there("rules", "push", "-", text=own)
+    pushed = there("rules", "push", "-", text=PACK)
     assert pushed.code == 0, pushed.err
     assert "site-own" in there("rules", "in-use").out
-    assert there("rules", "pull", "site-own").out.strip() == own.strip()
+    assert there("rules", "pull", "site-own").out.strip() == PACK.strip()
     assert there("rules", "remove", "site-own").code == 0
     assert there("rules", "pull", "site-own").code == 3
     refused = there("rules", "push", "-", text="name: broken\n")
@@ -358,3 +358,22 @@ def test_what_comes_in_and_who_did_what(there: Ask) -> None:
     rows = json.loads(there("audit", "--limit", "5", "-o", "json").out)
     assert len(rows) == 5
     assert there("audit", "--kind", "refused").code == 0
+
+
+def test_rules_are_tried_on_what_the_server_has_seen(there: Ask, tmp_path: Path) -> None:
+    incident = posted(there, tmp_path)
+    assert there("incidents", "feedback", incident, "correct", "--cause", "host:h1").code == 0
+    assert there("incidents", "resolve", incident, "--resolution", "disk replaced").code == 0
+    bare = there("rules", "backtest")
+    assert bare.code == 0, bare.err
+    assert incident in bare.out
+    assert "without any rule" in bare.err
+    tried = json.loads(there("rules", "backtest", "-", "-o", "json", text=PACK).out)
+    assert [item["cause"] for item in tried["items"] if item["incident_id"] == incident] == ["host:h1"]
+    assert yaml.safe_load(there("rules", "backtest", "-", "-o", "yaml", text=PACK).out) == tried
+    marked = there("rules", "backtest", "-", "-o", "markdown", "--exit-code", text=PACK)
+    assert marked.out.startswith("| incident | cause | rank now | rank with this pack |")
+    assert marked.code == (1 if tried["worse"] else 0)
+    assert there("rules", "backtest", "-", text="pack: [").code == 1
+    assert there("rules", "backtest", "a.yaml", "b.yaml").code == 2
+    assert there("rules", "backtest", "--only", "x").code == 2

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aiops.errors import ParseError
 from ingest import template_masks, template_tree, templates
-from ingest.template_masks import WILDCARD, mask, masked
+from ingest.template_masks import WILDCARD, RememberedMasks, mask, masked
 from ingest.templates import OVERFLOW, TemplateMiner
 
 
@@ -200,3 +200,12 @@ def test_many_templates_in_one_leaf_are_told_apart_as_few_are(monkeypatch: pytes
 )
 def test_a_line_may_say_which_statement_wrote_it(text: str, statement: str | None) -> None:
     assert templates.statement_of(text) == statement
+
+
+def test_remembered_masks_are_those_of_the_text_whatever_was_asked_before() -> None:
+    remembered = RememberedMasks(max_chars=60)
+    texts = ["took 12 ms", None, "%LINK-3-UPDOWN: port 4 down", "took 13 ms", "plain", "took 12 ms", ""]
+    for count in (1, 3, len(texts), 2, len(texts)):
+        series = pl.Series(texts[:count], dtype=pl.String)
+        assert remembered(series).to_list() == masked(series).to_list()
+    assert remembered(pl.Series([], dtype=pl.String)).dtype == pl.String

@@ -15,6 +15,7 @@ from aiops.domain.occurrences import Alarm, Change, Incident
 from aiops.errors import StoreUnavailable
 from aiops.lifecycle import transitions
 from aiops.lifecycle.keeper import Keeper, Records
+from aiops.lifecycle.marks import Answer, Marks, Reading
 from aiops.lifecycle.policy import GroupingPolicy
 from aiops.lifecycle.transitions import Author
 from aiops.store.memory import MemoryGraphStore
@@ -59,14 +60,15 @@ class Site:
         self.policy = GroupingPolicy(**policy)  # type: ignore[arg-type]
         self.now = at(60)
         self.analysed: list[Incident] = []
+        self.reading: Reading | None = None
         self.keeper = self.new_keeper()
 
     def new_keeper(self, store: Records | None = None, holder: str = "one") -> Keeper:
         return Keeper(store or self.store, self._analyse, self.policy, holder)
 
-    def _analyse(self, incident: Incident) -> bool:
+    def _analyse(self, incident: Incident) -> Answer:
         self.analysed.append(incident)
-        return True
+        return Answer(kept=True, reading=self.reading)
 
     def pass_time(self, seconds: float, steps: int = 3) -> None:
         """Some time passes, with a few steps at its end."""
@@ -329,6 +331,42 @@ def test_late_evidence_asks_for_an_analysis(store: Records) -> None:
     site.pass_time(10)
     site.pass_time(10)
     assert len(site.analysed) == count + 1
+
+
+@pytest.mark.parametrize("touched", ["", "alarm", "topology", "else"])
+def test_a_look_analyses_only_where_something_that_was_read_is_different(
+    store: Records, touched: str
+) -> None:
+    site = Site(store, looks_s=(15.0, 60.0))
+    still = [True]
+    site.reading = Reading(frozenset({"host:web", "device:acc"}), False, lambda: still[0])
+    tell(store, "host:far DEPENDS_ON host:farther")
+    site.alarms(alarm("host:web", 0))
+    assert len(site.analysed) == 1
+    site.pass_time(15)
+    assert (len(site.analysed), site.keeper.tally.stood) == (1, 1)
+    store.put_alarms([alarm("host:far", 20)])
+    if touched == "alarm":
+        store.put_alarms([alarm("device:other", 20, severity="info", peer="device:acc")])
+    if touched == "topology":
+        tell(store, "host:new DEPENDS_ON device:acc", when=at(30))
+    still[0] = touched != "else"
+    site.pass_time(50)
+    site.pass_time(3)
+    again = [one for one in site.analysed if one.affected == ("host:web",)]
+    assert (len(again), site.keeper.tally.stood) == ((1, 2) if not touched else (2, 1))
+
+
+def test_what_is_not_remembered_counts_as_told() -> None:
+    marks = Marks(3, most=2)
+    some = frozenset({"a", "x"})
+    assert marks.told(some, 2)
+    assert not marks.told(some, 3)
+    marks.tell(["a"], 5)
+    assert (marks.told(some, 4), marks.told(some, 5), marks.told(None, 4)) == (True, False, True)
+    marks.tell(["b", "c"], 7)
+    assert marks.told(some, 6)
+    assert not marks.told(None, 7)
 
 
 def test_one_keeper_at_a_time(store: Records) -> None:

@@ -55,6 +55,32 @@ def test_a_host_does_not_take_its_rack_down_but_the_rack_takes_the_host() -> Non
     assert [item.entity.id for item in blast_radius(rack, "rack").reached] == ["host"]
 
 
+def test_what_is_attached_does_not_take_the_network_down() -> None:
+    kinds = {
+        "sw1": "Device",
+        "sw2": "Device",
+        "sw1/1": "Interface",
+        "sw1/2": "Interface",
+        "sw2/1": "Interface",
+    }
+    wired = graph(
+        *(needs(port, port[:3], kind="PART_OF") for port in ("sw1/1", "sw1/2", "sw2/1")),
+        needs("nic", "app", kind="PART_OF"),
+        needs("nic", "sw1/1", kind="CONNECTED_TO"),
+        needs("sw1/2", "sw2/1", kind="CONNECTED_TO"),
+        needs("plain", "sw2", kind="CONNECTED_TO"),
+        kinds={**kinds, "nic": "Interface"},
+    )
+
+    def reached(name: str) -> list[str]:
+        return [item.entity.id for item in blast_radius(wired, name).reached]
+
+    assert reached("app") == ["nic"]
+    assert reached("plain") == []
+    assert reached("sw1/1") == ["nic", "app"]
+    assert reached("sw1") == ["sw1/1", "sw1/2", "nic", "sw2/1", "app", "sw2", "plain"]
+
+
 def test_depth_and_plausibility_bound_the_reach() -> None:
     chain = graph(*(needs(f"n{number + 1:02}", f"n{number:02}") for number in range(30)))
     assert len(blast_radius(chain, "n00", depth=3).reached) == 3

@@ -90,3 +90,46 @@ def test_seeds_are_bounded() -> None:
         site.relate(f"host:h{number:02}", "DEPENDS_ON", "device:d").alarm(f"host:h{number:02}", 0.0)
     found = retrieve(stored(site), incident("host:h00"), RetrievalBounds(seeds=5))
     assert len(ids(found)) == 41
+
+
+def crowded() -> Site:
+    """A service whose three pods mount what two hundred others mount, on hosts of which one has an alarm."""
+    site = Site()
+    for number in range(3):
+        pod, host = f"pod:shop-{number}", f"host:h{number}"
+        site.relate("service:shop", "ROUTES_TO", pod, group="endpoints").relate(pod, "RUNS_ON", host)
+        site.relate(pod, "MOUNTS", "configmap:root-ca").relate(host, "POWERED_BY", f"powerunit:p{number}")
+    for number in range(200):
+        site.relate(f"replica:a-{number:03d}", "MOUNTS", "configmap:root-ca")
+    return site
+
+
+def test_of_a_neighbourhood_that_is_too_large_the_causes_are_kept_and_not_the_crowd() -> None:
+    graph = stored(crowded())
+    bounds = RetrievalBounds(entities=150, chosen=11)
+    found = retrieve(graph, incident("service:shop"), bounds)
+    upstream = ["host:h", "pod:shop-", "powerunit:p"]
+    assert {f"{name}{number}" for name in upstream for number in range(3)} <= set(ids(found))
+    assert len(ids(found)) <= 12
+    assert found.subgraph.truncated
+    assert found.gaps == (
+        f"the neighbourhood has more than 150 entities: the {len(ids(found))} that are likeliest to matter were "
+        "considered, a cause elsewhere is not seen",
+    )
+    assert retrieve(graph, incident("service:shop"), bounds) == found
+
+
+def test_one_of_the_crowd_is_kept_where_its_alarm_began_with_the_incident() -> None:
+    bounds = RetrievalBounds(entities=150, chosen=12)
+    fresh = stored(crowded().alarm("replica:a-099", -30.0))
+    assert "replica:a-099" in ids(retrieve(fresh, incident("service:shop"), bounds))
+    stale = stored(crowded().alarm("replica:a-099", -3600.0))
+    assert "replica:a-099" not in ids(retrieve(stale, incident("service:shop"), bounds))
+
+
+def test_a_redundancy_group_is_kept_whole_or_not_at_all() -> None:
+    graph = stored(crowded())
+    for room in range(2, 12):
+        kept = ids(retrieve(graph, incident("service:shop"), RetrievalBounds(entities=150, chosen=room)))
+        assert len(kept) <= room + 1
+        assert sum(name.startswith("pod:shop-") for name in kept) in (0, 3)

@@ -55,3 +55,10 @@ def test_a_secret_file_that_cannot_serve_is_named(
         file.write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         load_settings(neo4j_password_file=file).secret("neo4j_password")
+
+
+def test_a_list_that_is_not_json_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIOPS_RULES", "/etc/aiops/rules")
+    with pytest.raises(ConfigError, match="AIOPS_RULES: '/etc/aiops/rules' is not JSON") as raised:
+        load_settings()
+    assert """AIOPS_RULES='["one", "other"]'""" in str(raised.value.hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +56,24 @@ def test_what_waits_is_stored_with_one_write() -> None:
         assert [one.result(10) for one in others] == [Taken(2, 2, 0, 0)] * 5
     assert len(store.given) == 2
     assert sorted(store.given[1]) == sorted(f"{letter}{n}" for n in range(5) for letter in "bc")
+
+
+async def _together(gate: AlertGate, store: Slow, names: str) -> list[Taken | BaseException]:
+    tasks = [asyncio.create_task(gate.taken(batch(name), "v2")) for name in names]
+    await asyncio.to_thread(store.begun.wait, 10)
+    store.go.set()
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_an_event_loop_waits_for_one_write_and_each_is_told_about_itself() -> None:
+    refused = ValueError("not d")
+    store = Slow(lambda given: refused if "d" in {one.labels["alertname"] for one in given.alerts} else None)
+    gate = AlertGate(store)
+    done = Taken(1, 1, 0, 0)
+    assert asyncio.run(_together(gate, store, "abc")) == [done] * 3
+    assert sorted(name for names in store.given for name in names) == ["a", "b", "c"]
+    assert len(store.given) <= 2
+    assert asyncio.run(_together(gate, store, "cde")) == [done, refused, done]
 
 
 def test_a_store_that_is_away_is_told_to_all() -> None:

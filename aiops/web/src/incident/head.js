@@ -2,17 +2,17 @@
 
 import { fillWith, h } from "../dom.js";
 import { age, stamp } from "../when.js";
-import { entityLink, nameOf, severity, status } from "../words.js";
+import { entityLink, nameOf, reportedBy, severity, status } from "../words.js";
 
 const SHOWN = 5;
 
 /**
  * @param {any} one the incident
- * @param {{tools: any[], affected: HTMLElement, running: HTMLElement}} parts
+ * @param {{tools: any[], owner: HTMLElement | null, affected: HTMLElement, running: HTMLElement}} parts
  */
 export function headOf(one, parts) {
   return [
-    h("p", { class: "crumbs" }, h("a", { href: "/incidents" }, "Incidents"), " / ", one.external_id ? `${one.source} ${one.external_id}` : one.source, parts.running),
+    h("p", { class: "crumbs" }, h("a", { href: "/incidents" }, "Incidents"), " / ", reportedBy(one.source, one.external_id), parts.running),
     h("div", { class: "head-line" }, h("h1", {}, one.title), h("div", { class: "head-tools" }, parts.tools)),
     h(
       "p",
@@ -20,7 +20,7 @@ export function headOf(one, parts) {
       severity(one.severity),
       status(one.status),
       h("span", {}, "began ", stamp(one.started_at), one.ended_at ? [", ended ", stamp(one.ended_at, one.started_at), ", lasted "] : ", open for ", age(one.started_at, one.ended_at)),
-      h("span", {}, one.owner ? ["owner ", h("b", {}, one.owner)] : h("span", { class: "faint" }, "nobody has taken it")),
+      h("span", {}, one.owner ? ["owner ", h("b", {}, one.owner)] : h("span", { class: "faint" }, "nobody has taken it"), " ", parts.owner),
       one.merged_into && h("span", {}, "merged into ", h("a", { href: `/incidents/${encodeURIComponent(one.merged_into)}` }, one.merged_into)),
       parts.affected,
     ),

@@ -2,14 +2,15 @@
 
 import { at, get } from "../api.js";
 import { fillWith, h } from "../dom.js";
-import { copyButton, failure, loading, table, tabs } from "../parts.js";
+import { button, copyButton, failure, loading, table, tabs } from "../parts.js";
 import { stamp } from "../when.js";
 import { entityLink, nameOf, percent, plain, severity } from "../words.js";
 import { activityLine, commentForm } from "./actions.js";
 import { explanation } from "./explain.js";
+import { splitOff } from "./shape.js";
 
 /**
- * @param {{incident: () => any, analysis: () => any, cite: (id: string) => void, names: () => Map<string, string>, chosen: string, change: (id: string) => void, reload: () => Promise<void>}} how
+ * @param {{incident: () => any, analysis: () => any, cite: (id: string) => void, names: () => Map<string, string>, chosen: string, change: (id: string) => void, shape: import("./shape.js").How, reload: () => Promise<void>}} how
  */
 export function detailTabs(how) {
   const path = (rest) => at`/incidents/${how.incident().id}` + rest;
@@ -56,7 +57,7 @@ function alerts(page, how) {
   const explained = new Set(how.analysis()?.causes[0]?.explains.alerts ?? []);
   const unexplained = new Set(how.analysis()?.causes[0]?.explains.unexplained ?? []);
   const said = (alert) => (explained.has(alert.id) || explained.has(alert.fingerprint) ? "explained" : unexplained.has(alert.id) || unexplained.has(alert.fingerprint) ? "not explained" : "");
-  return table("Alerts", [
+  const made = table("Alerts", [
     ["Severity", (alert) => severity(alert.severity ?? "info"), "", (alert) => alert.severity],
     ["Alert", (alert) => h("b", {}, alert.name), "", (alert) => alert.name],
     ["Entity", (alert) => entityLink({ id: alert.entity, name: how.names().get(alert.entity) ?? nameOf(alert.entity) }), "", (alert) => alert.entity],
@@ -65,6 +66,8 @@ function alerts(page, how) {
     ["Ended", (alert) => (alert.ended_at ? stamp(alert.ended_at, how.incident().started_at) : h("b", {}, "firing")), "num", (alert) => alert.ended_at],
     ["By the first cause", said],
   ], page.items, { sort: true, none: "No alert belongs to this incident." });
+  const split = page.items.length > 1 && h("p", { class: "tab-tools" }, button("Split alerts off", () => splitOff(how.incident(), page.items, unexplained, how.names(), how.shape), { class: "small", data: { act: "split" } }), page.next_cursor && h("span", { class: "faint" }, ` The first ${page.items.length} are shown.`));
+  return h("div", {}, split, made);
 }
 
 /** The route where there is one, since it knows the newest; else what the answer brought. */

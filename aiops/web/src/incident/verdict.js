@@ -7,7 +7,7 @@ import { count, kindIcon, nameOf, percent, plain } from "../words.js";
 import { sentence } from "./citations.js";
 
 /** A box says so much at a glance; the rest is a press away. */
-const GLANCE = 170;
+const GLANCE = 240;
 
 export function banner(analysis, incident, tools) {
   const first = analysis.causes[0];

@@ -6,6 +6,7 @@ import { ofIncident } from "../graph/model.js";
 import { graphView } from "../graph/view.js";
 import { confirmCause, copyMarkdown, markWrong, rerun, statusButtons } from "../incident/actions.js";
 import { causeList } from "../incident/causes.js";
+import { giveTo, mergeOthers } from "../incident/shape.js";
 import { cited, kindsIn, namesIn } from "../incident/citations.js";
 import { fillAbout, headOf } from "../incident/head.js";
 import { evidencePanel } from "../incident/evidence.js";
@@ -55,6 +56,7 @@ export async function incidentView(main, [id], fields) {
 
   const head = h("div", { class: "incident-head" });
   const affected = h("span", { class: "head-affected" });
+  const shape = { done: reload, afresh, tag: () => view.tag };
   const newer = h("div", { class: "newer", role: "status" });
   const running = h("span", { class: "running", "aria-live": "off" });
   const body = h("div", { class: "incident-body" });
@@ -65,6 +67,7 @@ export async function incidentView(main, [id], fields) {
     cite,
     chosen: fields.get("tab") ?? "explanation",
     change: (tab) => setFields({ tab: tab === "explanation" ? "" : tab }),
+    shape,
     reload,
   });
   fillWith(main, head, newer, body, more.element);
@@ -74,8 +77,9 @@ export async function incidentView(main, [id], fields) {
   function top() {
     const held = head.contains(document.activeElement);
     about();
-    const tools = [statusButtons(view.incident, { done: reload, tag: () => view.tag }), worker("Re-run", again, { data: { act: "rerun" } }), view.analysis && button("What if", asks, { data: { act: "what-if" } }), button("Copy link", () => copyText(location.origin + permalink(), "the link"), { class: "plain" })];
-    fillWith(head, headOf(view.incident, { tools, affected, running }));
+    const tools = [statusButtons(view.incident, { done: reload, tag: () => view.tag }), worker("Re-run", again, { data: { act: "rerun" } }), view.analysis && button("What if", asks, { data: { act: "what-if" } }), !view.incident.merged_into && button("Merge", () => mergeOthers(view.incident, shape), { data: { act: "merge" }, title: "Make other incidents a part of this one" }), button("Copy link", () => copyText(location.origin + permalink(), "the link"), { class: "plain" })];
+    const owner = button(view.incident.owner ? "Change" : "Give it to", () => giveTo(view.incident, shape), { class: "small plain", data: { act: "owner" }, "aria-label": view.incident.owner ? `Change the owner, now ${view.incident.owner}` : "Give it to somebody" });
+    fillWith(head, headOf(view.incident, { tools, owner, affected, running }));
     if (held) head.querySelector(".head-tools button")?.focus();
   }
 
@@ -184,6 +188,11 @@ export async function incidentView(main, [id], fields) {
 
   async function again() {
     await rerun(view.incident);
+    await afresh();
+  }
+
+  /** Load it, and show its newest analysis. */
+  async function afresh() {
     await read();
     view.number = null;
     setFields({ analysis: "" });
@@ -248,6 +257,7 @@ export async function incidentView(main, [id], fields) {
     w: ["What if", press("what-if")],
     m: ["Copy as Markdown", press("markdown")],
     r: ["Run the analysis again", press("rerun")],
+    o: ["Owner", press("owner")],
     b: ["Back to the list", () => go("/incidents")],
     ...Object.fromEntries([1, 2, 3, 4, 5].map((rank) => [String(rank), [`Cause ${rank}`, () => view.analysis?.causes.some((one) => one.rank === rank) && choose(rank)]])),
   });

@@ -8,7 +8,7 @@ import { button, empty, failure, loading } from "../parts.js";
 import { go, setFields } from "../router.js";
 import { listen } from "../stream.js";
 import { age } from "../when.js";
-import { SEVERITIES, confidence, count, plain, severity, status, verdict } from "../words.js";
+import { SEVERITIES, confidence, count, plain, reportedBy, severity, status, verdict } from "../words.js";
 
 const PAGE = 100;
 const MOST = 500;
@@ -176,7 +176,7 @@ function line(row, fresh) {
     "tr",
     { class: `row ${fresh ? "fresh" : ""} is-${row.status}`, data: { id: row.id }, on: { click: open } },
     h("td", { class: "c-severity" }, severity(row.severity)),
-    h("td", { class: "c-title" }, h("a", { class: "title", href: `/incidents/${encodeURIComponent(row.id)}` }, row.title), h("span", { class: "under" }, h("span", { class: "narrow-only" }, severity(row.severity, true), " "), row.externalId ? `${row.source} ${row.externalId}` : row.source)),
+    h("td", { class: "c-title" }, h("a", { class: "title", href: `/incidents/${encodeURIComponent(row.id)}` }, row.title), h("span", { class: "under" }, h("span", { class: "narrow-only" }, severity(row.severity, true), " "), reportedBy(row.source, row.externalId))),
     h("td", { class: "c-cause" }, cause(row)),
     h("td", { class: "c-count num" }, row.alerts === null ? h("span", { class: "faint" }, "–") : h("span", { title: row.alertsOpen === null ? null : `${row.alertsOpen} still firing` }, row.alerts)),
     h("td", { class: "c-count c-entities num" }, row.entities),

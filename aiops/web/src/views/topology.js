@@ -10,7 +10,7 @@ import { go, setFields } from "../router.js";
 import { suggest } from "../suggest.js";
 import { healthAt } from "../topology_health.js";
 import { fromInput, stamp, toInput } from "../when.js";
-import { count, entityLink, kindIcon, nameOf, severity, status } from "../words.js";
+import { count, entityLink, kindIcon, nameOf, percent, severity, status } from "../words.js";
 
 const LIMIT = 2000;
 const DAY_MINUTES = 1440;
@@ -143,10 +143,10 @@ export function topologyView(main, _names, fields) {
 
   function radius(found) {
     return [
-      h("p", { class: "badge-big" }, h("b", {}, found.count.toLocaleString("en")), `would fail with it${found.truncated ? ", at least" : ""}`),
+      h("p", { class: "badge-big" }, h("b", {}, found.count.toLocaleString("en")), `may fail with it${found.truncated ? ", at least" : ""}`),
       found.services.length > 0 && h("p", {}, h("b", {}, "Services: "), found.services.slice(0, 8).map((id, index) => [index > 0 && ", ", entityLink({ id, name: nameOf(id), kind: "Service" })]), found.services.length > 8 && ` and ${found.services.length - 8} more`),
       found.reached.length > 0 &&
-        h("details", {}, h("summary", {}, "Who, nearest first"), h("ul", {}, found.reached.slice(0, 50).map((item) => h("li", {}, entityLink(item.entity), h("span", { class: "faint" }, ` ${count(item.hops, "hop")}${item.through && item.through !== item.entity.id ? ` through ${nameOf(item.through)}` : ""}`))), found.reached.length > 50 && h("li", { class: "faint" }, `and ${found.reached.length - 50} more`))),
+        h("details", {}, h("summary", {}, "Who, nearest first"), h("ul", {}, found.reached.slice(0, 50).map((item) => h("li", {}, entityLink(item.entity), h("span", { class: "faint" }, ` ${percent(item.plausibility)} plausible, ${count(item.hops, "hop")}${item.through && item.through !== item.entity.id ? ` through ${nameOf(item.through)}` : ""}`))), found.reached.length > 50 && h("li", { class: "faint" }, `and ${found.reached.length - 50} more`))),
       found.kept.length > 0 && h("p", { class: "faint" }, `Kept alive by redundancy: ${found.kept.slice(0, 5).map((item) => item.entity.name).join(", ")}${found.kept.length > 5 ? ` and ${found.kept.length - 5} more` : ""}`),
     ];
   }
@@ -174,6 +174,7 @@ export function topologyView(main, _names, fields) {
         place,
         kinds.length
           ? [
+              h("p", { class: "faint about" }, "Choose one to see what is around it, how it is, and what falls with it."),
               table("Known entities", [["Entity", (entity) => entityLink(entity, { kind: entity.kind }), "", (entity) => entity.name], ["Kind", (entity) => entity.kind, "", (entity) => entity.kind], ["Id", (entity) => h("span", { class: "mono" }, entity.id), "wrap", (entity) => entity.id], ["Labels", (entity) => Object.entries(entity.labels).slice(0, 4).map(([name, value]) => `${name}=${value}`).join(" "), "wrap"]], page.items, { sort: true }),
               page.next_cursor && h("p", { class: "more" }, "The first 200; search for the others."),
             ]
