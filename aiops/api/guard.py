@@ -28,6 +28,8 @@ from aiops.api.services import Services, Tenants
 
 #: Tag of routes for senders that try again on 5xx only.
 SENDERS_RETRY_TAG = "deliveries"
+#: Lists that are short are answered whole, whatever these say.
+PAGING = frozenset({"limit", "cursor"})
 #: Scopes for what all tenants of a process have in common.
 SHARED = frozenset({"rules:write"})
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="aiops", Basic realm="aiops"'}
@@ -94,7 +96,9 @@ class GuardedRoute(APIRoute):
         scope = security[0]["bearer"][0] if security else None
         takes_json = self.body_field is not None
         ours = scope is not None and SENDERS_RETRY_TAG not in self.tags and self.path.startswith("/api/v1/")
-        known = frozenset(_parameters(self.dependant))
+        known = frozenset(_parameters(self.dependant)) | (
+            PAGING if "GET" in (self.methods or ()) else frozenset()
+        )
 
         async def guarded(request: Request) -> Response:
             if scope is not None:

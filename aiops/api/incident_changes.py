@@ -60,6 +60,16 @@ def change_incident(
     raise AssertionError("the last attempt returns or raises")
 
 
+def is_told(services: Services, incident_id: str, kind: str, request: str) -> bool:
+    """Whether an activity of this kind came of the request that is known by ``request``."""
+    after = 0
+    while told := services.incidents.activities(incident_id=incident_id, after=after, limit=COMPARED):
+        if any(one.kind == kind and one.details.get("request") == request for one in told):
+            return True
+        after = told[-1].number
+    return False
+
+
 def incidents_named(services: Services, names: Sequence[str], member: str) -> Mapping[str, Incident]:
     """The incidents of these ids. Raises a 422 problem that points at each unknown one, with ids like it."""
     found = {name: services.incidents.incident(name) for name in dict.fromkeys(names)}

@@ -122,6 +122,11 @@ class Entity:
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
+def plain_name(entity_id: str) -> str:
+    """What an entity is called where nobody named it: its id without the word before the colon."""
+    return entity_id.partition(":")[2] or entity_id
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """``source_id -kind-> target_id``. Closed by ``valid_to``, never deleted.

@@ -102,9 +102,10 @@ def reopen(incident: Incident, by: Author, *, comment: str = "") -> IncidentChan
     return edit(incident, Edit(status="open"), by, comment=comment)
 
 
-def comment(incident: Incident, text: str, by: Author) -> IncidentChange:
-    """Somebody says something about it, whatever its status."""
-    return IncidentChange(incident, (_activity(incident, "commented", by, text),), base=incident)
+def comment(incident: Incident, text: str, by: Author, *, request: str = "") -> IncidentChange:
+    """Somebody says something about it, whatever its status. ``request``: what a repeat of the same request is known by."""
+    details = {"request": request} if request else {}
+    return IncidentChange(incident, (_activity(incident, "commented", by, text, details),), base=incident)
 
 
 def edit(incident: Incident, wish: Edit, by: Author, *, comment: str = "") -> IncidentChange | None:

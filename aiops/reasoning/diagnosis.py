@@ -150,7 +150,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     listed = tuple(listed[place] for place in order)
     why = _nothing_speaks(listed, own, ranking.vetoed)
     if why and maintenance.held:
-        why += _expected(maintenance.held, graph, explained, matter.subgraph.by_id())
+        why += _expected(maintenance.held, graph, explained, matter)
     mass = _mass(ranking.causes, listed, accounts, weights.verdict.sharpness)
     findings = (
         ()
@@ -318,26 +318,25 @@ def _nothing_speaks(
     return "no candidate has evidence in the window"
 
 
-def _expected(
-    held: Mapping[str, Upkeep], graph: FailureGraph, explained: Explained, known: Mapping[str, Entity]
-) -> str:
-    """That what is in maintenance would explain it: of what was announced, whoever explains most."""
-    whole = explained.share().tolist()
-    share = {entity: whole[column] for entity, column in graph.index.items()}
-    best = min(
-        (one for entity, one in held.items() if entity == one.announced),
-        key=lambda one: (-share.get(one.announced, 0.0), one.announced),
-        default=None,
-    )
-    if best is None or share.get(best.announced, 0.0) <= 0:
+def _expected(held: Mapping[str, Upkeep], graph: FailureGraph, explained: Explained, matter: Matter) -> str:
+    """That what is in maintenance would explain it: of what was announced whoever explains most, else what is affected itself."""
+    known, share = matter.subgraph.by_id(), explained.share()
+    blamed = [
+        (-float(share[graph.index[one.announced]]), one.announced, one)
+        for entity, one in held.items()
+        if entity == one.announced and entity in graph.index
+    ]
+    if blamed and min(one[0] for one in blamed) < 0:
+        _, entity, upkeep = min(blamed, key=lambda one: one[:2])
+        count = int(np.count_nonzero(explained.plausibility[:, graph.index[entity]] > 0))
+        return (
+            f"; {known[entity].name}, in maintenance ({upkeep.change.title}), would explain"
+            f" {count} of {len(explained.entities)} entities with symptoms"
+        )
+    own = next((held[entity] for entity in sorted(matter.incident.affected) if entity in held), None)
+    if own is None or own.announced not in known:
         return ""
-    column = graph.index[best.announced]
-    count = int(np.count_nonzero(explained.plausibility[:, column] > 0))
-    name = known[best.announced].name
-    return (
-        f"; {name}, in maintenance ({best.change.title}), would explain"
-        f" {count} of {len(explained.entities)} entities with symptoms"
-    )
+    return f"; {known[own.announced].name} is in maintenance ({own.change.title})"
 
 
 def _ways(matter: Matter, graph: FailureGraph) -> FailureGraph:

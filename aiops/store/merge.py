@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from aiops.contracts import ApplyResult
-from aiops.domain.graph import EMPTY, Entity, GraphDelta, Relation
+from aiops.domain.graph import EMPTY, Entity, GraphDelta, Relation, plain_name
 from aiops.errors import InputError
 
 RelationKey = tuple[str, str, str, str]
@@ -78,18 +78,19 @@ def frozen_labels(labels: Mapping[str, str]) -> Mapping[str, str]:
 
 def unknown_entity(entity_id: str) -> Entity:
     """The place-holder for something that was referred to and never described."""
-    return Entity(id=entity_id, kind="Unknown", name=entity_id.partition(":")[2] or entity_id)
+    return Entity(id=entity_id, kind="Unknown", name=plain_name(entity_id))
 
 
 def merged_entity(old: Entity | None, new: Entity) -> Entity:
-    """``new`` over ``old``. A statement of kind Unknown never takes away a kind or name that is known."""
+    """``new`` over ``old``. A statement of kind Unknown never takes away a kind or name that is known, nor does one that says no
+    more of the name than the id does."""
     if old is None:
         return replace(new, aliases=tuple(sorted(set(new.aliases))), labels=frozen_labels(new.labels))
     vague = new.kind == "Unknown" and old.kind != "Unknown"
     return Entity(
         id=old.id,
         kind=old.kind if vague else new.kind,
-        name=old.name if vague or not new.name else new.name,
+        name=old.name if vague or (new.name in ("", new.id, plain_name(new.id)) and old.name) else new.name,
         aliases=tuple(sorted({*old.aliases, *new.aliases})),
         labels=frozen_labels({**old.labels, **new.labels}),
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from aiops.domain.graph import ENTITY_KINDS, Entity, GraphDelta, Relation, Subgraph
+from aiops.domain.graph import ENTITY_KINDS, Entity, GraphDelta, Relation, Subgraph, plain_name
 from aiops.errors import TopologyError
 
 MAX_ENTITIES = 500_000
@@ -147,7 +147,7 @@ def _entities(items: Sequence[object], problems: _Problems) -> list[Entity]:
             Entity(
                 id=entity_id,
                 kind=_CANONICAL.get(kind.lower(), kind),
-                name=_text(item.get("name", entity_id or None), f"{pointer}/name", problems),
+                name=_text(item.get("name", plain_name(entity_id) or None), f"{pointer}/name", problems),
                 aliases=_aliases(item.get("aliases", ()), f"{pointer}/aliases", problems),
                 labels=_labels(item.get("labels", {}), f"{pointer}/labels", problems),
             )

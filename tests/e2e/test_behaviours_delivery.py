@@ -120,3 +120,25 @@ def test_links_and_labels_of_a_change_are_kept(site: HttpSite) -> None:
     (kept,) = site.site.stores.graph.changes(start=began, end=began + timedelta(seconds=1))
     assert dict(kept.labels) == {"team": "ledger", "link:run": "https://ci.test/42"}
     assert kept.entities == ("database:books",)
+
+
+# Names that nobody gave, events that nobody can read
+
+
+def test_a_thing_without_a_name_is_called_as_its_id_says_and_keeps_a_name_that_somebody_gave(
+    site: HttpSite,
+) -> None:
+    bare = [{"id": "database:pg-1", "kind": "Database"}, {"id": "service:pay", "kind": "Service"}]
+    edge = {"from": "service:pay", "kind": "CALLS", "to": "database:pg-1"}
+    site.learn({"source": "cmdb", "entities": bare, "relations": [edge]})
+    site.alerts(alert({"host": "pg-1"}, 0, "InstanceDown"), alert({"service": "pay"}, 4, "Errors"))
+    assert ranked(site.analysis("pay"))[0] == "database:pg-1"
+    site.learn({"source": "crm", "entities": [{**bare[1], "name": "Payments"}]})
+    site.learn({"source": "cmdb", "entities": bare})
+    assert site.send("GET", "/api/v1/entities/service:pay", 200)["name"] == "Payments"
+
+
+def test_an_event_that_cannot_be_read_is_refused(site: HttpSite) -> None:
+    headers = {"Content-Type": "application/cloudevents+json"}
+    told = site.send("POST", "/api/v1/ingest/events", 400, content=b'{"specversion": "1.0"}', headers=headers)
+    assert told["errors"]

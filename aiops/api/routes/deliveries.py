@@ -213,7 +213,12 @@ async def post_cloudevents(request: Request) -> Response:
     """CloudEvents 1.0: structured or batched by content type, binary by ``ce-`` headers."""
     body = await request.body()
     ingest = services_of(request).ingest
-    return answer(receipt(await run_in_threadpool(ingest.take_cloudevents, body, dict(request.headers))))
+    counts = await run_in_threadpool(ingest.take_cloudevents, body, dict(request.headers))
+    if 0 < counts.received == counts.rejected:
+        raise Problem(
+            400, "invalid-delivery", counts.reasons[0], tuple({"detail": reason} for reason in counts.reasons)
+        )
+    return answer(receipt(counts))
 
 
 @router.post("/api/v1/ingest/events", include_in_schema=False, openapi_extra=needs("ingest:write"))

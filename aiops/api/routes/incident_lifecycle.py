@@ -19,8 +19,9 @@ from aiops.api.incident_changes import (
     author_of,
     change_incident,
     incidents_named,
+    is_told,
 )
-from aiops.api.repeats import IdempotencyKey, answered_once
+from aiops.api.repeats import IdempotencyKey, answered_once, id_under_key
 from aiops.api.routes.incidents import (
     IfMatch,
     IncidentId,
@@ -85,7 +86,7 @@ async def resolve_incident(
 ) -> Response:
     """It is over: it ended when it said so, else now. ``resolution`` is kept for incidents like it."""
     by, given = author_of(request), said or Resolution()
-    feedback_id = str(ULID.from_datetime(by.at))
+    feedback_id = await id_under_key(request, idempotency_key) or str(ULID.from_datetime(by.at))
 
     def wish(known: Incident) -> list[IncidentChange]:
         change = transitions.resolve(known, by, comment=given.comment)
@@ -135,11 +136,15 @@ async def comment_incident(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Say something about it; it stands in its activities."""
-    by = author_of(request)
-    return await done(
-        *(request, incident_id, if_match, idempotency_key),
-        lambda known: [transitions.comment(known, said.comment, by)],
-    )
+    services, by = services_of(request), author_of(request)
+    keyed = await id_under_key(request, idempotency_key) or ""
+
+    def wish(known: Incident) -> list[IncidentChange]:
+        if keyed and is_told(services, known.id, "commented", keyed):
+            return []  # it was recorded and not answered
+        return [transitions.comment(known, said.comment, by, request=keyed)]
+
+    return await done(request, incident_id, if_match, idempotency_key, wish)
 
 
 @router.post(
@@ -189,7 +194,7 @@ async def split_incident(
 ) -> Response:
     """Make some of its alerts an incident of their own, which is the answer. At least one alert must stay."""
     services, by = services_of(request), author_of(request)
-    new_id = str(ULID.from_datetime(by.at))
+    new_id = await id_under_key(request, idempotency_key) or str(ULID.from_datetime(by.at))
 
     def wish(known: Incident) -> Sequence[IncidentChange]:
         alarms = services.incidents.incident_alarms(known.id)

@@ -145,7 +145,7 @@ def test_alerts_come_go_and_change_their_incident(client: ApiClient) -> None:
     assert client.post(f"{other}/alerts", json={}).status_code == 422
     removed = client.delete(f"{other}/alerts", params={"id": ids[0]})
     assert (removed.status_code, alert_ids(client, other.rsplit("/", 1)[1])) == (200, [])
-    assert client.delete(f"{other}/alerts", params={"id": ids[0]}).json()["errors"][0]["pointer"] == "/id/0"
+    assert client.delete(f"{other}/alerts", params={"id": ids[0]}).json()["errors"][0]["parameter"] == "id"
     assert client.delete(f"{other}/alerts").status_code == 422
     first = client.get(f"{base}/alerts?limit=1").json()
     assert first["next_cursor"] is None
@@ -290,3 +290,22 @@ def test_a_body_that_is_there_is_read_strictly(client: ApiClient, verb: str) -> 
     assert client.post(f"{base}/{verb}", json={"colour": "red"}).json()["errors"][0]["pointer"] == "/colour"
     typed = {"Content-Type": "text/plain"}
     assert client.post(f"{base}/{verb}", content=b"x", headers=typed).status_code == 415
+
+
+def test_a_comment_that_was_recorded_and_not_answered_is_not_made_twice(
+    client: ApiClient, site: FakeSite
+) -> None:
+    posted = client.post("/api/v1/incidents", json={"title": "Checkout fails", "affected": [{"ref": "cart"}]})
+    base = posted.headers["location"]
+    key = {"Idempotency-Key": "said-once"}
+    for path, body in (("comment", {"comment": "power is back"}), ("resolve", {"resolution": "new fuse"})):
+        assert client.post(f"{base}/{path}", json=body, headers=key).status_code == 200
+        site.clock.advance(hours=25)  # the answer is forgotten, as after a kill before it was kept
+        again = client.post(f"{base}/{path}", json=body, headers=key)
+        assert again.status_code == 200
+        assert "idempotency-replayed" not in again.headers
+    told = [one["text"] for one in client.get(f"{base}/activities").json()["items"]]
+    assert told.count("power is back") == 1
+    assert len(client.get(f"{base}/feedback").json()["items"]) == 1
+    assert client.post(f"{base}/comment", json={"comment": "power is back"}).status_code == 200
+    assert len(client.get(f"{base}/activities").json()["items"]) == len(told) + 1

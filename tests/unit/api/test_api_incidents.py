@@ -180,7 +180,7 @@ def test_an_analysis_that_takes_long_goes_on(client: ApiClient, site: FakeSite) 
 def test_a_full_queue_pushes_back_before_anything_is_stored(client: ApiClient, site: FakeSite) -> None:
     site.analyze.gate = threading.Event()
     for _ in range(2):
-        assert client.post("/api/v1/incidents?wait=0s", json=CART).status_code in (201, 202)
+        assert client.post("/api/v1/incidents?wait=0s", json=CART).status_code == 202
     full = client.post("/api/v1/incidents?wait=0s", json=CART)
     assert (full.status_code, full.headers["retry-after"]) == (429, "2")
     assert len(client.get("/api/v1/incidents").json()["items"]) == 2
@@ -377,7 +377,7 @@ def test_what_was_meant_is_said_in_our_words(client: ApiClient) -> None:
 
 
 def test_to_wait_is_said_in_seconds_too_and_a_rerun_needs_no_body(client: ApiClient) -> None:
-    assert client.post("/api/v1/incidents?wait=0", json=CART).status_code == 202
+    assert client.post("/api/v1/incidents?wait=0", json=CART).status_code in (201, 202)
     given = client.post("/api/v1/incidents?wait=10", json={**CART, "severity": "P2"})
     assert (given.status_code, given.json()["severity"]) == (201, "major")
     again = client.post(f"/api/v1/incidents/{given.json()['id']}/analyses")

@@ -63,7 +63,7 @@ def test_a_document_becomes_a_delta() -> None:
 
 def test_the_fewer_fields_of_a_case_are_enough_and_unknown_kinds_are_kept() -> None:
     delta = parse_topology({"entities": [{"id": "x:1", "kind": "Flux_Capacitor"}], "relations": []})
-    assert delta.entities[0] == Entity("x:1", "Flux_Capacitor", "x:1", (), {})
+    assert delta.entities[0] == Entity("x:1", "Flux_Capacitor", "1", (), {})
     assert (delta.source, delta.complete) == ("import", False)
 
 
