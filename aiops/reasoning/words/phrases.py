@@ -26,7 +26,7 @@ _FAULTS: Mapping[str, str] = {
     "memory_anomalies": "uses an unusual amount of memory", "cpu": "has an unusual load on its CPUs",
     "cpu_contention": "is short of CPU", "disk": "has an unusual load on its disks", "db_down": "went down",
     "config_change": "was changed", "config_error": "has a broken configuration",
-    "change": "was changed", "other": "is in trouble", "deployment_failed": "was changed by a deployment that failed",
+    "change": "was changed", "deployment_failed": "was changed by a deployment that failed",
     "cache_refusing": "refuses commands", "connection_refused": "refuses connections",
     "service_unreachable": "cannot be reached", "service_stopped": "was stopped", "service_crashed": "crashed",
     "crash_loop": "crashes again and again", "pod_kill": "was killed", "pod_failure": "failed",
