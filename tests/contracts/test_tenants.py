@@ -51,6 +51,10 @@ def change(who: str) -> Change:
     return Change("c1", "argo", "7", f"by {who}", "deploy", minutes(2), minutes(3), ("host:db-3",))
 
 
+def window(who: str) -> Change:
+    return replace(change(who), id="m1", external_id="8", kind="maintenance")
+
+
 Call = Callable[[Any, str], object]
 
 #: One call or more of each method that asks, with ids that both tenants use, and with ids and words of the other one.
@@ -65,7 +69,9 @@ READS: Mapping[str, Call] = {
     "export": lambda s, _: (s.export(as_of=NOON), replace(s.export(), as_of=NOON)),
     "alarms": lambda s, _: (s.alarms(**HOUR), s.alarms(**HOUR, entities=["host:db-3", "host:alpha"])),
     "anomalies": lambda s, _: (s.anomalies(**HOUR), s.anomalies(**HOUR, entities=["host:db-3"])),
+    "change": lambda s, _: [s.change("argo", number) for number in ("7", "8", "alpha")],
     "changes": lambda s, _: s.changes(**HOUR),
+    "maintenance": lambda s, _: s.maintenance(**HOUR),
     "unmatched": lambda s, _: s.unmatched(),
     "counts": lambda s, _: s.counts(),
     "incident": lambda s, _: s.incident("I1"),
@@ -86,6 +92,7 @@ READS: Mapping[str, Call] = {
     "latest_activity": lambda s, _: s.latest_activity(),
     "feedback": lambda s, _: (s.feedback(), outcome(lambda: s.feedback("I1"))),
     "incident_alarms": lambda s, _: outcome(lambda: s.incident_alarms("I1")),
+    "histories": lambda s, _: s.histories(["I1", "I2"]),
     "incidents_with": lambda s, _: s.incidents_with(KEYS),
     "analysis_heads": lambda s, _: outcome(lambda: s.analysis_heads("I1")),
     "past_incidents": lambda s, _: s.past_incidents(before=minutes(60)),
@@ -103,7 +110,7 @@ READS: Mapping[str, Call] = {
 WRITES: Mapping[str, Call] = {
     "put_alarms": lambda s, who: s.put_alarms([replace(row, message=who) for row in (ALARM, OPEN)]),
     "put_anomalies": lambda s, who: s.put_anomalies([an_anomaly(detector=who)]),
-    "put_changes": lambda s, who: s.put_changes([change(who)]),
+    "put_changes": lambda s, who: s.put_changes([change(who), window(who)]),
     "apply": lambda s, who: s.apply(delta(who), at=minutes(0)),
     "put_incident": lambda s, who: s.put_incident(incident(who)),
     "put_analysis": lambda s, who: s.put_analysis("I1", who.encode(), at=NOON, causes=[(f"host:{who}", 0.5)]),
@@ -153,8 +160,12 @@ def asked(store: Store, who: str) -> dict[str, object]:
 @pytest.fixture
 def tenants(neo4j_server: Neo4jServer) -> Iterator[tuple[Store, Store]]:
     """Stores of two tenants of one database; the first one holds all sorts of things."""
+    login = (neo4j_server.uri, neo4j_server.user, neo4j_server.password)
+    Neo4jGraphStore(
+        *login
+    ).close()  # a new database gets its schema, and with it a count of the default tenant
     empty(neo4j_server)
-    alpha = Neo4jGraphStore(neo4j_server.uri, neo4j_server.user, neo4j_server.password, tenant="alpha")
+    alpha = Neo4jGraphStore(*login, tenant="alpha")
     for call in WRITES.values():
         call(alpha, "alpha")
     yield alpha, alpha.for_tenant("beta")
