@@ -6,6 +6,7 @@ What a method does for a tenant beside another one is compared with what it does
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -161,9 +162,8 @@ def asked(store: Store, who: str) -> dict[str, object]:
 def tenants(neo4j_server: Neo4jServer) -> Iterator[tuple[Store, Store]]:
     """Stores of two tenants of one database; the first one holds all sorts of things."""
     login = (neo4j_server.uri, neo4j_server.user, neo4j_server.password)
-    Neo4jGraphStore(
-        *login
-    ).close()  # a new database gets its schema, and with it a count of the default tenant
+    with closing(Neo4jGraphStore(*login)) as first:
+        first.counts()  # a new database gets its schema at the first question, and with it a count of the default tenant
     empty(neo4j_server)
     alpha = Neo4jGraphStore(*login, tenant="alpha")
     for call in WRITES.values():
