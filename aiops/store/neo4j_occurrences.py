@@ -186,7 +186,7 @@ class Neo4jOccurrences:
     def maintenance(self, *, start: datetime, end: datetime) -> tuple[Change, ...]:
         given = {"start": utc(start), "end": utc(end)}
         cypher = (
-            "MATCH (n:Change {tenant: $tenant, kind: 'maintenance'}) WHERE n.started_at < $end"
+            "MATCH (n:Change {tenant: $tenant, maintenance: true}) WHERE n.started_at < $end"
             f" AND (n.ended_at IS NULL OR n.ended_at > $start) RETURN {CHANGE}"
         )
         found = map(change_of, self._graph.read(lambda tx: tuples(tx, cypher, **given)))

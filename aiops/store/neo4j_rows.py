@@ -263,6 +263,7 @@ def change_properties(change: Change) -> dict[str, object]:
         "external_id": change.external_id,
         "title": change.title,
         "kind": change.kind,
+        "maintenance": True if change.kind == "maintenance" else None,  # as an index has no room for any kind
         "entities": list(change.entities),
         "author": change.author,
         "labels": pairs(change.labels),

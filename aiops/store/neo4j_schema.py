@@ -97,7 +97,10 @@ MIGRATIONS: tuple[tuple[LiteralString | Step, ...], ...] = (
         " ON (n.tenant, n.listed, n.started_at, n.status, n.severity)",
         list_incidents,
     ),
-    ("CREATE INDEX tenant_change_kind IF NOT EXISTS FOR (n:Change) ON (n.tenant, n.kind, n.started_at)",),
+    (  # windows of maintenance of any age
+        "CREATE INDEX tenant_maintenance IF NOT EXISTS FOR (n:Change) ON (n.tenant, n.maintenance, n.started_at)",
+        "MATCH (n:Change {kind: 'maintenance'}) SET n.maintenance = true",
+    ),
 )
 
 
