@@ -87,12 +87,16 @@ def served(
         server.kill(signal.SIGTERM)
 
 
+IDLE_S = 3.0
+
+
 class Wire:
     """One kept-alive HTTP/1.1 connection (RFC 9112), as cheap as it can be: answers need a Content-Length."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
 
     async def ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -107,6 +111,9 @@ class Wire:
     async def _ask(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str]
     ) -> tuple[int, bytes]:
+        if time.monotonic() - self._used > IDLE_S:  # the server closes idle connections, perhaps just now
+            self.close()
+        self._used = time.monotonic()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
