@@ -68,17 +68,15 @@ def ordered(alarms: Iterable[Alarm]) -> list[Alarm]:
 
 def worst_severity(alarms: Iterable[Alarm]) -> str:
     """Of those that say one; ``warning`` where none does."""
-    known = [SEVERITIES.index(alarm.severity) for alarm in alarms if alarm.severity in SEVERITIES]
-    return SEVERITIES[min(known)] if known else "warning"
+    said = {alarm.severity for alarm in alarms}
+    return next((severity for severity in SEVERITIES if severity in said), "warning")
 
 
 def title_of(alarms: Sequence[Alarm]) -> str:
     """``BGPDown and 13 more on edge-1 and 5 others``: the worst alarm, the earliest of them, and how much there is beside it."""
     worst = worst_severity(alarms)
-    leading = min(
-        alarms,
-        key=lambda alarm: ((alarm.severity or "warning") != worst, alarm.started_at, alarm.fingerprint),
-    )
+    worse = [alarm for alarm in alarms if (alarm.severity or "warning") == worst]
+    leading = min(worse or alarms, key=lambda alarm: (alarm.started_at, alarm.fingerprint))
     others = len({alarm.entity for alarm in alarms}) - 1
     more = f" and {len(alarms) - 1} more" if len(alarms) > 1 else ""
     beside = f" and {others} other{'s' if others > 1 else ''}" if others else ""
@@ -97,7 +95,7 @@ def formed(
     """``incident``, which had the alarms ``before``, as these ``alarms`` make it. What somebody posted stays as it was, but for
     a window that reaches every alarm; a title or severity that somebody gave stays too. ``reach``: the window reaches this as
     well: the end of a maintenance that an alarm outlived."""
-    now, was = ordered(alarms), ordered(before)
+    now, was = ordered(alarms), tuple(before)
     if not now:
         return incident
     last = now[-1].started_at if reach is None else max(now[-1].started_at, reach)
@@ -136,5 +134,8 @@ def _reaching(incident: Incident, last: datetime) -> Incident:
 def _common_labels(alarms: Sequence[Alarm]) -> Mapping[str, str]:
     common = {name: value for name, value in alarms[0].labels.items() if name not in OWN_LABELS}
     for alarm in alarms[1:]:
-        common = {name: value for name, value in common.items() if alarm.labels.get(name) == value}
+        if not common:
+            break
+        for name in [name for name, value in common.items() if alarm.labels.get(name) != value]:
+            del common[name]
     return common

@@ -36,6 +36,9 @@ IDLE_S = 0.25
 #: How long a thread that computes may keep the others from answering requests (CPython's own default is 5 ms).
 SWITCH_S = 0.001
 #: After an error: so long before the next try, and at most.
+#: A keeper that has read everything rests this many times as long as its step took, at most REST_MAX_S: requests come first, and
+#: what comes meanwhile is placed at once instead of bit by bit.
+REST, REST_MAX_S = 3.0, 2.0
 RETRY_S = 0.5
 RETRY_MAX_S = 10.0
 #: A step that takes longer when the process ends is left where it is: what it records, it records whole.
@@ -149,6 +152,7 @@ class _Loop:
     def run(self) -> None:
         wait_s = RETRY_S
         while not self.stop.is_set():
+            begun_s = time.monotonic()
             try:
                 more = self.keeper.step(self.services.clock.now())
                 wait_s = RETRY_S
@@ -159,7 +163,8 @@ class _Loop:
                 _log.exception("a defect in keeping incidents; trying again", wait_s=wait_s)
                 more, wait_s = False, min(wait_s * 2, RETRY_MAX_S)
             if not more:
-                self.stop.wait(IDLE_S if wait_s == RETRY_S else wait_s)
+                rest_s = min(REST_MAX_S, REST * (time.monotonic() - begun_s))
+                self.stop.wait(max(IDLE_S, rest_s) if wait_s == RETRY_S else wait_s)
         try:
             self.keeper.release(self.services.clock.now())
         except AiopsError as error:
