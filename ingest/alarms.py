@@ -58,16 +58,12 @@ class AlarmMemory:
     def news(self, alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
         """What has to be stored: of several statements about one alarm the one that ends it, nothing that is known
         already, and every older alarm of the same fingerprint that a newer one shows to be over. Changes nothing."""
-        merged: dict[tuple[str, datetime], Alarm] = {}
-        for told in alarms:
-            alarm = self._as_known(told, merged)
-            key = (alarm.fingerprint, alarm.started_at)
-            before = merged.get(key) or self._known.get(alarm.fingerprint, {}).get(alarm.started_at)
-            merged[key] = alarm if before is None else _united(before, alarm)
         by_fingerprint: dict[str, dict[datetime, Alarm]] = {}
-        for (fingerprint, started_at), alarm in merged.items():
-            group = by_fingerprint.setdefault(fingerprint, dict(self._known.get(fingerprint, {})))
-            group[started_at] = alarm
+        for told in alarms:
+            group = by_fingerprint.setdefault(told.fingerprint, dict(self._known.get(told.fingerprint, {})))
+            alarm = _as_known(told, group)
+            before = group.get(alarm.started_at)
+            group[alarm.started_at] = alarm if before is None else _united(before, alarm)
         news: list[Alarm] = []
         for fingerprint, group in sorted(by_fingerprint.items()):
             known = self._known.get(fingerprint, {})
@@ -79,19 +75,6 @@ class AlarmMemory:
                 if known.get(started_at) != alarm:
                     news.append(alarm)
         return tuple(news)
-
-    def _as_known(self, alarm: Alarm, merged: Mapping[tuple[str, datetime], Alarm]) -> Alarm:
-        """``alarm`` as the one that is known and that began within :data:`SAME_START_S` of it and was not over before: replicas
-        look at different moments, and each says when it saw the alert first."""
-        known = self._known.get(alarm.fingerprint, {})
-        if alarm.started_at in known or (alarm.fingerprint, alarm.started_at) in merged:
-            return alarm
-        fellows = [one for key, one in merged.items() if key[0] == alarm.fingerprint]
-        for one in sorted((*known.values(), *fellows), key=lambda one: one.started_at):
-            near = abs((one.started_at - alarm.started_at).total_seconds()) <= SAME_START_S
-            if near and (one.ended_at is None or one.ended_at > alarm.started_at):
-                return replace(alarm, id=one.id, started_at=one.started_at)
-        return alarm
 
     def commit(self, stored: Iterable[Alarm]) -> None:
         """These were stored."""
@@ -143,3 +126,15 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if value is not None and math.isfinite(value) else None
+
+
+def _as_known(alarm: Alarm, known: Mapping[datetime, Alarm]) -> Alarm:
+    """``alarm`` as the one of ``known`` (its fingerprint's, by start) that began within :data:`SAME_START_S` of it and was not
+    over before: replicas look at different moments, and each says when it saw the alert first."""
+    if alarm.started_at in known:
+        return alarm
+    for started_at, one in sorted(known.items()):
+        near = abs((started_at - alarm.started_at).total_seconds()) <= SAME_START_S
+        if near and (one.ended_at is None or one.ended_at > alarm.started_at):
+            return replace(alarm, id=one.id, started_at=started_at)
+    return alarm

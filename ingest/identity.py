@@ -77,10 +77,7 @@ KIND_LABELS: frozenset[str] = frozenset(
             "storage",
             "ups",
             "pdu",
-            "link",
             "lb",
-            "broker",
-            "cache",
         ),
     }
 )

@@ -50,7 +50,7 @@ async def answered_once(
         return answer_of(kept, {"Idempotency-Replayed": "true"})
     try:
         given = await work()
-    except BaseException:
+    except BaseException:  # also where the client went away: the key must be free again
         store.abandon(owner, key)
         raise
     await run_in_threadpool(store.finish, owner, key, mark, given)

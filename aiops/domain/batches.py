@@ -14,6 +14,7 @@ import pyarrow as pa
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 #: One row a log line. ``at_s`` is event time, ``received_at_s`` arrival; both epoch seconds.
 EVENT_SCHEMA: pa.Schema = pa.schema(

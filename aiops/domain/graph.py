@@ -189,6 +189,15 @@ class Subgraph:
         return {entity.id: entity for entity in self.entities}
 
 
+def part_and_whole(relation: Relation) -> tuple[str, str] | None:
+    """(part, whole) of a relation that says that one thing is a part of another; None of any other relation."""
+    if relation.kind in ("PART_OF", "OWNED_BY"):
+        return relation.source_id, relation.target_id
+    if relation.kind == "CONTAINS":
+        return relation.target_id, relation.source_id
+    return None
+
+
 def causes_of(relation: Relation) -> tuple[tuple[str, str], ...]:
     """The (cause, effect) pairs that ``relation`` allows, zero to two of them."""
     spread = relation_kind(relation.kind).spread

@@ -83,7 +83,7 @@ class Keeper:
             if self._conflicts > 1:  # it was not told what they did: read everything anew
                 self._book = None
             return False
-        except BaseException:
+        except BaseException:  # whatever it was, what is remembered may be half of a step: read it anew
             self._book = self._leased = None
             raise
 
@@ -139,6 +139,5 @@ class Keeper:
         self.tally.failed += 1
         self._log.error("analysis failed", incident_id=case.incident.id, exc_info=error)
         if isinstance(error, StoreUnavailable | BackPressure):
-            book.news(
-                case, now
-            )  # tried again; anything else would fail the same way until something new is known
+            # tried again; anything else would fail the same way until something new is known
+            book.news(case, now)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from aiops.domain.graph import Relation, Spread, Subgraph, causes_of, relation_kind
+from aiops.domain.graph import Relation, Spread, Subgraph, causes_of, part_and_whole, relation_kind
 
 #: Kinds that other things are in: a place takes down what is in it, and nothing in it takes down the place.
 PLACES: frozenset[str] = frozenset({"rack", "site", "namespace"})
@@ -180,7 +180,7 @@ def _arounds(
                 causes[effect].add(cause)
             if cause in effects:
                 effects[cause].add(effect)
-        part, whole = _part_of(relation)
+        part, whole = part_and_whole(relation) or ("", "")
         if part in holders and whole:
             holders[part].add(whole)
     return {
@@ -192,11 +192,3 @@ def _arounds(
         )
         for entity in entities
     }
-
-
-def _part_of(relation: Relation) -> tuple[str, str]:
-    if relation.kind in ("PART_OF", "OWNED_BY"):
-        return relation.source_id, relation.target_id
-    if relation.kind == "CONTAINS":
-        return relation.target_id, relation.source_id
-    return "", ""

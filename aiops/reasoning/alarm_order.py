@@ -21,11 +21,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from aiops.domain.batches import FloatArray
+from aiops.domain.batches import BoolArray, FloatArray
 from aiops.domain.evidence import SYMPTOM_CHANNELS, Channel, Evidence, EvidenceSet
 from aiops.reasoning.spread import is_live
-
-BoolArray = np.typing.NDArray[np.bool_]
 
 #: How much an alarm says of its entity itself.
 SUFFERS, UNCLEAR, LINK, FAILED = 0, 1, 2, 3

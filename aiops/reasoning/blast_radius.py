@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiops.domain.graph import Entity, Spread, Subgraph, causes_of, relation_kind
+from aiops.domain.graph import Entity, Spread, Subgraph, causes_of, part_and_whole, relation_kind
 from aiops.domain.redundancy import redundancy_groups
 from aiops.reasoning.spread import PLACES
 
@@ -21,8 +21,6 @@ DEVICE_KINDS: frozenset[str] = frozenset(
     {"device", "switch", "router", "firewall", "accesspoint", "powerunit", "rack"}
 )
 NETWORK_KINDS: frozenset[str] = DEVICE_KINDS | {"link"}
-#: Relations of parts, and whether the part comes first.
-_PARTS = {"PART_OF": True, "OWNED_BY": True, "CONTAINS": False}
 #: Below this plausibility a reach is not worth telling.
 LEAST_PLAUSIBLE = 0.2
 
@@ -98,12 +96,9 @@ def blast_radius(
 def _wholes(subgraph: Subgraph, known: Mapping[str, Entity]) -> dict[str, frozenset[str]]:
     """For each part the network devices that it is a part of: one port that fails is not the device that fails."""
     found: dict[str, set[str]] = {}
-    for relation in subgraph.relations:
-        ends = (relation.source_id, relation.target_id)
-        if relation.kind in _PARTS:
-            part, whole = ends if _PARTS[relation.kind] else ends[::-1]
-            if whole in known and known[whole].kind.lower() in DEVICE_KINDS:
-                found.setdefault(part, set()).add(whole)
+    for belongs in map(part_and_whole, subgraph.relations):
+        if belongs is not None and belongs[1] in known and known[belongs[1]].kind.lower() in DEVICE_KINDS:
+            found.setdefault(belongs[0], set()).add(belongs[1])
     return {part: frozenset(names) for part, names in found.items()}
 
 

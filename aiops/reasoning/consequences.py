@@ -23,9 +23,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from aiops.domain.batches import FloatArray, IntArray
+from aiops.domain.batches import BoolArray, FloatArray, IntArray
 from aiops.domain.candidates import CandidateTable, RuleOutcome
-from aiops.reasoning.alarm_order import BoolArray, Told, explaining
+from aiops.reasoning.alarm_order import Told, explaining
 from aiops.reasoning.complaints import Complaints
 from aiops.reasoning.paths import PathBounds, reach
 from aiops.reasoning.spread import FailureGraph, Sighting

@@ -13,14 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from aiops.domain.graph import Relation, Subgraph
+from aiops.domain.graph import Relation, Subgraph, part_and_whole
 from aiops.domain.occurrences import Alarm, Change, Incident
 
 LEVELS = 3
 #: So long before the end of the time that is looked at a window must have ended for an open alarm to have outlived it, seconds:
 #: what is looked at after the last alarm began says nothing about how long that lasts.
 MARGIN_S = 300.0
-_WHOLE_IS_TARGET = frozenset({"PART_OF", "OWNED_BY"})
 _CARRIER_IS_TARGET = frozenset({"RUNS_ON", "POWERED_BY"})
 
 
@@ -88,10 +87,9 @@ def _below(relations: Iterable[Relation]) -> tuple[Mapping[str, list[str]], Mapp
     carried: dict[str, list[str]] = {}
     for relation in relations:
         source, target, kind = relation.source_id, relation.target_id, relation.kind
-        if kind in _WHOLE_IS_TARGET:
-            parts.setdefault(target, []).append(source)
-        elif kind == "CONTAINS":
-            parts.setdefault(source, []).append(target)
+        belongs = part_and_whole(relation)
+        if belongs is not None:
+            parts.setdefault(belongs[1], []).append(belongs[0])
         elif kind in _CARRIER_IS_TARGET:
             carried.setdefault(target, []).append(source)
         elif kind == "HOSTS":

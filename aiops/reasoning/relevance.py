@@ -13,14 +13,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from aiops.domain.batches import IntArray
+from aiops.domain.batches import BoolArray, IntArray
 from aiops.domain.graph import Spread, Subgraph, relation_kind
+from aiops.domain.redundancy import redundancy_groups
 
 #: What a step towards a cause costs, and what a doubling of what stands on the same thing adds to one away from it.
 STEP, DOUBLING = 2, 2
-BoolArray = npt.NDArray[np.bool_]
 _FAR = 2**40
 
 
@@ -89,16 +88,11 @@ class _Group(NamedTuple):
 
 def _groups(subgraph: Subgraph, index: Mapping[str, int]) -> dict[int, list[_Group]]:
     """The redundancy groups of every entity that is in one, on either side."""
-    members: dict[tuple[int, str], set[int]] = {}
-    for row in subgraph.relations:
-        if row.redundancy_group is not None:
-            group = (index[row.source_id], row.redundancy_group)
-            members.setdefault(group, set()).add(index[row.target_id])
     found: dict[int, list[_Group]] = {}
-    for (dependent, _), backing in members.items():
-        if len(backing) > 1:
-            for one in (dependent, *backing):
-                found.setdefault(one, []).append(_Group(dependent, frozenset(backing)))
+    for (dependent, _), members in redundancy_groups(subgraph.relations).items():
+        group = _Group(index[dependent], frozenset(index[one] for one in members))
+        for place in sorted({group.dependent, *group.members}):
+            found.setdefault(place, []).append(group)
     return found
 
 

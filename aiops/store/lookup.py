@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 #: How many stored names are compared with one that matched nothing.
 MAX_COMPARED = 50_000
@@ -20,8 +20,8 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_.:/"
 #: Names that contain each of some folded pieces, of up to so many entities; more may come than contain them.
 Containing = Callable[[Sequence[str], int], Iterable[str]]
 
-#: Of some folded names those that something has, whatever their case.
-Known = Callable[[Sequence[str]], Iterable[str]]
+#: The ids of whatever has each of some folded names, whatever their case.
+Resolve = Callable[[Sequence[str]], Mapping[str, Sequence[str]]]
 
 
 def nearest_by_pieces(name: str, limit: int, containing: Containing) -> tuple[str, ...]:
@@ -62,14 +62,16 @@ def _longest(piece: Callable[[int], str], size: int, stands: Callable[[str], boo
     return piece(low)
 
 
-def with_slips(name: str, found: Sequence[str], limit: int, known: Known) -> tuple[str, ...]:
+def with_slips(name: str, found: Sequence[str], limit: int, resolve: Resolve) -> tuple[str, ...]:
     """``found``, and behind it those names one letter away from a short ``name`` that something has: one letter changed, missing,
     too many, or two in the wrong order."""
     wanted = name.casefold()
     if not 0 < len(wanted) <= SHORT or len(found) >= limit:
         return tuple(found)
     seen = {one.casefold() for one in found}
-    more = sorted(one for one in known(sorted(_one_slip_away(wanted))) if one not in seen)
+    more = sorted(
+        one for one, ids in resolve(sorted(_one_slip_away(wanted))).items() if ids and one not in seen
+    )
     return (*found, *more)[: max(limit, 0)]
 
 

@@ -84,10 +84,7 @@ class MemoryGraphStore(MemoryIncidents):
         found = nearest(
             name, (text for item in entities for text in (item.id, item.name, *item.aliases)), limit
         )
-        return with_slips(name, found, limit, self._held_names)
-
-    def _held_names(self, names: Sequence[str]) -> Iterable[str]:
-        return (name for name, ids in self.resolve(names).items() if ids)
+        return with_slips(name, found, limit, self.resolve)
 
     def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
         at = utc(as_of)

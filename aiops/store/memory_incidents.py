@@ -147,7 +147,7 @@ class MemoryIncidents(MemoryOccurrences):
         count = len(self._activities)
         try:
             yield
-        except BaseException:
+        except BaseException:  # a transaction: all of it or nothing, however it was broken off
             self._incidents, self._origins, self._feedback, self._incident_of = kept
             self._alarms_of = alarms_of
             del self._activities[count:]

@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import polars as pl
 import pyarrow as pa
 
-from aiops.domain.batches import IntArray
+from aiops.domain.batches import BoolArray, IntArray
 from aiops.store.sqlite_schema import chunks, marks
 
-BoolArray = npt.NDArray[np.bool_]
 _PLAIN = -1
 #: An index beyond this is no index of a line.
 _MAX_INDEX = 2**31 - 1

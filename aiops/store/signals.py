@@ -121,7 +121,7 @@ class DiskSignalStore:
                     add_chunk(connection, "sample_chunk", part.at_s, packed(part), self._now_s())
                 self._remember(connection, new)
                 self._evict(connection)
-            except BaseException:
+            except BaseException:  # whatever ends the transaction
                 self._seen_version = None  # what was remembered is of a transaction that is gone
                 raise
             return len(new)

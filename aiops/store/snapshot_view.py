@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aiops.domain.batches import IntArray
+from aiops.domain.batches import BoolArray, IntArray
 from aiops.domain.graph import Entity, Relation, Subgraph
 from aiops.store.merge import relation_order, utc
 from aiops.store.snapshot_columns import ALWAYS, STILL, Columns, folded, micros
 
-BoolArray = npt.NDArray[np.bool_]
 #: Relations with the row of their end.
 Ends = tuple[tuple[int, Relation], ...]
 

@@ -87,10 +87,7 @@ class SqliteGraphStore(SqliteLedger, SqliteFeed):
     def nearest_names(self, name: str, limit: int = 5) -> tuple[str, ...]:
         with self._db.read() as connection:
             found = nearest_by_pieces(name, limit, partial(names_containing, connection))
-        return with_slips(name, found, limit, self._held_names)
-
-    def _held_names(self, names: Sequence[str]) -> Iterable[str]:
-        return (name for name, ids in self.resolve(names).items() if ids)
+        return with_slips(name, found, limit, self.resolve)
 
     def neighbourhood(self, seeds: Sequence[str], *, as_of: datetime, depth: int, limit: int) -> Subgraph:
         at = utc(as_of)

@@ -73,9 +73,8 @@ class FollowedFile:
 
     def restarted(self) -> bool:
         """Whether the file was cut (copytruncate) since the last reading; then it is read from its beginning."""
-        size = os.fstat(
-            self._fd
-        ).st_size  # before the head: one that is cut in between is known by its new head
+        # The size before the head: a file that is cut in between is known by its new head.
+        size = os.fstat(self._fd).st_size
         head = os.pread(self._fd, FINGERPRINT_BYTES, 0)
         same = head.startswith(self._head) and size >= self.offset
         self._head = head

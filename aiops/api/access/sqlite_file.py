@@ -101,7 +101,7 @@ class SqliteFile:
             self.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
+            except BaseException:  # half of it is worse than nothing, however it was broken off
                 self.execute("ROLLBACK")
                 raise
             self.execute("COMMIT")

@@ -227,7 +227,7 @@ async def done(
                 desk.reserve()
                 taken += 1
             stored = await run_in_threadpool(change_incident, services, incident_id, wish, if_match=if_match)
-        except BaseException:
+        except BaseException:  # also where the client went away: reserved places are given back
             for _ in range(taken):
                 desk.release()
             raise

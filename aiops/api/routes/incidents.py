@@ -116,7 +116,7 @@ async def _post(request: Request, posted: IncidentRequest, wait_s: float, keyed:
     try:
         source = posted.source or token_of(request).name
         stored = await run_in_threadpool(_store, posted, source, author_of(request), services, keyed)
-    except BaseException:
+    except BaseException:  # also where the client went away: the reserved place is given back
         if posted.analyze:
             desk.release()
         raise

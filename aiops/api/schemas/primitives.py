@@ -92,7 +92,7 @@ Duration = Annotated[
 Patience = Annotated[
     str,
     Field(
-        pattern=r"^([0-9]{1,7}|([0-9]{1,7}d)?([0-9]{1,7}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?)$",
+        pattern=rf"^([0-9]{{1,7}}|{_PARTS[1:-1]})$",
         min_length=1,
         max_length=32,
     ),
