@@ -16,7 +16,7 @@ from aiops.errors import AiopsError
 from ingest.journal.kafka_clients import connect
 from ingest.journal.kafka_errors import translated, unavailable
 from ingest.journal.kafka_settings import KafkaSettings
-from ingest.journal.rebalances import Kind, PollThread, RebalanceFailed
+from ingest.journal.rebalances import Kind, PollThread, RebalanceFailed, make_leave_count
 from ingest.journal.seams import Delivered, Partition
 from ingest.journal.spool_consumer import OnPartitions, nothing
 
@@ -205,6 +205,7 @@ class KafkaConsumer:
         """Leave the group; no callback runs. Commit before, if there is something to commit."""
         self._polls.close()
         with translated(self._settings, "cannot leave the group"):
+            make_leave_count(self._consumer, timeout_s=self._settings.request_timeout_s)
             self._consumer.close(autocommit=False, timeout_ms=int(self._settings.request_timeout_s * 1000))
 
     def _partition(self, place: Any) -> Partition:

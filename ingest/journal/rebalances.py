@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from kafka import AsyncConsumerRebalanceListener
+from kafka.coordinator.base import MemberState
 from kafka.future import Future
 
 from aiops.errors import AiopsError
@@ -108,6 +110,25 @@ class PollThread:
                 self._go_on(told.done)
         self._asked.put(None)
         self._thread.join()
+
+
+def make_leave_count(consumer: Any, *, timeout_s: float) -> None:
+    """Before ``consumer.close()``: make it leave the group also where the broker gave it a member id and it did not join with it.
+
+    kafka-python leaves only what it joined. The group would wait for such a member for its session timeout, and give partitions
+    to nobody new meanwhile (KIP-394). No poll may run. ``timeout_s`` bounds the wait for an id that was asked for.
+    """
+    coordinator = consumer._coordinator
+    give_up = time.monotonic() + timeout_s
+    while _asks_for_id(coordinator) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    with coordinator._lock:
+        if coordinator.state is MemberState.UNJOINED and coordinator._generation.has_member_id():
+            coordinator.state = MemberState.REBALANCING
+
+
+def _asks_for_id(coordinator: Any) -> bool:
+    return coordinator.state is MemberState.REBALANCING and not coordinator._generation.has_member_id()
 
 
 class RebalanceFailed(Exception):
