@@ -165,7 +165,8 @@ class Book:
                 if case.is_open and set(alarms) - set(case.alarms):
                     self.news(case, now)
             back = not case.is_open
-            case.incident, case.alarms = incident, alarms
+            case.incident = incident
+            case.hold(alarms)
             if back and case.is_open:
                 self._plan_look(case)
         self._grouping.prefetch(
@@ -187,7 +188,7 @@ class Book:
         before = self._homes.get(key)
         if before is not None and before != incident_id and before in self.cases:
             left = self.cases[before]
-            left.alarms.pop(key, None)
+            left.drop(key)
             self._file(left)
             if not left.alarms and is_grouped(left.incident) and left.is_open:
                 self._emptied[before] = incident_id
@@ -349,7 +350,7 @@ class Book:
         if case is None or key not in case.alarms:
             return
         before = case.alarms[key]
-        case.alarms[key] = alarm
+        case.put(key, alarm)
         if before.ended_at != alarm.ended_at:
             case.changed_at = now
             self._file(case)

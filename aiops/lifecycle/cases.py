@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from aiops.domain.incident_records import AlarmKey
-from aiops.domain.occurrences import SEVERITIES, Alarm, Incident, Symptom
+from aiops.domain.occurrences import Alarm, Incident
 from aiops.lifecycle.marks import Reading
+from aiops.lifecycle.outline import Outline, outline_of, says_the_same
 from aiops.lifecycle.policy import ACTOR
 
 WINDOW_BEFORE_S = 900.0
 #: What is looked at after the last alarm began.
 WINDOW_AFTER_S = 300.0
 MAX_WINDOW_S = 7 * 86_400.0
-#: An incident names so many symptoms, the earliest of each entity; what it affects is all of it.
-MAX_SYMPTOMS = 500
-#: Labels that belong to one alarm, not to what it is about.
-OWN_LABELS = frozenset({"alertname", "severity", "entity", "instance", "fingerprint"})
 
 
 @dataclass(slots=True)
@@ -28,7 +25,7 @@ class Case:
     ``opened_at``: when it was first seen, by the clock; ``looks``: how often it was looked at by itself since."""
 
     incident: Incident
-    alarms: dict[AlarmKey, Alarm]
+    alarms: dict[AlarmKey, Alarm]  # changed by put, drop and hold alone: the outline is made of them
     shaped: bool
     opened_at: datetime
     changed_at: datetime
@@ -40,6 +37,8 @@ class Case:
     reading: Reading | None = None  # what its newest analysis read
     read_at: tuple[int, int] = (0, 0)  # numbers of the newest alarm and of the topology by then
     resolved_by: str = ""
+    _outline: Outline | None = None
+    _beyond: list[Alarm] = field(default_factory=list)  # those that the outline does not contain yet
 
     @property
     def is_open(self) -> bool:
@@ -49,6 +48,35 @@ class Case:
     def is_over(self) -> bool:
         """Whether all of its alarms, and there are some, have ended."""
         return bool(self.alarms) and all(alarm.ended_at is not None for alarm in self.alarms.values())
+
+    @property
+    def outline(self) -> Outline | None:
+        """Of its alarms; None where it has none."""
+        if self._outline is None:
+            self._outline = outline_of(self.alarms.values())
+        elif self._beyond:
+            self._outline = self._outline.and_of(self._beyond)
+        self._beyond = []
+        return self._outline
+
+    def put(self, key: AlarmKey, alarm: Alarm) -> None:
+        """One more, or one that is different now."""
+        before = self.alarms.get(key)
+        self.alarms[key] = alarm
+        if before is None:
+            self._beyond.append(alarm)
+        elif not says_the_same(before, alarm):
+            self._outline = None
+
+    def drop(self, key: AlarmKey) -> None:
+        """It went elsewhere."""
+        if self.alarms.pop(key, None) is not None:
+            self._outline = None
+
+    def hold(self, alarms: Mapping[AlarmKey, Alarm]) -> None:
+        """These and no others."""
+        self.alarms = dict(alarms)
+        self._outline = None
 
     def news(self, now: datetime, *, urgent: bool = False) -> None:
         """Something that its analysis does not know."""
@@ -62,60 +90,33 @@ def is_grouped(incident: Incident) -> bool:
     return incident.source == ACTOR and incident.external_id is None
 
 
-def ordered(alarms: Iterable[Alarm]) -> list[Alarm]:
-    return sorted(alarms, key=lambda alarm: (alarm.started_at, alarm.fingerprint))
-
-
-def worst_severity(alarms: Iterable[Alarm]) -> str:
-    """Of those that say one; ``warning`` where none does."""
-    said = {alarm.severity for alarm in alarms}
-    return next((severity for severity in SEVERITIES if severity in said), "warning")
-
-
-def title_of(alarms: Sequence[Alarm]) -> str:
-    """``BGPDown and 13 more on edge-1 and 5 others``: the worst alarm, the earliest of them, and how much there is beside it."""
-    worst = worst_severity(alarms)
-    worse = [alarm for alarm in alarms if (alarm.severity or "warning") == worst]
-    leading = min(worse or alarms, key=lambda alarm: (alarm.started_at, alarm.fingerprint))
-    others = len({alarm.entity for alarm in alarms}) - 1
-    more = f" and {len(alarms) - 1} more" if len(alarms) > 1 else ""
-    beside = f" and {others} other{'s' if others > 1 else ''}" if others else ""
-    return f"{leading.name}{more} on {leading.entity.split(':', 1)[-1]}{beside}"
-
-
-def opened(incident_id: str, alarms: Iterable[Alarm], reach: datetime | None = None) -> Incident:
+def opened(incident_id: str, alarms: Outline, reach: datetime | None = None) -> Incident:
     """A new incident of these alarms; see :func:`formed`."""
-    first = ordered(alarms)[0].started_at
-    return formed(Incident(id=incident_id, title="", started_at=first, source=ACTOR), (), alarms, reach)
+    return formed(
+        Incident(id=incident_id, title="", started_at=alarms.first, source=ACTOR), None, alarms, reach
+    )
 
 
 def formed(
-    incident: Incident, before: Iterable[Alarm], alarms: Iterable[Alarm], reach: datetime | None = None
+    incident: Incident, before: Outline | None, alarms: Outline, reach: datetime | None = None
 ) -> Incident:
     """``incident``, which had the alarms ``before``, as these ``alarms`` make it. What somebody posted stays as it was, but for
     a window that reaches every alarm; a title or severity that somebody gave stays too. ``reach``: the window reaches this as
     well: the end of a maintenance that an alarm outlived."""
-    now, was = ordered(alarms), tuple(before)
-    if not now:
-        return incident
-    last = now[-1].started_at if reach is None else max(now[-1].started_at, reach)
+    last = alarms.last if reach is None else max(alarms.last, reach)
     if not is_grouped(incident):
         return _reaching(incident, last)
-    first = now[0].started_at
-    named: dict[str, Symptom] = {}
-    for alarm in now:
-        named.setdefault(alarm.entity, Symptom(alarm.entity, None, alarm.started_at))
-    mine = not was or incident.title == title_of(was)
-    ours = not was or incident.severity == worst_severity(was)
+    mine = before is None or incident.title == before.title
+    ours = before is None or incident.severity == before.severity
     return _reaching(
         replace(
             incident,
-            title=title_of(now) if mine else incident.title,
-            severity=worst_severity(now) if ours else incident.severity,
-            started_at=first,
-            affected=tuple(sorted(named)),
-            symptoms=tuple(list(named.values())[:MAX_SYMPTOMS]),
-            labels=_common_labels(now),
+            title=alarms.title if mine else incident.title,
+            severity=alarms.severity if ours else incident.severity,
+            started_at=alarms.first,
+            affected=alarms.affected,
+            symptoms=alarms.symptoms,
+            labels=alarms.labels,
             window_before_s=WINDOW_BEFORE_S,
         ),
         last,
@@ -129,13 +130,3 @@ def _reaching(incident: Incident, last: datetime) -> Incident:
         beyond_s if beyond_s - WINDOW_AFTER_S + spare_s > incident.window_after_s else incident.window_after_s
     )
     return replace(incident, window_after_s=min(MAX_WINDOW_S, max(incident.window_after_s, needed)))
-
-
-def _common_labels(alarms: Sequence[Alarm]) -> Mapping[str, str]:
-    common = {name: value for name, value in alarms[0].labels.items() if name not in OWN_LABELS}
-    for alarm in alarms[1:]:
-        if not common:
-            break
-        for name in [name for name, value in common.items() if alarm.labels.get(name) != value]:
-            del common[name]
-    return common

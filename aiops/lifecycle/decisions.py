@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from aiops.domain.occurrences import Alarm, Incident
 from aiops.lifecycle import transitions
 from aiops.lifecycle.book import Book
 from aiops.lifecycle.cases import Case, formed, is_grouped, opened
+from aiops.lifecycle.outline import outline_of
 from aiops.lifecycle.policy import ACTOR
 from aiops.lifecycle.records import CURSOR
 from aiops.lifecycle.transitions import Author
@@ -132,8 +133,7 @@ class Decisions(Book):
         by = Author(ACTOR, now)
         base = target.incident
         plan.busy |= {base.id, *(case.incident.id for case in others)}
-        everything = dict(target.alarms)
-        everything |= {alarm_key(alarm): alarm for alarm in alarms}
+        joining = {alarm_key(alarm): alarm for alarm in alarms}
         activities: list[Activity] = []
         link = [alarm_key(alarm) for alarm in alarms]
         incident = base
@@ -145,7 +145,7 @@ class Decisions(Book):
             merged, *left = transitions.merge(incident, named, by)
             activities += merged.activities
             for case in others:
-                everything |= case.alarms
+                joining |= case.alarms
                 link += case.alarms
             ranked = sorted(others, key=lambda case: case.incident.id)
             plan.changes += [
@@ -154,9 +154,19 @@ class Decisions(Book):
             plan.cases += ranked
         if alarms:
             activities.append(_activity(base.id, "alerts_added", now, _counted(alarms)))
-        grown = formed(incident, target.alarms.values(), everything.values(), self._reach(everything))
-        plan.changes.append(IncidentChange(grown, tuple(activities), tuple(sorted(set(link))), base=base))
+        incident = self._grown(incident, target, joining)
+        plan.changes.append(IncidentChange(incident, tuple(activities), tuple(sorted(set(link))), base=base))
         plan.cases.append(target)
+
+    def _grown(self, incident: Incident, case: Case, joining: Mapping[AlarmKey, Alarm]) -> Incident:
+        """``incident``, which is that of ``case``, with the alarms ``joining`` it."""
+        before = case.outline
+        new = [alarm for key, alarm in joining.items() if key not in case.alarms]
+        after = outline_of(new) if before is None else before.and_of(new)
+        if after is None:
+            return incident
+        reach = self._reach((*joining, *case.alarms)) if self._outlived else None
+        return formed(incident, before, after, reach)
 
     def _to_reopen(self, root: int, alarms: list[Alarm]) -> Case | None:
         """The incident that these alarms re-open by the policy, the newest."""
@@ -181,7 +191,9 @@ class Decisions(Book):
         return max(found, key=lambda case: case.incident.id, default=None)
 
     def _open(self, root: int, alarms: list[Alarm], plan: Plan, now: datetime) -> None:
-        incident = opened(_new_id(alarms, now), alarms, self._reach(map(alarm_key, alarms)))
+        outline = outline_of(alarms)
+        assert outline is not None
+        incident = opened(_new_id(alarms, now), outline, self._reach(map(alarm_key, alarms)))
         details = _counted(alarms)
         earlier = sorted(name for name in self._grouping.group(root).incidents if name in self.cases)
         if earlier:
@@ -267,13 +279,13 @@ class Decisions(Book):
         self._tally.reopened += "reopened" in kinds
         if incident.merged_into is not None:
             self._tally.merged += 1
-            case.alarms = {}
+            case.hold({})
         if "resolved" in kinds:
             case.resolved_by = ACTOR
         for key in change.link:
             node = self._nodes.get(key)
             alarm = self._alarms[node] if node is not None else self._store_alarm(key)
-            case.alarms[key] = alarm
+            case.put(key, alarm)
             self._homes[key] = incident.id
             if node is not None:
                 self._grouping.group(node).incidents.add(incident.id)

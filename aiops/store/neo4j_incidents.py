@@ -173,28 +173,16 @@ def _locked(tx: Tx, key: str, values: Sequence[str]) -> dict[str, Incident]:
 
 def write_incidents(tx: Tx, changed: Mapping[str, tuple[Incident | None, Incident]]) -> None:
     """Write (old, new) incidents, by id, and what they affect. Those that are there must be locked."""
-    ensure_entities(tx, {entity for _, new in changed.values() for entity in new.affected})
+    gone, come = _moved(changed.values())
+    ensure_entities(tx, {entity for _, entity in come})
     in_batches(
         tx,
         "MERGE (n:Incident {tenant: $tenant, id: row.n.id}) SET n += row.n",
         [{"n": incident_properties(changed[key][1])} for key in sorted(changed)],
     )
-    moved = [new for old, new in changed.values() if old is None or old.affected != new.affected]
-    in_batches(
-        tx,
-        "MATCH (:Incident {tenant: $tenant, id: row})-[r:AFFECTS]->() DELETE r",
-        [shortened(incident.id) for incident in moved],
-    )
-    in_batches(
-        tx,
-        "MATCH (n:Incident {tenant: $tenant, id: row.id}), (e:Entity {tenant: $tenant, id: row.entity})"
-        " CREATE (n)-[:AFFECTS]->(e)",
-        [
-            {"id": shortened(incident.id), "entity": entity}
-            for incident in moved
-            for entity in sorted(set(map(shortened, incident.affected)))
-        ],
-    )
+    ends = "MATCH (n:Incident {tenant: $tenant, id: row.id}), (e:Entity {tenant: $tenant, id: row.entity})"
+    in_batches(tx, f"{ends} MATCH (n)-[r:AFFECTS]->(e) DELETE r", _shortened_ends(gone))
+    in_batches(tx, f"{ends} CREATE (n)-[:AFFECTS]->(e)", _shortened_ends(come))
     joined = [new for old, new in changed.values() if (old and old.merged_into) != new.merged_into]
     in_batches(
         tx,
@@ -205,6 +193,23 @@ def write_incidents(tx: Tx, changed: Mapping[str, tuple[Incident | None, Inciden
             for incident in joined
         ],
     )
+
+
+def _moved(
+    changed: Iterable[tuple[Incident | None, Incident]],
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(incident, entity) that is no longer affected, and that is now, each sorted."""
+    gone: set[tuple[str, str]] = set()
+    come: set[tuple[str, str]] = set()
+    for old, new in changed:
+        before, after = set(() if old is None else old.affected), set(new.affected)
+        gone.update((new.id, entity) for entity in before - after)
+        come.update((new.id, entity) for entity in after - before)
+    return sorted(gone), sorted(come)
+
+
+def _shortened_ends(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"id": shortened(incident), "entity": shortened(entity)} for incident, entity in pairs]
 
 
 def append_activities(tx: Tx, activities: Sequence[Activity]) -> int:

@@ -47,7 +47,12 @@ def write_entities(
 def ensure_entities(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
     """Make place-holders for those of ``ids`` that are not there."""
     wanted = sorted(set(ids))
-    known = load_entities(connection, wanted)
+    known: set[str] = set()
+    for part in chunks(wanted):
+        known.update(
+            row[0]
+            for row in connection.execute(f"SELECT id FROM entity WHERE id IN ({marks(len(part))})", part)
+        )
     made = [key for key in wanted if key not in known]
     write_entities(connection, [merged_entity(None, unknown_entity(key)) for key in made])
     touch(connection, made)

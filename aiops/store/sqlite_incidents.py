@@ -182,22 +182,17 @@ def merge_incident(connection: sqlite3.Connection, checked: Incident) -> tuple[I
     old = by_id if by_key is None else by_key
     if merged == old:
         return old, merged
-    ensure_entities(connection, merged.affected)
+    before, after = set(() if old is None else old.affected), set(merged.affected)
+    ensure_entities(connection, after - before)
     connection.execute(_PUT, (*incident_row(merged), *incident_keys(merged)))
-    if old is None or old.affected != merged.affected:
-        _replace(connection, "incident_entity", merged.id, [(key, merged.id) for key in merged.affected])
+    gone, new = ([(key, merged.id) for key in sorted(keys)] for keys in (before - after, after - before))
+    connection.executemany("DELETE FROM incident_entity WHERE entity_id = ? AND incident_id = ?", gone)
+    connection.executemany("INSERT INTO incident_entity VALUES (?, ?)", new)
     if old is None or old.labels != merged.labels:
+        connection.execute("DELETE FROM incident_label WHERE incident_id = ?", (merged.id,))
         labels = [(name, value, merged.id) for name, value in merged.labels.items()]
-        _replace(connection, "incident_label", merged.id, labels)
+        connection.executemany("INSERT INTO incident_label VALUES (?, ?, ?)", labels)
     return old, merged
-
-
-def _replace(
-    connection: sqlite3.Connection, table: str, incident_id: str, rows: Sequence[tuple[str, ...]]
-) -> None:
-    connection.execute(f"DELETE FROM {table} WHERE incident_id = ?", (incident_id,))
-    if rows:
-        connection.executemany(f"INSERT INTO {table} VALUES ({marks(len(rows[0]))})", rows)
 
 
 def append_activities(connection: sqlite3.Connection, activities: Sequence[Activity]) -> None:

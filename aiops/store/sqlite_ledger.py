@@ -34,7 +34,7 @@ from aiops.store.sqlite_incidents import (
     load_heads,
     merge_incident,
 )
-from aiops.store.sqlite_occurrences import load_alarms
+from aiops.store.sqlite_occurrences import known_alarms
 from aiops.store.sqlite_rows import (
     ACTIVITY_COLUMNS,
     ALARM_COLUMNS,
@@ -177,11 +177,11 @@ def _unlink(connection: sqlite3.Connection, incident_id: str, keys: Sequence[Ala
 def _link(connection: sqlite3.Connection, incident_id: str, keys: Sequence[AlarmKey]) -> None:
     if not keys:
         return
-    known = load_alarms(connection, keys)
-    for key in keys:
-        if key not in known:
-            raise unknown_alarm(key)
     ordered = [(fingerprint, micros(at)) for fingerprint, at in keys]
+    known = known_alarms(connection, ordered)
+    for key, row in zip(keys, ordered, strict=True):
+        if row not in known:
+            raise unknown_alarm(key)
     owners = {owner for _, _, owner in _owners(connection, ordered)}
     connection.executemany(
         "INSERT OR REPLACE INTO incident_alarm VALUES (?, ?, ?)", [(*key, incident_id) for key in ordered]

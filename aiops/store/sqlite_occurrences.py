@@ -156,6 +156,18 @@ def load_alarms(connection: sqlite3.Connection, keys: Iterable[AlarmKey]) -> dic
     return found
 
 
+def known_alarms(connection: sqlite3.Connection, keys: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those of ``keys`` (fingerprint, start in microseconds) that are stored."""
+    found: set[tuple[str, int]] = set()
+    for part in groups(keys):
+        sql = (
+            f"{asked(part)} SELECT r.fingerprint, r.started_at FROM asked CROSS JOIN alarm r"
+            " ON r.fingerprint = asked.column1 AND r.started_at = asked.column2"
+        )
+        found.update(connection.execute(sql, [value for key in part for value in key]))
+    return found
+
+
 def _anomalies(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Anomaly]:
     found: dict[str, Anomaly] = {}
     for part in chunks(ids):
