@@ -136,15 +136,18 @@ def merge(
     """``others`` (by id, each with its alarms) become a part of ``into``, which comes first in the answer.
 
     Their alarms, what they affect and their symptoms move; they are resolved and point at it. It begins with the earliest, is as
-    severe as the worst, and looks at all that any of them looked at.
+    severe as the worst, and looks at all that any of them looked at. Those that are a part of it already are passed over; no
+    change where there are no others.
     """
     _must_stand(into, "merged into")
     _must_be_open(into, "merge others into it")
     if into.id in others:
         raise InputError(f"incident {into.id} cannot become a part of itself", incident=into.id)
-    for other, _ in others.values():
+    ordered = [others[name] for name in sorted(others) if others[name][0].merged_into != into.id]
+    if not ordered:
+        return ()
+    for other, _ in ordered:
         _must_stand(other, "merged once more")
-    ordered = [others[name] for name in sorted(others)]
     keys = tuple(sorted({alarm_key(alarm) for _, alarms in ordered for alarm in alarms}))
     names = [other.id for other, _ in ordered]
     merged = _covering(into, [other for other, _ in ordered])

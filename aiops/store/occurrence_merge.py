@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from aiops.domain.occurrences import Alarm, Anomaly, Change, Incident
 from aiops.errors import InputError, StoreConflict
@@ -113,7 +113,9 @@ def checked_incident(incident: Incident) -> Incident:
         started_at=utc(incident.started_at),
         ended_at=utc_or_none(incident.ended_at),
         affected=tuple(sorted({entity for entity in incident.affected if entity})),
-        symptoms=tuple(replace(symptom, at=utc(symptom.at)) for symptom in incident.symptoms),
+        symptoms=tuple(
+            one if one.at.tzinfo is UTC else replace(one, at=utc(one.at)) for one in incident.symptoms
+        ),
         labels=frozen_labels(incident.labels),
     )
 

@@ -18,6 +18,7 @@ from aiops.api.incident_changes import (
     alarms_named,
     author_of,
     change_incident,
+    incident_of,
     incidents_named,
     is_told,
 )
@@ -194,15 +195,18 @@ async def split_incident(
 ) -> Response:
     """Make some of its alerts an incident of their own, which is the answer. At least one alert must stay."""
     services, by = services_of(request), author_of(request)
-    new_id = await id_under_key(request, idempotency_key) or str(ULID.from_datetime(by.at))
+    keyed = await id_under_key(request, idempotency_key)
+    new_id = keyed or str(ULID.from_datetime(by.at))
 
     def wish(known: Incident) -> Sequence[IncidentChange]:
+        if keyed and services.incidents.incident(keyed) is not None:
+            return ()  # it was recorded and not answered
         alarms = services.incidents.incident_alarms(known.id)
         moved = alarms_named(alarms, asked.alerts, "alerts")
         return transitions.split(known, alarms, moved, by, new_id=new_id, title=asked.title)
 
     wait_s = wait_of(wait, prefer, services) if asked.analyze else None
-    return await done(request, incident_id, if_match, idempotency_key, wish, wait_s=wait_s, created=True)
+    return await done(request, incident_id, if_match, idempotency_key, wish, wait_s=wait_s, created=new_id)
 
 
 async def done(
@@ -213,10 +217,10 @@ async def done(
     wish: Change,
     *,
     wait_s: float | None = None,
-    created: bool = False,
+    created: str | None = None,
 ) -> Response:
     """Record what ``wish`` makes of the incident, analyse it anew where ``wait_s`` says how long to wait, and show it; or the
-    incident that was ``created`` beside it."""
+    incident with the id ``created``, which is made beside it."""
 
     async def work() -> KeptAnswer:
         services, desk = services_of(request), desk_of(request)
@@ -232,7 +236,9 @@ async def done(
                 desk.release()
             raise
         services.streams.ring()
-        shown, status = (stored[-1], 201) if created else (stored[0], 200)
+        shown, status = (stored[0], 200)
+        if created:
+            shown, status = await run_in_threadpool(incident_of, services, created), 201
         if wait_s is not None:
             if created:
                 await desk.run(stored[0], wait_s=0.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aiops.api.routes import incident_lifecycle
 from aiops.errors import StoreUnavailable
 from tests.support.api_client import ApiClient
 from tests.support.api_fakes import FakeSite
@@ -128,6 +129,40 @@ def test_a_split_makes_another_incident(client: ApiClient) -> None:
     assert client.get(f"{base}/analyses").json()["items"][0]["number"] == 1
     all_of_it = client.post(f"{base}/split", json={"alerts": [slow["id"]]})
     assert (all_of_it.status_code, "leave one behind" in all_of_it.json()["detail"]) == (409, True)
+
+
+def test_what_was_recorded_and_not_answered_is_answered_to_the_repeat(
+    client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill between the two: the answer under the key was never kept."""
+    whole, other = post(client, alerts=ALERTS)["id"], post(client, title="DB")["id"]
+    base = f"{INCIDENTS}/{whole}"
+    down = client.get(f"{base}/alerts").json()["items"][0]["id"]
+    wishes = (("split", {"alerts": [down]}), ("merge", {"incidents": [other]}))
+    for number, (verb, body) in enumerate(wishes):
+        key = {"Idempotency-Key": f"cut-off-{number}"}
+        with monkeypatch.context() as patch:
+            patch.setattr(incident_lifecycle, "whole_document", _cut_off)
+            with pytest.raises(_CutOff):
+                client.post(f"{base}/{verb}", json=body, headers=key)
+        told = client.get(f"{base}/activities").json()["items"]
+        repeated = client.post(f"{base}/{verb}", json=body, headers=key)
+        assert repeated.status_code in (200, 201), repeated.text
+        after = client.get(f"{base}/activities").json()["items"]
+        assert [one for one in after if one["kind"] != "analyzed"] == [
+            one for one in told if one["kind"] != "analyzed"
+        ]
+        assert client.post(f"{base}/{verb}", json=body, headers=key).json() == repeated.json()
+    listed = client.get(f"{INCIDENTS}?limit=10").json()["items"]
+    assert sorted(item["title"] for item in listed) == ["Checkout fails", "Down on host:db-3"]
+
+
+class _CutOff(BaseException):
+    """The process ends here."""
+
+
+def _cut_off(*_: object) -> None:
+    raise _CutOff
 
 
 def test_alerts_come_go_and_change_their_incident(client: ApiClient) -> None:
