@@ -32,6 +32,7 @@ class Outline:
     earliest: Mapping[str, Order]
     affected: tuple[str, ...]
     named: tuple[tuple[Order, str], ...]
+    symptoms: tuple[Symptom, ...]  # of those named
     labels: Mapping[str, str]
 
     @property
@@ -47,10 +48,6 @@ class Outline:
         more = f" and {self.count - 1} more" if self.count > 1 else ""
         beside = f" and {others} other{'s' if others > 1 else ''}" if others else ""
         return f"{name}{more} on {entity.split(':', 1)[-1]}{beside}"
-
-    @property
-    def symptoms(self) -> tuple[Symptom, ...]:
-        return tuple(Symptom(entity, None, started_at) for (started_at, _), entity in self.named)
 
     def and_of(self, alarms: Iterable[Alarm]) -> Outline:
         """With ``alarms`` that were not among them."""
@@ -70,7 +67,7 @@ def outline_of(alarms: Iterable[Alarm]) -> Outline | None:
     first = ordered[0]
     labels = {name: value for name, value in first.labels.items() if name not in OWN_LABELS}
     return _outline(
-        Outline(0, first.started_at, first.started_at, {}, frozenset(), {}, (), (), labels), ordered
+        Outline(0, first.started_at, first.started_at, {}, frozenset(), {}, (), (), (), labels), ordered
     )
 
 
@@ -90,6 +87,7 @@ def _outline(before: Outline, ordered: list[Alarm]) -> Outline:
     leading, earliest = dict(before.leading), dict(before.earliest)
     named, labels = list(before.named), dict(before.labels)
     new: list[str] = []
+    renamed = False
     for alarm in ordered:
         order, entity, severity = order_of(alarm), alarm.entity, alarm.severity or "warning"
         if severity not in leading or order < leading[severity][0]:
@@ -99,7 +97,7 @@ def _outline(before: Outline, ordered: list[Alarm]) -> Outline:
             new.append(entity)
         if known is None or order < known:
             earliest[entity] = order
-            _name(named, known, order, entity)
+            renamed |= _name(named, known, order, entity)
         for name in [name for name, value in labels.items() if alarm.labels.get(name) != value]:
             del labels[name]
     return Outline(
@@ -110,17 +108,20 @@ def _outline(before: Outline, ordered: list[Alarm]) -> Outline:
         before.said.union(alarm.severity for alarm in ordered),
         earliest,
         tuple(sorted((*before.affected, *new))) if new else before.affected,
-        tuple(named),
+        tuple(named) if renamed else before.named,
+        tuple(Symptom(entity, None, at) for (at, _), entity in named) if renamed else before.symptoms,
         labels,
     )
 
 
-def _name(named: list[tuple[Order, str]], known: Order | None, order: Order, entity: str) -> None:
-    """Put ``entity`` among the earliest, once."""
+def _name(named: list[tuple[Order, str]], known: Order | None, order: Order, entity: str) -> bool:
+    """Put ``entity`` among the earliest, once. Returns whether they are different now."""
     if known is not None:
         place = bisect_left(named, (known, entity))
         if place < len(named) and named[place] == (known, entity):
             del named[place]
-    if len(named) < MAX_SYMPTOMS or (order, entity) < named[-1]:
-        insort(named, (order, entity))
-        del named[MAX_SYMPTOMS:]
+    if len(named) == MAX_SYMPTOMS and (order, entity) > named[-1]:
+        return False
+    insort(named, (order, entity))
+    del named[MAX_SYMPTOMS:]
+    return True

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from aiops.contracts import Observations
 from aiops.domain.analysis import ConformalSet, ReasoningPath
 from aiops.domain.batches import FloatArray
@@ -25,9 +23,9 @@ from aiops.reasoning.counterfactual import (
     reached_from,
     settle_accounts,
 )
-from aiops.reasoning.maintenance import Maintenance, Upkeep, find_maintenance
-from aiops.reasoning.moments import clock
+from aiops.reasoning.maintenance import Maintenance, find_maintenance
 from aiops.reasoning.paths import PathBounds, find_paths, reach
+from aiops.reasoning.planned import PlannedWork, expected, explained_by, planned_work, vetoes
 from aiops.reasoning.ranking import Ranked, RankingWeights, Veto, rank
 from aiops.reasoning.retrieval import window_of
 from aiops.reasoning.spread import FailureGraph, Sighting, SpreadWeights, build_failure_graph, lean, sight
@@ -92,7 +90,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """``findings`` best first; empty when the verdict is ``inconclusive``, and ``why`` says what was missing.
+    """``findings`` best first; empty when the verdict is ``inconclusive``, and ``why`` says what was missing. ``planned``: work
+    that explains at least as much as the first finding, which is not confirmed then.
     ``candidates``: all that were ranked, listed or not."""
 
     verdict: str
@@ -104,6 +103,7 @@ class Diagnosis:
     explained: Explained
     vetoes: tuple[Veto, ...]
     maintenance: Maintenance
+    planned: PlannedWork | None
     candidates: tuple[Ranked, ...] = ()
     conformal: ConformalSet | None = None
 
@@ -119,12 +119,16 @@ def telemetry_of(seen: Observations) -> frozenset[str]:
 def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     """Rank the candidates of ``matter``, find their paths and accounts, and decide the verdict. Pure."""
     incident, evidence = matter.incident, matter.evidence
-    known = frozenset(entity.id for entity in matter.subgraph.entities)
+    entities = matter.subgraph.by_id()
     maintenance = find_maintenance(
         matter.seen.changes, incident, matter.subgraph, matter.seen.alarms, window_of(incident)[1]
     )
     complaints = collect_complaints(
-        incident, matter.seen.alarms, evidence, muted=matter.healthy | maintenance.muted(), known=known
+        incident,
+        matter.seen.alarms,
+        evidence,
+        muted=matter.healthy | maintenance.muted(),
+        known=frozenset(entities),
     )
     sighting = sight(evidence, telemetry_of(matter.seen))
     graph = build_failure_graph(matter.subgraph, sighting, weights.spread)
@@ -137,7 +141,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
         graph,
         sighting,
         explained,
-        vetoes=_vetoes(maintenance.held, matter),
+        vetoes=vetoes(maintenance.held, evidence, incident, entities, matter.healthy),
         bounds=weights.paths,
         weights=weights.ranking,
         told=what_alarms_tell(evidence, {one.id: one.kind.lower() for one in matter.subgraph.entities}),
@@ -149,8 +153,11 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     order = first_by_difference(listed, [accounts.of(cause.members) for cause in listed])
     listed = tuple(listed[place] for place in order)
     why = _nothing_speaks(listed, own, ranking.vetoed)
-    if why and maintenance.held:
-        why += _expected(maintenance.held, graph, explained, matter)
+    planned = planned_work(maintenance.held, graph, explained, sighting, entities)
+    if why:
+        why += expected(planned, maintenance.held, incident, entities)
+    elif planned is not None and planned.outdoes(listed, graph, explained):
+        why = f"nobody else explains more than a part; {planned.words}"
     mass = _mass(ranking.causes, listed, accounts, weights.verdict.sharpness)
     findings = (
         ()
@@ -178,6 +185,9 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
             explained.first_s,
             weights.verdict,
         )
+        if planned is not None and planned.explained < explained_by(first.ranked.members, graph, explained):
+            planned = None
+        verdict = verdict if planned is None else "likely"
     return Diagnosis(
         verdict,
         why,
@@ -188,6 +198,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
         explained,
         ranking.vetoed,
         maintenance,
+        planned,
         ranking.causes,
         _conformal(ranking.causes, weights.verdict) if findings else None,
     )
@@ -219,35 +230,6 @@ def _conformal(causes: Sequence[Ranked], weights: VerdictWeights) -> ConformalSe
     entities, totals = [cause.entity for cause in causes], [cause.total for cause in causes]
     chosen = conformal_set(entities, totals, weights.calibration.least_share)
     return ConformalSet(weights.calibration.level, chosen)
-
-
-def _vetoes(held: Mapping[str, Upkeep], matter: Matter) -> tuple[Veto, ...]:
-    known, healthy = matter.subgraph.by_id(), matter.healthy
-    beside_s = matter.incident.started_at.timestamp()
-    announced = {(upkeep.announced, upkeep.change.id) for upkeep in held.values()}
-    cited: dict[tuple[str, str], list[str]] = {}
-    for item in matter.evidence.items:
-        if item.kind == "change" and (item.entity, item.ref.id) in announced:
-            cited.setdefault((item.entity, item.ref.id), []).append(item.id)
-    found = [
-        Veto(
-            entity,
-            _why_held(entity, upkeep, known, beside_s),
-            tuple(cited.get((upkeep.announced, upkeep.change.id), ())),
-        )
-        for entity, upkeep in sorted(held.items())
-    ]
-    found += [Veto(entity, "taken as healthy (what-if)", ()) for entity in sorted(healthy - set(held))]
-    return tuple(found)
-
-
-def _why_held(entity: str, upkeep: Upkeep, known: Mapping[str, Entity], beside_s: float) -> str:
-    change = upkeep.change
-    how = f"in maintenance since {clock(change.started_at.timestamp(), beside_s)}: {change.title}"
-    if entity == upkeep.announced:
-        return how
-    name = known[upkeep.announced].name if upkeep.announced in known else upkeep.announced
-    return f"{'rests on' if upkeep.expected else 'a part of'} {name}, {how}"
 
 
 def _about(evidence: EvidenceSet) -> dict[str, tuple[Evidence, ...]]:
@@ -316,27 +298,6 @@ def _nothing_speaks(
     if vetoed:
         return "every candidate with evidence was ruled out"
     return "no candidate has evidence in the window"
-
-
-def _expected(held: Mapping[str, Upkeep], graph: FailureGraph, explained: Explained, matter: Matter) -> str:
-    """That what is in maintenance would explain it: of what was announced whoever explains most, else what is affected itself."""
-    known, share = matter.subgraph.by_id(), explained.share()
-    blamed = [
-        (-float(share[graph.index[one.announced]]), one.announced, one)
-        for entity, one in held.items()
-        if entity == one.announced and entity in graph.index
-    ]
-    if blamed and min(one[0] for one in blamed) < 0:
-        _, entity, upkeep = min(blamed, key=lambda one: one[:2])
-        count = int(np.count_nonzero(explained.plausibility[:, graph.index[entity]] > 0))
-        return (
-            f"; {known[entity].name}, in maintenance ({upkeep.change.title}), would explain"
-            f" {count} of {len(explained.entities)} entities with symptoms"
-        )
-    own = next((held[entity] for entity in sorted(matter.incident.affected) if entity in held), None)
-    if own is None or own.announced not in known:
-        return ""
-    return f"; {known[own.announced].name} is in maintenance ({own.change.title})"
 
 
 def _ways(matter: Matter, graph: FailureGraph) -> FailureGraph:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from aiops.domain.analysis import RuledOut
 from aiops.domain.graph import Entity
-from aiops.reasoning.diagnosis import Diagnosis
 from aiops.reasoning.groundwork import Groundwork
+from aiops.reasoning.planned import explained_by
 
 HEALTHY_SUSPECTS = 5
 
@@ -21,7 +19,7 @@ def rule_out(ground: Groundwork) -> tuple[RuledOut, ...]:
     for veto in diagnosis.vetoes:
         entity = known.get(veto.entity)
         reason = veto.reason
-        blamed = _would_explain(veto.entity, diagnosis)
+        blamed = explained_by((veto.entity,), diagnosis.graph, diagnosis.explained)
         if blamed:
             reason += (
                 f"; it would explain {blamed} of {len(diagnosis.explained.entities)} entities with symptoms"
@@ -32,13 +30,6 @@ def rule_out(ground: Groundwork) -> tuple[RuledOut, ...]:
         if entity.id not in found:
             found[entity.id] = RuledOut(entity, reason, cited)
     return tuple(found.values())
-
-
-def _would_explain(entity: str, diagnosis: Diagnosis) -> int:
-    column = diagnosis.graph.index.get(entity)
-    if column is None or not len(diagnosis.explained.entities):
-        return 0
-    return int(np.count_nonzero(diagnosis.explained.plausibility[:, column] > 0))
 
 
 def _backed_up(ground: Groundwork) -> Iterable[tuple[Entity, str, tuple[str, ...]]]:

@@ -13,6 +13,7 @@ from aiops.domain.analysis import Analysis, RootCause
 from aiops.domain.graph import GraphDelta
 from aiops.domain.occurrences import Alarm, Incident
 from aiops.reasoning.documents import analysis_document, analysis_json
+from aiops.reasoning.rendering import render_markdown
 from tests.support.pipelines import make_pipeline
 from tests.support.sites import START, Site, chain, incident, moment
 
@@ -273,6 +274,35 @@ def test_maintenance_is_not_the_answer(stores: Stores) -> None:
         out.reason == "in maintenance since 08:00:00: vacuum; it would explain 2 of 2 entities with symptoms"
     )
     assert all("database:orders" not in alarm for cause in analysis.causes for alarm in cause.explained)
+
+
+@pytest.mark.parametrize("kind", ["DEPENDS_ON", "CONNECTED_TO"])
+def test_planned_work_that_explains_all_leaves_no_other_answer(stores: Stores, kind: str) -> None:
+    """Each host explains itself alone; blaming the first of them would be a guess."""
+    site = Site().change("device:tor", -600.0, "firmware", kind="maintenance", ended_s=3600.0)
+    for number in range(4):
+        site.relate(f"host:h{number}", kind, "device:tor").alarm(f"host:h{number}", number, "HostUnreachable")
+    analysis = analyse(stores, site, incident("host:h0"))
+    assert (analysis.verdict, ranked(analysis)) == ("inconclusive", [])
+    assert "tor, in maintenance (firmware), would explain 4 of 4" in analysis.summary
+    assert [out.entity.id for out in analysis.ruled_out] == ["device:tor"]
+
+
+def test_one_host_behind_planned_work_is_not_confirmed(stores: Stores) -> None:
+    site = Site().change("device:tor", -600.0, "firmware", kind="maintenance", ended_s=3600.0)
+    site.relate("host:h0", "DEPENDS_ON", "device:tor").alarm("host:h0", 0.0, "HostUnreachable")
+    analysis = analyse(stores, site, incident("host:h0"))
+    assert (analysis.verdict, ranked(analysis)) == ("likely", ["host:h0"])
+    assert "Not confirmed: tor, in maintenance (firmware), would explain 1 of 1" in render_markdown(analysis_document(analysis))
+
+
+def test_planned_work_that_looks_well_is_not_blamed(stores: Stores) -> None:
+    site = Site().change("device:tor", -600.0, "firmware", kind="maintenance", ended_s=3600.0)
+    for number in range(4):
+        site.relate(f"host:h{number}", "DEPENDS_ON", "device:tor").alarm(f"host:h{number}", number, "Down")
+    site.metric("device:tor", "node_load1", normal=1.0)
+    analysis = analyse(stores, site, incident("host:h0"))
+    assert ranked(analysis)[0] == "host:h0"
 
 
 def test_chronic_noise_is_no_evidence(stores: Stores) -> None:
