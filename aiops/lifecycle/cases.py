@@ -11,11 +11,11 @@ from aiops.domain.occurrences import Alarm, Incident
 from aiops.lifecycle.marks import Reading
 from aiops.lifecycle.outline import Outline, outline_of, says_the_same
 from aiops.lifecycle.policy import ACTOR
+from aiops.lifecycle.regrouping import MAX_WINDOW_S
 
 WINDOW_BEFORE_S = 900.0
 #: What is looked at after the last alarm began.
 WINDOW_AFTER_S = 300.0
-MAX_WINDOW_S = 7 * 86_400.0
 
 
 @dataclass(slots=True)

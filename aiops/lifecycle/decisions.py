@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from aiops.domain.incident_records import Activity, AlarmKey, IncidentChange, alarm_key
 from aiops.domain.occurrences import Alarm, Incident
-from aiops.lifecycle import transitions
+from aiops.lifecycle import regrouping, transitions
 from aiops.lifecycle.book import Book
 from aiops.lifecycle.cases import Case, formed, is_grouped, opened
 from aiops.lifecycle.outline import outline_of
@@ -142,7 +142,7 @@ class Decisions(Book):
             activities += change.activities
         if others:
             named = {case.incident.id: (case.incident, list(case.alarms.values())) for case in others}
-            merged, *left = transitions.merge(incident, named, by)
+            merged, *left = regrouping.merge(incident, named, by)
             activities += merged.activities
             for case in others:
                 joining |= case.alarms

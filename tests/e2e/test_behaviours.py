@@ -293,7 +293,9 @@ def test_one_host_behind_planned_work_is_not_confirmed(stores: Stores) -> None:
     site.relate("host:h0", "DEPENDS_ON", "device:tor").alarm("host:h0", 0.0, "HostUnreachable")
     analysis = analyse(stores, site, incident("host:h0"))
     assert (analysis.verdict, ranked(analysis)) == ("likely", ["host:h0"])
-    assert "Not confirmed: tor, in maintenance (firmware), would explain 1 of 1" in render_markdown(analysis_document(analysis))
+    assert "Not confirmed: tor, in maintenance (firmware), would explain 1 of 1" in render_markdown(
+        analysis_document(analysis)
+    )
 
 
 def test_planned_work_that_looks_well_is_not_blamed(stores: Stores) -> None:

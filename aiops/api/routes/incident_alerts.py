@@ -24,7 +24,7 @@ from aiops.api.schemas.primitives import Name
 from aiops.api.services import Services
 from aiops.domain.incident_records import IncidentChange
 from aiops.domain.occurrences import Alarm, Incident
-from aiops.lifecycle import transitions
+from aiops.lifecycle import regrouping
 from aiops.lifecycle.transitions import Author
 from aiops.reasoning.retrieval import window_of
 
@@ -87,7 +87,7 @@ async def add_incident_alerts(
         if asked.alerts:
             nothing = Resolved((), (), ())
             found += take_alerts(asked.alerts, nothing, by.at, services).alarms
-        return some(transitions.add_alarms(known, found, held, by))
+        return some(regrouping.add_alarms(known, found, held, by))
 
     wait_s = wait_of(wait, prefer, services) if asked.analyze else None
     return await done(request, incident_id, if_match, idempotency_key, wish, wait_s=wait_s)
@@ -111,7 +111,7 @@ async def remove_incident_alerts(
     def wish(known: Incident) -> list[IncidentChange]:
         alarms = services.incidents.incident_alarms(known.id)
         removed = alarms_named(alarms, id, "id", in_body=False)
-        return some(transitions.remove_alarms(known, alarms, removed, by))
+        return some(regrouping.remove_alarms(known, alarms, removed, by))
 
     return await done(request, incident_id, if_match, None, wish)
 

@@ -36,7 +36,7 @@ from aiops.api.schemas.incidents import IncidentDocument
 from aiops.api.schemas.lifecycle import Acknowledgement, Comment, Merge, Note, Resolution, Split
 from aiops.domain.incident_records import Feedback, IncidentChange
 from aiops.domain.occurrences import Incident
-from aiops.lifecycle import transitions
+from aiops.lifecycle import regrouping, transitions
 
 router = APIRouter(route_class=GuardedRoute, tags=["incidents"])
 REFUSALS = problems(*BODY_STATUSES, 404, 409, 412, 429)
@@ -169,7 +169,7 @@ async def merge_incidents(
     def wish(known: Incident) -> Sequence[IncidentChange]:
         others = incidents_named(services, asked.incidents, "incidents")
         book = services.incidents
-        return transitions.merge(
+        return regrouping.merge(
             known, {name: (other, book.incident_alarms(name)) for name, other in others.items()}, by
         )
 
@@ -203,7 +203,7 @@ async def split_incident(
             return ()  # it was recorded and not answered
         alarms = services.incidents.incident_alarms(known.id)
         moved = alarms_named(alarms, asked.alerts, "alerts")
-        return transitions.split(known, alarms, moved, by, new_id=new_id, title=asked.title)
+        return regrouping.split(known, alarms, moved, by, new_id=new_id, title=asked.title)
 
     wait_s = wait_of(wait, prefer, services) if asked.analyze else None
     return await done(request, incident_id, if_match, idempotency_key, wish, wait_s=wait_s, created=new_id)

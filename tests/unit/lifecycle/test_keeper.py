@@ -13,7 +13,7 @@ from aiops.domain.graph import Entity, GraphDelta, Relation
 from aiops.domain.incident_records import IncidentChange, IncidentQuery, alarm_key
 from aiops.domain.occurrences import Alarm, Change, Incident
 from aiops.errors import StoreUnavailable
-from aiops.lifecycle import transitions
+from aiops.lifecycle import regrouping, transitions
 from aiops.lifecycle.keeper import Keeper, Records
 from aiops.lifecycle.marks import Answer, Marks, Reading
 from aiops.lifecycle.policy import GroupingPolicy
@@ -292,7 +292,7 @@ def test_what_somebody_split_stays_apart(store: Records) -> None:
     both = [alarm("host:web", 0), alarm("device:acc", 5)]
     site.alarms(*both)
     whole = site.only()
-    for change in transitions.split(
+    for change in regrouping.split(
         whole, store.incident_alarms(whole.id), [alarm_key(both[0])], Author("ann", site.now), new_id="split"
     ):
         site.act(change)

@@ -10,7 +10,7 @@ import pytest
 from aiops.domain.incident_records import ACTIVITY_KINDS, Feedback, IncidentChange, alarm_key
 from aiops.domain.occurrences import Alarm, Incident, Symptom
 from aiops.errors import InputError, StoreConflict
-from aiops.lifecycle import transitions
+from aiops.lifecycle import regrouping, transitions
 from aiops.lifecycle.transitions import Author, Edit
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_a_merge_moves_alarms_and_covers_what_the_others_looked_at() -> None:
         affected=("host:db",),
         window_after_s=60,
     )
-    first, second = transitions.merge(OPEN, {"I2": (other, [alarm("host:db", -600)])}, BY)
+    first, second = regrouping.merge(OPEN, {"I2": (other, [alarm("host:db", -600)])}, BY)
     assert (first.incident.id, first.link) == ("I1", (alarm_key(alarm("host:db", -600)),))
     assert first.incident.started_at == other.started_at
     assert first.incident.affected == ("host:db", "service:shop")
@@ -91,13 +91,13 @@ def test_a_merge_moves_alarms_and_covers_what_the_others_looked_at() -> None:
 def test_illegal_merges_say_why() -> None:
     gone = replace(OPEN, id="I3", status="resolved", merged_into="I9")
     with pytest.raises(InputError, match="part of itself"):
-        transitions.merge(OPEN, {"I1": (OPEN, [])}, BY)
+        regrouping.merge(OPEN, {"I1": (OPEN, [])}, BY)
     with pytest.raises(StoreConflict, match="part of I9"):
-        transitions.merge(OPEN, {"I3": (gone, [])}, BY)
+        regrouping.merge(OPEN, {"I3": (gone, [])}, BY)
     with pytest.raises(StoreConflict, match="do it to I9"):
-        transitions.merge(gone, {"I1": (OPEN, [])}, BY)
+        regrouping.merge(gone, {"I1": (OPEN, [])}, BY)
     with pytest.raises(StoreConflict, match="reopen it first"):
-        transitions.merge(replace(OPEN, status="resolved"), {"I2": (replace(OPEN, id="I2"), [])}, BY)
+        regrouping.merge(replace(OPEN, status="resolved"), {"I2": (replace(OPEN, id="I2"), [])}, BY)
     for wish in (transitions.reopen, transitions.acknowledge):
         with pytest.raises(StoreConflict, match="part of I9"):
             wish(gone, BY)
@@ -107,7 +107,7 @@ def test_a_split_makes_an_incident_of_some_alarms() -> None:
     alarms = [alarm("service:shop", 10), alarm("host:db", 20, "critical"), alarm("host:web", -1200)]
     incident = replace(OPEN, affected=("host:db", "host:web", "service:shop"))
     moved = [alarm_key(one) for one in alarms[1:]]
-    old, new = transitions.split(incident, alarms, moved, BY, new_id="I7")
+    old, new = regrouping.split(incident, alarms, moved, BY, new_id="I7")
     assert old.incident.affected == ("service:shop",)
     assert (old.unlink, new.link) == (tuple(sorted(moved)),) * 2
     assert new.incident.affected == ("host:db", "host:web")
@@ -117,28 +117,28 @@ def test_a_split_makes_an_incident_of_some_alarms() -> None:
     assert dict(old.activities[0].details)["incident"] == "I7"
     assert dict(new.activities[0].details)["from"] == "I1"
     with pytest.raises(StoreConflict, match="leave one behind"):
-        transitions.split(incident, alarms[:1], [alarm_key(alarms[0])], BY, new_id="I7")
+        regrouping.split(incident, alarms[:1], [alarm_key(alarms[0])], BY, new_id="I7")
     with pytest.raises(InputError, match="not in incident I1"):
-        transitions.split(incident, alarms[:1], moved, BY, new_id="I7")
+        regrouping.split(incident, alarms[:1], moved, BY, new_id="I7")
     with pytest.raises(InputError, match="no alert"):
-        transitions.split(incident, alarms, [], BY, new_id="I7")
+        regrouping.split(incident, alarms, [], BY, new_id="I7")
 
 
 def test_alarms_come_and_go_with_what_they_are_about() -> None:
     late = alarm("host:db", 1000)
-    added = transitions.add_alarms(OPEN, [late, alarm("service:shop", 0)], [alarm("service:shop", 0)], BY)
+    added = regrouping.add_alarms(OPEN, [late, alarm("service:shop", 0)], [alarm("service:shop", 0)], BY)
     assert added is not None
     assert added.incident.affected == ("host:db", "service:shop")
     assert added.incident.symptoms == (Symptom("host:db", None, late.started_at),)
     assert added.incident.window_after_s == 1060.0
     assert added.link == (alarm_key(late),)
-    assert transitions.add_alarms(OPEN, [late], [late], BY) is None
-    removed = transitions.remove_alarms(added.incident, [late], [alarm_key(late)], BY)
+    assert regrouping.add_alarms(OPEN, [late], [late], BY) is None
+    removed = regrouping.remove_alarms(added.incident, [late], [alarm_key(late)], BY)
     assert removed is not None
     assert (removed.incident.affected, removed.incident.symptoms) == (("service:shop",), ())
     assert removed.unlink == (alarm_key(late),)
     only = replace(OPEN, affected=("host:db",))
-    kept = transitions.remove_alarms(only, [late], [alarm_key(late)], BY)
+    kept = regrouping.remove_alarms(only, [late], [alarm_key(late)], BY)
     assert kept is not None
     assert kept.incident.affected == ("host:db",)
 
