@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -205,11 +206,10 @@ class WorkerPort(DeliveryPort):
 
     async def post_v2_alerts(self, body: bytes) -> IngestCounts:
         """A small body is read at once: a thread for it would cost more than the reading."""
-        if len(body) > SMALL_BYTES:
-            return await super().post_v2_alerts(body)
         at_s = self._clock.now().timestamp()
+        read = partial(deliveries.v2_alerts, body, received_at_s=at_s)
         try:
-            delivery = deliveries.v2_alerts(body, received_at_s=at_s)
+            delivery = read() if len(body) <= SMALL_BYTES else await to_thread.run_sync(read)
         except ParseError:
             return await super().post_v2_alerts(body)  # there it is kept with the dead letters, and raised
         if delivery.rejects or not delivery.alerts.alerts:
