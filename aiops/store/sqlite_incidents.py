@@ -31,6 +31,7 @@ from aiops.store.sqlite_rows import (
     ACTIVITY_COLUMNS,
     INCIDENT_COLUMNS,
     INCIDENT_KEYS,
+    Row,
     activity_row,
     incident_keys,
     incident_of,
@@ -45,6 +46,10 @@ _PUT = (
     f"INSERT INTO incident ({', '.join(_COLUMNS)}) VALUES ({marks(len(_COLUMNS))})"
     f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
 )
+
+
+#: An incident that was read or stored before, and its row.
+Base = tuple[Incident, Row]
 
 
 class SqliteIncidents(SqliteOccurrences):
@@ -150,9 +155,13 @@ def load_incident(connection: sqlite3.Connection, incident_id: str) -> Incident 
     return _one(connection, "id = ?", (incident_id,))
 
 
-def _one(connection: sqlite3.Connection, where: str, given: Sequence[object]) -> Incident | None:
+def _one(
+    connection: sqlite3.Connection, where: str, given: Sequence[object], base: Base | None = None
+) -> Incident | None:
     row = connection.execute(f"SELECT {INCIDENT_COLUMNS} FROM incident WHERE {where}", given).fetchone()
-    return None if row is None else incident_of(row)
+    if row is None:
+        return None
+    return base[0] if base is not None and row == base[1] else incident_of(row)
 
 
 def load_heads(connection: sqlite3.Connection, incident_id: str) -> tuple[AnalysisHead, ...]:
@@ -171,23 +180,29 @@ def check_known(connection: sqlite3.Connection, incident_id: str) -> None:
         raise unknown_incident(incident_id)
 
 
-def merge_incident(connection: sqlite3.Connection, checked: Incident) -> tuple[Incident | None, Incident]:
-    """Store ``checked``; returns what was stored before under the id that it got, and what is stored now."""
+def merge_incident(
+    connection: sqlite3.Connection, checked: Incident, *, row: Row | None = None, base: Base | None = None
+) -> tuple[Incident | None, Incident]:
+    """Store ``checked``; returns what was stored before under the id that it got, and what is stored now.
+
+    ``row`` of ``checked`` and ``base``, what is probably stored now, save time while the writer is locked."""
     by_key = None
     if checked.external_id is not None:
         by_key = _one(connection, "source = ? AND external_id = ?", (checked.source, checked.external_id))
-    by_id = load_incident(connection, checked.id)
+    by_id = _one(connection, "id = ?", (checked.id,), base)
     merged = merged_incident(by_key, by_id, checked)
     check_merged(merged)
     old = by_id if by_key is None else by_key
     if merged == old:
         return old, merged
-    before, after = set(() if old is None else old.affected), set(merged.affected)
-    ensure_entities(connection, after - before)
-    connection.execute(_PUT, (*incident_row(merged), *incident_keys(merged)))
-    gone, new = ([(key, merged.id) for key in sorted(keys)] for keys in (before - after, after - before))
-    connection.executemany("DELETE FROM incident_entity WHERE entity_id = ? AND incident_id = ?", gone)
-    connection.executemany("INSERT INTO incident_entity VALUES (?, ?)", new)
+    stored = row if row is not None and merged is checked else incident_row(merged)
+    connection.execute(_PUT, (*stored, *incident_keys(merged)))
+    if old is None or old.affected != merged.affected:
+        before, after = set(() if old is None else old.affected), set(merged.affected)
+        ensure_entities(connection, after - before)
+        gone, new = ([(key, merged.id) for key in sorted(keys)] for keys in (before - after, after - before))
+        connection.executemany("DELETE FROM incident_entity WHERE entity_id = ? AND incident_id = ?", gone)
+        connection.executemany("INSERT INTO incident_entity VALUES (?, ?)", new)
     if old is None or old.labels != merged.labels:
         connection.execute("DELETE FROM incident_label WHERE incident_id = ?", (merged.id,))
         labels = [(name, value, merged.id) for name, value in merged.labels.items()]

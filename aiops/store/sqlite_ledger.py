@@ -28,6 +28,7 @@ from aiops.store.ledger import (
 from aiops.store.merge import utc
 from aiops.store.sqlite_entities import ensure_entities
 from aiops.store.sqlite_incidents import (
+    Base,
     SqliteIncidents,
     append_activities,
     check_known,
@@ -40,11 +41,13 @@ from aiops.store.sqlite_rows import (
     ALARM_COLUMNS,
     FEEDBACK_COLUMNS,
     INCIDENT_COLUMNS,
+    Row,
     activity_of,
     alarm_of,
     feedback_of,
     feedback_row,
     incident_of,
+    incident_row,
     micros,
     moment,
 )
@@ -59,8 +62,14 @@ class SqliteLedger(SqliteIncidents):
     ) -> tuple[Incident, ...]:
         checked = checked_changes(changes)
         check_cursor(cursor)
+        # what takes long with many entities is done before the writer is locked
+        rows = [incident_row(change.incident) for change in checked]
+        bases = [None if one.base is None else (one.base, incident_row(one.base)) for one in checked]
         with self._db.write() as connection:
-            stored = tuple(_change(connection, change) for change in checked)
+            stored = tuple(
+                _change(connection, change, row, base)
+                for change, row, base in zip(checked, rows, bases, strict=True)
+            )
             for incident in stored:
                 if incident.merged_into is not None:
                     check_known(connection, incident.merged_into)
@@ -154,8 +163,8 @@ class SqliteLedger(SqliteIncidents):
         return free
 
 
-def _change(connection: sqlite3.Connection, change: IncidentChange) -> Incident:
-    old, merged = merge_incident(connection, change.incident)
+def _change(connection: sqlite3.Connection, change: IncidentChange, row: Row, base: Base | None) -> Incident:
+    old, merged = merge_incident(connection, change.incident, row=row, base=base)
     check_base(change.base, old)
     _unlink(connection, merged.id, change.unlink)
     _link(connection, merged.id, change.link)
