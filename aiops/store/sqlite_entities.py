@@ -6,11 +6,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+import orjson
+
 from aiops.domain.graph import Entity
 from aiops.store.merge import merged_entity, names_of, unknown_entity
 from aiops.store.sqlite_names import forget_names, keep_names
 from aiops.store.sqlite_rows import ENTITY_COLUMNS, entity_of, entity_row
-from aiops.store.sqlite_schema import chunks, count_up, marks
+from aiops.store.sqlite_schema import chunks, count_up, marks, put_rows
 
 
 def load_entities(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Entity]:
@@ -26,9 +28,7 @@ def write_entities(
     connection: sqlite3.Connection, created: Sequence[Entity], updated: Sequence[tuple[Entity, Entity]] = ()
 ) -> None:
     """Insert and update entities and the names that they answer to; :func:`touch` is the caller's work."""
-    connection.executemany(
-        f"INSERT INTO entity ({ENTITY_COLUMNS}) VALUES (?, ?, ?, ?, ?)", map(entity_row, created)
-    )
+    put_rows(connection, f"INSERT INTO entity ({ENTITY_COLUMNS})", [entity_row(one) for one in created])
     connection.executemany(
         "UPDATE entity SET kind = ?2, name = ?3, aliases = ?4, labels = ?5 WHERE id = ?1",
         [entity_row(new) for _, new in updated],
@@ -38,9 +38,7 @@ def write_entities(
         (new.id, names_of(old), names_of(new)) for old, new in updated if names_of(old) != names_of(new)
     ]
     forget_names(connection, [(entity_id, before) for entity_id, before, _ in renamed])
-    connection.executemany(
-        "INSERT INTO entity_doc (entity_id) VALUES (?)", [(entity_id,) for entity_id, _ in names]
-    )
+    put_rows(connection, "INSERT INTO entity_doc (entity_id)", [(entity_id,) for entity_id, _ in names])
     keep_names(connection, [*names, *((entity_id, after) for entity_id, _, after in renamed)])
 
 
@@ -49,10 +47,8 @@ def ensure_entities(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
     wanted = sorted(set(ids))
     known: set[str] = set()
     for part in chunks(wanted):
-        known.update(
-            row[0]
-            for row in connection.execute(f"SELECT id FROM entity WHERE id IN ({marks(len(part))})", part)
-        )
+        sql = f"SELECT json_group_array(id) FROM entity WHERE id IN ({marks(len(part))})"
+        known.update(orjson.loads(connection.execute(sql, part).fetchone()[0]))
     made = [key for key in wanted if key not in known]
     write_entities(connection, [merged_entity(None, unknown_entity(key)) for key in made])
     touch(connection, made)

@@ -39,7 +39,7 @@ from aiops.store.sqlite_rows import (
     micros,
     moment,
 )
-from aiops.store.sqlite_schema import marks
+from aiops.store.sqlite_schema import marks, put_rows
 
 _COLUMNS = f"{INCIDENT_COLUMNS}, {INCIDENT_KEYS}".split(", ")
 _PUT = (
@@ -202,11 +202,11 @@ def merge_incident(
         ensure_entities(connection, after - before)
         gone, new = ([(key, merged.id) for key in sorted(keys)] for keys in (before - after, after - before))
         connection.executemany("DELETE FROM incident_entity WHERE entity_id = ? AND incident_id = ?", gone)
-        connection.executemany("INSERT INTO incident_entity VALUES (?, ?)", new)
+        put_rows(connection, "INSERT INTO incident_entity", new)
     if old is None or old.labels != merged.labels:
         connection.execute("DELETE FROM incident_label WHERE incident_id = ?", (merged.id,))
         labels = [(name, value, merged.id) for name, value in merged.labels.items()]
-        connection.executemany("INSERT INTO incident_label VALUES (?, ?, ?)", labels)
+        put_rows(connection, "INSERT INTO incident_label", labels)
     return old, merged
 
 
@@ -219,4 +219,4 @@ def append_activities(connection: sqlite3.Connection, activities: Sequence[Activ
         activity_row(replace(activity, number=number))
         for number, activity in enumerate(activities, start=last + 1)
     ]
-    connection.executemany(f"INSERT INTO activity ({ACTIVITY_COLUMNS}) VALUES ({marks(7)})", rows)
+    put_rows(connection, f"INSERT INTO activity ({ACTIVITY_COLUMNS})", rows)

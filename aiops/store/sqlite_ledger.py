@@ -51,7 +51,7 @@ from aiops.store.sqlite_rows import (
     micros,
     moment,
 )
-from aiops.store.sqlite_schema import asked, chunks, groups, marks
+from aiops.store.sqlite_schema import asked, chunks, groups, marks, put_rows
 
 
 class SqliteLedger(SqliteIncidents):
@@ -192,9 +192,7 @@ def _link(connection: sqlite3.Connection, incident_id: str, keys: Sequence[Alarm
         if row not in known:
             raise unknown_alarm(key)
     owners = {owner for _, _, owner in _owners(connection, ordered)}
-    connection.executemany(
-        "INSERT OR REPLACE INTO incident_alarm VALUES (?, ?, ?)", [(*key, incident_id) for key in ordered]
-    )
+    put_rows(connection, "INSERT OR REPLACE INTO incident_alarm", [(*key, incident_id) for key in ordered])
     _count_alarms(connection, sorted(owners | {incident_id}))
 
 

@@ -33,12 +33,11 @@ from aiops.store.sqlite_rows import (
     change_row,
     micros,
 )
-from aiops.store.sqlite_schema import SqliteDatabase, asked, chunks, count_up, groups, marks
+from aiops.store.sqlite_schema import SqliteDatabase, asked, chunks, count_up, groups, marks, put_rows
 
 _OF_ALARM = ", ".join(f"r.{name}" for name in ALARM_COLUMNS.split(", "))
-_PUT_ALARM = (
-    f"INSERT INTO alarm ({ALARM_COLUMNS}, mark) VALUES ({marks(13)}) ON CONFLICT (fingerprint, started_at) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in (*ALARM_COLUMNS.split(", "), "mark"))
+_OVER_ALARM = "ON CONFLICT (fingerprint, started_at) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in (*ALARM_COLUMNS.split(", "), "mark")
 )
 
 
@@ -61,10 +60,8 @@ class SqliteOccurrences:
                 if merged != old:
                     changed[key] = merged
             first = count_up(connection, "alarm", len(changed)) + 1
-            connection.executemany(
-                _PUT_ALARM,
-                [(*alarm_row(alarm), mark) for mark, alarm in enumerate(changed.values(), start=first)],
-            )
+            rows = [(*alarm_row(alarm), mark) for mark, alarm in enumerate(changed.values(), start=first)]
+            put_rows(connection, f"INSERT INTO alarm ({ALARM_COLUMNS}, mark)", rows, _OVER_ALARM)
         return len(changed)
 
     def alarms(
@@ -86,10 +83,8 @@ class SqliteOccurrences:
                 merged = merged_anomaly(old, anomaly)
                 if merged != old:
                     changed[anomaly.id] = merged
-            connection.executemany(
-                f"INSERT OR REPLACE INTO anomaly ({ANOMALY_COLUMNS}) VALUES ({marks(13)})",
-                map(anomaly_row, changed.values()),
-            )
+            rows = [anomaly_row(anomaly) for anomaly in changed.values()]
+            put_rows(connection, f"INSERT OR REPLACE INTO anomaly ({ANOMALY_COLUMNS})", rows)
         return len(changed)
 
     def anomalies(

@@ -17,6 +17,9 @@ BUSY_TIMEOUT_S = 10.0
 #: How many values one statement takes.
 CHUNK = 400
 
+#: Rows of one statement; a few sizes, so that statements are compiled once.
+_ROWS = (64, 16, 4, 1)
+
 T = TypeVar("T")
 
 
@@ -39,6 +42,20 @@ def groups(items: Sequence[T], size: int = CHUNK) -> Iterator[list[T]]:
 def asked(rows: Sequence[Sequence[object]]) -> str:
     """A table ``asked`` of so many rows, to be joined with an indexed one: ``(a, b) IN (VALUES ...)`` reads all of that."""
     return f"WITH asked AS (VALUES {', '.join([f'({marks(len(rows[0]))})'] * len(rows))})"
+
+
+def put_rows(
+    connection: sqlite3.Connection, head: str, rows: Sequence[Sequence[object]], tail: str = ""
+) -> None:
+    """``INSERT INTO ...`` (``head``) of all ``rows``, many with one statement: each statement hands the interpreter to other
+    threads and waits to have it back, while the writer is locked."""
+    done = 0
+    for size in _ROWS:
+        while len(rows) - done >= size:
+            part = rows[done : done + size]
+            values = ", ".join([f"({marks(len(part[0]))})"] * size)
+            connection.execute(f"{head} VALUES {values} {tail}", [value for row in part for value in row])
+            done += size
 
 
 def count_up(connection: sqlite3.Connection, name: str, by: int) -> int:
