@@ -34,10 +34,10 @@ from ingest.topology.located_yaml import Located, load_yaml
 
 IDLE_S = 0.25
 #: How long a thread that computes may keep the others from answering requests (CPython's own default is 5 ms).
-SWITCH_S = 0.001
+SWITCH_S = 0.0002
 #: A keeper that has read everything rests this many times as long as its step took, at most REST_MAX_S: requests come first, and
 #: what comes meanwhile is placed at once instead of bit by bit.
-REST, REST_MAX_S = 3.0, 2.0
+REST, REST_MAX_S = 4.0, 2.0
 #: After an error: so long before the next try, and at most.
 RETRY_S = 0.5
 RETRY_MAX_S = 10.0
