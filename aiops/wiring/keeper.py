@@ -37,7 +37,7 @@ IDLE_S = 0.25
 SWITCH_S = 0.0002
 #: A keeper that has read everything rests this many times as long as its step took, at most REST_MAX_S: requests come first, and
 #: what comes meanwhile is placed at once instead of bit by bit.
-REST, REST_MAX_S = 4.0, 2.0
+REST, REST_MAX_S = 8.0, 2.0
 #: After an error: so long before the next try, and at most.
 RETRY_S = 0.5
 RETRY_MAX_S = 10.0
