@@ -15,19 +15,20 @@ MAX_SYMPTOMS = 500
 OWN_LABELS = frozenset({"alertname", "severity", "entity", "instance", "fingerprint"})
 
 Order = tuple[datetime, str]
+#: An alarm's order, name and entity.
+Leading = tuple[Order, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Of ``count`` alarms, one at least: when the first and the last began, the earliest of each severity and of each entity,
-    the entities, those of the ``MAX_SYMPTOMS`` earliest in order, and the labels that all have."""
+    """Of ``count`` alarms, one at least: when the first and the last began, the earliest of each severity (``warning`` where
+    none is said) and of each entity, the entities, those of the ``MAX_SYMPTOMS`` earliest in order, and the labels that all
+    have."""
 
     count: int
     first: datetime
     last: datetime
-    leading: Mapping[
-        str, tuple[Order, str, str]
-    ]  # with name and entity, by severity ("warning" where none is said)
+    leading: Mapping[str, Leading]
     said: frozenset[str | None]
     earliest: Mapping[str, Order]
     affected: tuple[str, ...]

@@ -17,7 +17,7 @@ what fails; both must explain ``sure_share`` of the complaints. From the relatio
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -74,6 +74,10 @@ class Explained:
         if not len(self.entities):
             return np.zeros(self.plausibility.shape[1])
         return np.asarray(self.weights @ self.plausibility)
+
+    def by(self, columns: Sequence[int]) -> BoolArray:
+        """Which complaining entities the entities of these columns explain, however long the way, bool [complaining entities]."""
+        return np.asarray((self.plausibility[:, columns] > 0).any(axis=1))
 
     def count(self) -> FloatArray:
         """The same with every explained complaint counted in full, however long its path."""

@@ -153,7 +153,7 @@ def diagnose(matter: Matter, weights: ReasoningWeights) -> Diagnosis:
     order = first_by_difference(listed, [accounts.of(cause.members) for cause in listed])
     listed = tuple(listed[place] for place in order)
     why = _nothing_speaks(listed, own, ranking.vetoed)
-    planned = planned_work(maintenance.held, graph, explained, sighting, entities)
+    planned = planned_work(maintenance.held, graph, explained, sighting, entities, matter.healthy)
     if why:
         why += expected(planned, maintenance.held, incident, entities)
     elif planned is not None and planned.outdoes(listed, graph, explained):
@@ -364,9 +364,7 @@ def _findings(
 def _covered(cause: Ranked, explained: Explained, graph: FailureGraph) -> float:
     """Weighted share of complaining entities that the cause explains, however long the way."""
     columns = [graph.index[member] for member in cause.members if member in graph.index]
-    if not columns or not len(explained.entities):
-        return 0.0
-    return float(explained.weights @ (explained.plausibility[:, columns] > 0).any(axis=1))
+    return float(explained.weights @ explained.by(columns)) if len(explained.entities) else 0.0
 
 
 def _rival(place: int, listed: Sequence[Ranked], accounts: Accounts) -> float | None:

@@ -55,10 +55,7 @@ class PlannedWork:
 
 def explained_by(members: Sequence[str], graph: FailureGraph, explained: Explained) -> int:
     """Entities with symptoms that any of ``members`` explains, however long the way."""
-    columns = [graph.index[member] for member in members if member in graph.index]
-    if not columns or not len(explained.entities):
-        return 0
-    return int(np.count_nonzero((explained.plausibility[:, columns] > 0).any(axis=1)))
+    return int(np.count_nonzero(explained.by([graph.index[one] for one in members if one in graph.index])))
 
 
 def planned_work(
@@ -67,14 +64,17 @@ def planned_work(
     explained: Explained,
     sighting: Sighting,
     known: Mapping[str, Entity],
+    healthy: frozenset[str],
 ) -> PlannedWork | None:
-    """Of what was announced whoever explains most; None where nobody does. Who was heard from and looks well does not count."""
+    """Of what was announced whoever explains most; None where nobody does. Who was heard from and looks well, or is ``healthy``
+    by assumption, does not count."""
     share = explained.share()
     blamed = [
         (-float(share[graph.index[entity]]), entity, upkeep)
         for entity, upkeep in held.items()
         if entity == upkeep.announced
         and entity in graph.index
+        and entity not in healthy
         and (entity in sighting.failing or entity not in sighting.telemetry)
     ]
     if not blamed or min(one[0] for one in blamed) >= 0:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from aiops.store.sqlite_schema import put_rows
+
 #: An entity's id and its names, as :func:`aiops.store.merge.names_of` gives them.
 Named = tuple[str, tuple[str, ...]]
 
 
 def keep_names(connection: sqlite3.Connection, named: Sequence[Named]) -> None:
     """Add the names of entities that have none yet."""
-    connection.executemany(
-        "INSERT INTO entity_name VALUES (?, ?)",
+    put_rows(
+        connection,
+        "INSERT INTO entity_name",
         [(name, entity_id) for entity_id, names in named for name in names],
     )
     connection.executemany(

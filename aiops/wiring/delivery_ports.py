@@ -213,7 +213,7 @@ class WorkerPort(DeliveryPort):
         except ParseError:
             return await super().post_v2_alerts(body)  # there it is kept with the dead letters, and raised
         if delivery.rejects or not delivery.alerts.alerts:
-            return await super().post_v2_alerts(body)
+            return await to_thread.run_sync(self.take, delivery)
         taken = await self._gate.taken(delivery.alerts, delivery.alert_source)
         return IngestCounts(
             taken.received, taken.stored, taken.rejected, taken.dropped, reasons=_reasons(delivery)

@@ -14,6 +14,7 @@ from aiops.domain.graph import GraphDelta
 from aiops.domain.occurrences import Alarm, Incident
 from aiops.reasoning.documents import analysis_document, analysis_json
 from aiops.reasoning.rendering import render_markdown
+from aiops.reasoning.what_if import Assumption
 from tests.support.pipelines import make_pipeline
 from tests.support.sites import START, Site, chain, incident, moment
 
@@ -304,6 +305,16 @@ def test_planned_work_that_looks_well_is_not_blamed(stores: Stores) -> None:
         site.relate(f"host:h{number}", "DEPENDS_ON", "device:tor").alarm(f"host:h{number}", number, "Down")
     site.metric("device:tor", "node_load1", normal=1.0)
     analysis = analyse(stores, site, incident("host:h0"))
+    assert ranked(analysis)[0] == "host:h0"
+
+
+def test_planned_work_that_is_assumed_to_be_well_is_not_blamed(stores: Stores) -> None:
+    site = Site().change("device:tor", -600.0, "firmware", kind="maintenance", ended_s=3600.0)
+    for number in range(4):
+        site.relate(f"host:h{number}", "DEPENDS_ON", "device:tor").alarm(f"host:h{number}", number, "Down")
+    site.write(*stores)
+    assumed = Assumption(healthy=frozenset(["device:tor"]))
+    analysis = make_pipeline(*stores).analyze(incident("host:h0"), assume=assumed)
     assert ranked(analysis)[0] == "host:h0"
 
 

@@ -259,6 +259,8 @@ def test_a_worker_that_leaves_before_it_joined_keeps_nobody_waiting(
         early.poll(timeout_s=0.001, max_bytes=1_000)
     while answered and not coordinator._generation.has_member_id() and time.monotonic() < give_up:
         time.sleep(0.01)
+    assert coordinator._join_task is not None
+    assert coordinator._generation.has_member_id() or not answered
     assert early.assigned() == frozenset()
     early.close()
     late = site.consumer(["logs"])

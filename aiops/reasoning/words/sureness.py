@@ -116,7 +116,10 @@ def _doubts(brief: Brief) -> list[Sentence]:
         said.append(Sentence(text, (_steps(brief, len(inferred)), brief.book.relation(hop))))
     planned = brief.diagnosis.planned
     if planned is not None:
-        cited = brief.book.count("planned work", planned.words, planned.explained, entity=planned.entity)
+        veto = next(one for one in brief.diagnosis.vetoes if one.entity == planned.entity)
+        cited = brief.book.count(
+            "planned work", planned.words, planned.explained, members=veto.evidence, entity=planned.entity
+        )
         said.append(Sentence(f"Not confirmed: {planned.words}", (cited,)))
     if not said and brief.signs_of_causes[0] is not None:
         text = "Not confirmed: it showed later than what it would explain"
